@@ -1,0 +1,91 @@
+"""The errors Trivium raises, as one tree.
+
+    TriviumError
+    ├── ContractError            a class breaks the contract; raised when it is defined or compiled
+    ├── ConfigError              a pipeline file with problems (see trivium.config.problems)
+    ├── RejectError              an executor's own "this input is wrong, because …"
+    ├── RowErrors                process_batch rejects single rows of its batch
+    ├── TransientError           worth trying again; may carry the wait
+    │   └── LookupUnavailable    a lookup could not answer in time
+    ├── LookupAnswerError        a lookup answered something its declaration forbids
+    ├── SourceError              a source cannot be read as described
+    ├── DeliveryError            the table or its storage refused (see trivium.delivery.errors)
+    └── RunError                 a run cannot go on; the message says why and what to do
+
+Every class survives pickling: an error raised in a worker reads the same on the driver.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class TriviumError(Exception):
+    """An error whose message is meant for the person who reads it: expected, got, where, what to try."""
+
+
+class ContractError(TriviumError):
+    """A class breaks the contract of events, rows or executors.
+
+    `where` is `Class (file:line)`; `hint` says what to write instead.
+    """
+
+    def __init__(self, message: str, where: str = "", hint: str = "") -> None:
+        super().__init__(message, where, hint)
+        self.message, self.where, self.hint = message, where, hint
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        advice = f" Try: {self.hint}" if self.hint else ""
+        return f"{place}{self.message}{advice}"
+
+
+class RejectError(TriviumError):
+    """Raised by an executor: this input is wrong. It becomes a dead letter with this text."""
+
+
+class RowErrors(TriviumError):
+    """Raised by `process_batch`: the rows named here are rejected, the others are processed again without them.
+
+    `errors` maps a row's index in the batch that was handed in to the reason.
+    """
+
+    def __init__(self, errors: Mapping[int, Exception | str]) -> None:
+        super().__init__(dict(errors))
+        self.errors = dict(errors)
+
+    def __str__(self) -> str:
+        return f"{len(self.errors)} rows rejected: " + "; ".join(
+            f"row {row}: {error}" for row, error in list(self.errors.items())[:3]
+        )
+
+
+class TransientError(TriviumError):
+    """Worth trying again. `retry_after` is the least wait in seconds the failing side asked for, if any."""
+
+    def __init__(self, message: str = "", retry_after: float | None = None) -> None:
+        super().__init__(message, retry_after)
+        self.message, self.retry_after = message, retry_after
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class LookupUnavailable(TransientError):
+    """A lookup could not answer within its deadline."""
+
+
+class LookupAnswerError(TriviumError):
+    """A lookup answered something its declaration forbids (two rows for a key, a column of another type)."""
+
+
+class SourceError(TriviumError):
+    """A source cannot be read as the pipeline describes it."""
+
+
+class DeliveryError(TriviumError):
+    """The table or the storage below it refused."""
+
+
+class RunError(TriviumError):
+    """A run cannot go on."""

@@ -1,0 +1,26 @@
+"""When a transient failure is tried again. Whether it is transient is the executor's or lookup's word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class RetryPolicy(BaseModel):
+    """Exponential back-off as a value: the engine sleeps, this only says how long.
+
+    `attempts` counts the first try; `deadline_seconds` bounds all tries and waits of one batch together.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    attempts: int = Field(default=4, ge=1, le=100)
+    first_delay_seconds: float = Field(default=0.2, ge=0, le=3600)
+    factor: float = Field(default=2.0, ge=1, le=100)
+    deadline_seconds: float = Field(default=30.0, gt=0, le=86400)
+
+    def delays(self) -> Iterator[float]:
+        """The waits between attempts, in seconds: `attempts - 1` of them."""
+        for attempt in range(self.attempts - 1):
+            yield self.first_delay_seconds * self.factor**attempt
