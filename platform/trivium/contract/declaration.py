@@ -1,0 +1,161 @@
+"""What an executor class says about itself, read and checked once, when the class is defined."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from trivium.contract.enrichment import Enrichment
+from trivium.contract.errors import ContractError
+from trivium.contract.rows import Event, NormalizedEvent
+from trivium.contract.types import FieldSpec, arrow_schema, row_fields
+
+Form = Literal["row", "column"]
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """An executor's event, row and enrichments as specs. `form` is the method it overrides."""
+
+    event: type[Event]
+    row: type[NormalizedEvent]
+    event_type: str
+    form: Form
+    has_accepts: bool
+    event_fields: tuple[FieldSpec, ...]
+    row_schema: pa.Schema
+    row_specs: tuple[FieldSpec, ...]
+    enrichments: Mapping[str, Enrichment]
+    enrichment_fields: Mapping[str, tuple[FieldSpec, ...]]
+    file: str
+    line: int
+
+
+def declare(executor: type, root: type, place: Place) -> Declaration:
+    """Read and check an executor class.
+
+    Raises:
+        ContractError: naming the class, its file and line, what is wrong and what to write.
+    """
+    try:
+        return _declare(executor, root, place)
+    except ContractError as error:
+        where = f"{executor.__qualname__} ({place[0]}:{place[1]})"
+        raise ContractError(error.message, where, error.hint) from error.__cause__
+
+
+def _declare(executor: type, root: type, place: Place) -> Declaration:
+    event, row = _type_arguments(executor, root)
+    enrichments = _enrichments(executor)
+    form = _form(executor, root)
+    event_fields, row_specs = row_fields(event), row_fields(row)
+    _check_optional_defaults(event.__name__, event_fields)
+    _check_keys(enrichments, event_fields)
+    _check_parameters(executor, form, enrichments)
+    return Declaration(
+        event=event,
+        row=row,
+        event_type=_event_type(event),
+        form=form,
+        has_accepts=_has_accepts(executor, root, form),
+        event_fields=event_fields,
+        row_schema=arrow_schema(row_specs),
+        row_specs=row_specs,
+        enrichments=enrichments,
+        enrichment_fields=_enrichment_fields(enrichments),
+        file=place[0],
+        line=place[1],
+    )
+
+
+def _type_arguments(executor: type, root: type) -> tuple[type[Event], type[NormalizedEvent]]:
+    for parent in executor.__mro__:
+        for written in getattr(parent, "__orig_bases__", ()):
+            if typing.get_origin(written) is root:
+                event, row = typing.get_args(written)
+                return _checked(event, Event, "reads"), _checked(row, NormalizedEvent, "returns")
+    raise ContractError("does not say what it reads and returns", hint="class MyExecutor(Executor[MyEvent, MyRow])")
+
+
+def _checked(argument: Any, wanted: type, verb: str) -> Any:
+    if isinstance(argument, type) and issubclass(argument, wanted):
+        return argument
+    name = getattr(argument, "__name__", repr(argument))
+    message = f"{verb} {name}, which is not a {wanted.__name__}"
+    raise ContractError(message, hint=f"class {name}({wanted.__name__}{', tag=…' if wanted is Event else ''})")
+
+
+def _event_type(event: type[Event]) -> str:
+    tag = event.__struct_config__.tag
+    if isinstance(tag, str) and tag:
+        return tag
+    message = f"the event class {event.__name__} does not name its event type"
+    raise ContractError(message, hint=f'class {event.__name__}(Event, tag="{event.__name__.lower()}")')
+
+
+def _form(executor: type, root: type) -> Form:
+    row = getattr(executor, "process") is not getattr(root, "process")  # noqa: B009
+    column = getattr(executor, "process_batch") is not getattr(root, "process_batch")  # noqa: B009
+    if row and column:
+        raise ContractError("overrides both process and process_batch", hint="keep one: the engine derives the other")
+    if not row and not column:
+        raise ContractError("overrides neither process nor process_batch", hint="def process(self, event): …")
+    return "row" if row else "column"
+
+
+def _has_accepts(executor: type, root: type, form: Form) -> bool:
+    own = getattr(executor, "accepts") is not getattr(root, "accepts")  # noqa: B009
+    if own and form == "column":
+        raise ContractError("has accepts beside process_batch", hint="filter inside process_batch")
+    return own
+
+
+def _enrichments(executor: type) -> dict[str, Enrichment]:
+    found: dict[str, Enrichment] = {}
+    for parent in reversed(executor.__mro__):
+        found.update({name: value for name, value in vars(parent).items() if isinstance(value, Enrichment)})
+    return found
+
+
+def _enrichment_fields(enrichments: Mapping[str, Enrichment]) -> dict[str, tuple[FieldSpec, ...]]:
+    specs = {name: row_fields(enrichment.row) for name, enrichment in enrichments.items()}
+    for name, fields in specs.items():
+        _check_optional_defaults(enrichments[name].row.__name__, fields)
+    return specs
+
+
+def _check_optional_defaults(owner: str, fields: tuple[FieldSpec, ...]) -> None:
+    for spec in fields:
+        if spec.nullable and (spec.required or spec.default is not None):
+            message = f"{owner}.{spec.name} is optional, so a missing value must read as None"
+            raise ContractError(message, hint=f"{spec.name}: … | None = None")
+
+
+def _check_keys(enrichments: Mapping[str, Enrichment], event_fields: tuple[FieldSpec, ...]) -> None:
+    names = [spec.name for spec in event_fields]
+    for name, enrichment in enrichments.items():
+        if enrichment.key not in names:
+            message = f"enrichment {name} is keyed by {enrichment.key!r}, which the event does not have"
+            raise ContractError(message, hint=f"one of {', '.join(names)}")
+
+
+def _check_parameters(executor: type, form: Form, enrichments: Mapping[str, Enrichment]) -> None:
+    method: Callable[..., Any] = getattr(executor, "process" if form == "row" else "process_batch")
+    parameters = list(inspect.signature(method).parameters.values())[2:]
+    if any(p.kind is p.VAR_KEYWORD for p in parameters):
+        return
+    names = {p.name for p in parameters}
+    for name in enrichments:
+        if name not in names:
+            message = f"{method.__name__} has no parameter for the enrichment {name}"
+            raise ContractError(message, hint=f"def {method.__name__}(self, event, {', '.join(enrichments)})")
+    extra = [p.name for p in parameters if p.name not in enrichments and p.default is p.empty]
+    if extra:
+        message = f"{method.__name__} asks for {', '.join(extra)}, which is no enrichment of the class"
+        raise ContractError(message, hint=f"{extra[0]} = Enrichment({extra[0].title()}, key=…)")
