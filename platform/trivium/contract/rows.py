@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, dataclass_transform
 
 import msgspec
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class RowMeta(msgspec.StructMeta):
     """Makes every row class keyword-only, so that fields may be declared in any order; msgspec does not inherit that."""
 

@@ -100,10 +100,10 @@ def _struct_fields(info: ms.Type, where: str) -> tuple[FieldSpec, ...]:
 
 
 def _field(spec: ms.Field, where: str) -> FieldSpec:
-    if spec.default_factory is not ms.NODEFAULT:
+    if spec.default_factory is not msgspec.NODEFAULT:
         raise ContractError(f"{where} has a default factory", hint="a plain immutable default, such as None or ()")
     info, nullable = _without_none(spec.type, where)
-    default = None if spec.default is ms.NODEFAULT else spec.default
+    default = None if spec.default is msgspec.NODEFAULT else spec.default
     return FieldSpec(spec.name, spec.encode_name, _type(info, {}, where), nullable, spec.required, default)
 
 
