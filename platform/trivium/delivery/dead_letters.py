@@ -1,0 +1,190 @@
+"""The dead-letter table: rejected inputs kept whole, and which of them count.
+
+Batch appends its dead letters under its generation before the table's commit. They count only if the table's snapshot
+says that their source day was committed by their generation; so they are replaced per source day, atomically with the
+table. A file holds one source day, and generation and source day are partition values: whether a dead letter counts
+is answered by the log, without opening a file. The generation is in the log only, not in the files, so that a resumed
+run can append what an earlier, killed run wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.dataset as pad
+
+from trivium.contract.clock import Clock
+from trivium.delivery import transactions
+from trivium.delivery.committer import Change, Landed, commit
+from trivium.delivery.data_files import DataFile, validate
+from trivium.delivery.errors import OutcomeUnknown, PreconditionFailed
+from trivium.delivery.generation import check_generation
+from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.snapshot import ActiveFile, Snapshot
+from trivium.delivery.storage import Storage
+from trivium.delivery.table import TableSpec
+
+RUNTIME: Final = "batch"
+_READ_ATTEMPTS: Final = 5
+
+ROW_SCHEMA: Final = pa.schema(
+    [
+        pa.field("pipeline", pa.string(), nullable=False),
+        pa.field("event_type", pa.string()),
+        pa.field("stage", pa.string(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("error", pa.string()),
+        pa.field("attempts", pa.int32(), nullable=False),
+        pa.field("value", pa.binary()),
+        pa.field("value_format", pa.string(), nullable=False),
+        pa.field("source", pa.string(), nullable=False),
+        pa.field("position", pa.int64(), nullable=False),
+        pa.field("source_day", pa.string()),
+        pa.field("executor", pa.string()),
+        pa.field("logic", pa.string(), nullable=False),
+        pa.field("plan", pa.string(), nullable=False),
+        pa.field("runtime", pa.string(), nullable=False),
+        pa.field("rejected_at", pa.timestamp("us", tz="UTC"), nullable=False),
+    ]
+)
+"""A dead letter as it is written. `value` holds the original bytes (`value_format` json) or, for typed columns, the
+row as JSON (`columns`); `executor` is a digest; `source_day` is null when the source has no days."""
+
+SCHEMA: Final = ROW_SCHEMA.append(pa.field("generation", pa.int64(), nullable=False))
+
+
+def dead_letter_table(uri: str, pipeline: str) -> TableSpec:
+    """The dead-letter table of a pipeline."""
+    return TableSpec(uri, pipeline, SCHEMA, ("source_day", "generation", "runtime"))
+
+
+def reject_files(storage: Storage, name: str) -> PartitionedFiles:
+    """A writer of batch's dead letters: tables of `ROW_SCHEMA` without `runtime`, one file per source day."""
+    return PartitionedFiles(storage, ROW_SCHEMA, ["source_day"], name, {"runtime": RUNTIME})
+
+
+def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
+    """Validate the files and append them; they count once the table's commit of the same generation lands.
+
+    Returns None when there is nothing to append.
+
+    Raises:
+        FileMismatch: a file is missing or not what its manifest says.
+        PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
+    """
+    if not proposal.files:
+        return None
+    validate(Storage(uri), proposal.files, ROW_SCHEMA)
+    return commit(uri, proposal, clock)
+
+
+def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, clock: Clock) -> int:
+    """At the start of a run: remove batch's dead letters that do not count. Returns how many files went.
+
+    Call it after the run took its generation in both tables: from then on no older run can make one count.
+    """
+    proposal = _CleanUp(pipeline, generation, Snapshot.latest(table_uri))
+    files = len(proposal.uncounted(Snapshot.latest(uri)))
+    if files:
+        commit(uri, proposal, clock)
+    return files
+
+
+def read(uri: str, table_uri: str) -> pa.Table:
+    """The batch dead letters that count, with the columns of `SCHEMA`.
+
+    Raises:
+        OutcomeUnknown: runs kept committing between the two looks at the table.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        table, letters = Snapshot.latest(table_uri), Snapshot.latest(uri)
+        # A run that committed between the two snapshots may have replaced what the first one counts.
+        if Snapshot.latest(table_uri).version == table.version:
+            return _read(letters, table)
+    message = (
+        f"dead letters {uri}: the table {table_uri} changed during each of {_READ_ATTEMPTS} reads. Try: read again"
+    )
+    raise OutcomeUnknown(message)
+
+
+def counts(file: ActiveFile, table: Snapshot) -> bool:
+    """Whether the dead letters of a batch file count in this snapshot of the table."""
+    pipeline, generation = table.pipeline or "", int(file.partition_values["generation"] or 0)
+    newest = table.transaction(transactions.source_day(pipeline, file.partition_values["source_day"]))
+    return newest == generation and generation >= (table.transaction(transactions.whole(pipeline)) or 0)
+
+
+def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
+    kept = {path for path, file in letters.active.items() if _is_batch(file) and counts(file, table)}
+    dataset = letters.table.to_pyarrow_dataset()
+    fragments = [fragment for fragment in dataset.get_fragments() if fragment.path in kept]
+    if not fragments:
+        return SCHEMA.empty_table()
+    chosen = pad.FileSystemDataset(fragments, dataset.schema, dataset.format, fragments[0].filesystem)
+    return chosen.to_table(columns=SCHEMA.names).cast(SCHEMA)
+
+
+def _is_batch(file: ActiveFile) -> bool:
+    return file.partition_values["runtime"] == RUNTIME
+
+
+@dataclass(frozen=True)
+class DeadLetterCommit:
+    """A run's dead letters. Each file's source day must be one of `source_days`, those the table's commit will name."""
+
+    pipeline: str
+    generation: int
+    files: tuple[DataFile, ...]
+    source_days: tuple[str, ...]
+    fault_point: str | None = field(default="dead_letters", init=False)
+
+    def change(self, snapshot: Snapshot) -> Change:
+        """The files under this generation.
+
+        Raises:
+            Fenced: a newer run took over.
+            PreconditionFailed: this generation has appended already, or a file is of a day the run does not own.
+        """
+        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        name = transactions.dead_letters(self.pipeline)
+        if (snapshot.transaction(name) or 0) >= self.generation:
+            message = f"{self.pipeline}/batch: generation {self.generation} has appended its dead letters already"
+            raise PreconditionFailed(message)
+        days = {file.partition_values["source_day"] or transactions.ALL_DAYS for file in self.files}
+        if not days <= set(self.source_days):
+            foreign = sorted(days - set(self.source_days))
+            message = f"{self.pipeline}/batch: dead letters of source days {foreign}, which this run does not replace"
+            raise PreconditionFailed(message)
+        files = tuple(file.with_partition("generation", str(self.generation)) for file in self.files)
+        return Change(add=files, transactions={name: self.generation}, metadata=_metadata("append", self.generation))
+
+    def landed(self, snapshot: Snapshot) -> bool:
+        """Whether this generation is the newest that appended."""
+        return snapshot.transaction(transactions.dead_letters(self.pipeline)) == self.generation
+
+
+@dataclass(frozen=True)
+class _CleanUp:
+    """Removes the dead letters of batch that do not count in a snapshot of the table."""
+
+    pipeline: str
+    generation: int
+    table: Snapshot
+    fault_point: str | None = None
+
+    def uncounted(self, snapshot: Snapshot) -> tuple[ActiveFile, ...]:
+        own = (file for file in snapshot.active.values() if _is_batch(file))
+        return tuple(file for file in own if not counts(file, self.table))
+
+    def change(self, snapshot: Snapshot) -> Change:
+        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        return Change(remove=self.uncounted(snapshot), metadata=_metadata("clean_up", self.generation))
+
+    def landed(self, snapshot: Snapshot) -> bool:
+        return not self.uncounted(snapshot)
+
+
+def _metadata(kind: str, generation: int) -> dict[str, str]:
+    return {"runtime": RUNTIME, "generation": str(generation), "kind": kind}

@@ -1,0 +1,53 @@
+"""Why the table or its storage refused.
+
+DeliveryError
+├── StorageError         the file system refused, or the URI's scheme is not supported
+├── StorageNotShared     driver and worker see different storage under one URI
+├── WrongPipeline        the table belongs to another pipeline
+├── SchemaConflict       the table's columns or partitions cannot become the pipeline's
+├── FileMismatch         a data file is not what its manifest says
+├── PreconditionFailed   the snapshot forbids the commit
+│   └── Fenced           a newer run of the same pipeline and runtime took over
+├── CommitRaceLost       every attempt lost against other writers; nothing was committed
+└── OutcomeUnknown       it could not be found out whether the commit landed
+"""
+
+from __future__ import annotations
+
+from trivium.contract.errors import DeliveryError
+
+
+class StorageError(DeliveryError):
+    """The storage refused an operation; the message names the path and what to try."""
+
+
+class StorageNotShared(DeliveryError):
+    """A worker does not read what the driver wrote under the same URI."""
+
+
+class WrongPipeline(DeliveryError):
+    """The table carries the name of another pipeline."""
+
+
+class SchemaConflict(DeliveryError):
+    """The table's schema or partition columns cannot become what the pipeline needs; the message shows both."""
+
+
+class FileMismatch(DeliveryError):
+    """A data file is missing, cut off, or differs from its manifest; the message names the file and what differs."""
+
+
+class PreconditionFailed(DeliveryError):
+    """The snapshot that would be committed on forbids the commit. Nothing was committed."""
+
+
+class Fenced(PreconditionFailed):
+    """A newer run of the same pipeline and runtime took over."""
+
+
+class CommitRaceLost(DeliveryError):
+    """Other writers won every attempt. Nothing was committed; the files are kept."""
+
+
+class OutcomeUnknown(DeliveryError):
+    """The commit may or may not have landed, and the table cannot be read to find out."""

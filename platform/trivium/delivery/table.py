@@ -1,0 +1,176 @@
+"""Opens or creates a table that belongs to one pipeline, and keeps its schema and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema
+from deltalake.exceptions import DeltaError
+
+from trivium.delivery import lineage
+from trivium.delivery.errors import CommitRaceLost, SchemaConflict, WrongPipeline
+from trivium.delivery.log_check import entry_path, set_aside_torn_entries
+from trivium.delivery.snapshot import PIPELINE_PROPERTY, Snapshot
+from trivium.delivery.storage import Storage
+
+_ATTEMPTS: Final = 10
+_NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TableSpec:
+    """What a table is to be: whose, and with which columns. `partition_columns` are in their order."""
+
+    uri: str
+    pipeline: str
+    schema: pa.Schema
+    partition_columns: tuple[str, ...]
+
+
+def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Sequence[str]) -> TableSpec:
+    """The table of a pipeline: the author's columns, `event_date` and lineage; `_runtime` is the last partition column.
+
+    Raises:
+        SchemaConflict: `partition_by` leaves out `event_date`, which is what batch replaces by, or names no column.
+    """
+    schema = lineage.table_schema(author)
+    unknown = [name for name in partition_by if name not in schema.names]
+    if unknown or "event_date" not in partition_by[:1]:
+        message = (
+            f"table {uri}: expected partition_by to start with event_date and name columns, got {list(partition_by)}"
+        )
+        raise SchemaConflict(message)
+    return TableSpec(uri, pipeline, schema, (*partition_by, lineage.RUNTIME.name))
+
+
+def open_table(spec: TableSpec) -> Snapshot:
+    """Open the table, or create it; add nullable columns that are new, in a commit of their own.
+
+    A torn or empty newest log entry is moved aside first.
+
+    Raises:
+        WrongPipeline: the table belongs to another pipeline.
+        SchemaConflict: columns were widened, narrowed or removed, or the partition columns differ.
+    """
+    set_aside_torn_entries(spec.uri)
+    for _ in range(_ATTEMPTS):
+        if not DeltaTable.is_deltatable(spec.uri):
+            _try_create(spec)
+            continue
+        snapshot = Snapshot.latest(spec.uri)
+        _check_owner(snapshot, spec)
+        new = _new_columns(snapshot, spec)
+        if not new:
+            return snapshot
+        _try_add(snapshot, spec, new)
+    message = (
+        f"table {spec.uri}: {_ATTEMPTS} attempts to create it or add columns lost to other writers. Try: start again"
+    )
+    raise CommitRaceLost(message)
+
+
+def checkpoint_if_due(uri: str, every: int = 20) -> None:
+    """Write a checkpoint when at least `every` versions came since the last one. A failure is a warning, no error."""
+    try:
+        snapshot = Snapshot.latest(uri)
+        if snapshot.version - _last_checkpoint(uri) >= every:
+            snapshot.table.create_checkpoint()
+    except Exception as error:  # noqa: BLE001 - the table is whole without a checkpoint, only slower to open
+        _log.warning("%s: no checkpoint was written: %s", uri, error)
+
+
+def _last_checkpoint(uri: str) -> int:
+    storage, path = Storage(uri), "_delta_log/_last_checkpoint"
+    return int(json.loads(storage.read(path))["version"]) if storage.stat(path) else -1
+
+
+def _try_create(spec: TableSpec) -> None:
+    try:
+        DeltaTable.create(
+            spec.uri,
+            schema=Schema.from_arrow(_stored(spec.schema)),
+            partition_by=list(spec.partition_columns),
+            name=spec.pipeline,
+            description=f"Written by the Trivium pipeline {spec.pipeline}",
+            # The log's clean-up belongs to maintenance, which first saves the counts it would erase.
+            configuration={PIPELINE_PROPERTY: spec.pipeline, "delta.enableExpiredLogCleanup": "false"},
+            raise_if_key_not_exists=False,
+            commit_properties=CommitProperties(max_commit_retries=0),
+            post_commithook_properties=_NO_HOOKS,
+        )
+    except DeltaError as error:
+        if not DeltaTable.is_deltatable(spec.uri):
+            raise
+        _log.info("%s: another writer created the table first: %s", spec.uri, error)
+        return
+    Storage(spec.uri).sync(entry_path(0))
+
+
+def _check_owner(snapshot: Snapshot, spec: TableSpec) -> None:
+    if snapshot.pipeline != spec.pipeline:
+        owner = f"pipeline {snapshot.pipeline!r}" if snapshot.pipeline else "no Trivium pipeline"
+        message = f"table {spec.uri} belongs to {owner}, not to {spec.pipeline!r}. Try: another table path"
+        raise WrongPipeline(message)
+
+
+def _new_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
+    """The columns to add.
+
+    Raises:
+        SchemaConflict: anything but new nullable columns.
+    """
+    wanted = {field.name: field for field in Schema.from_arrow(_stored(spec.schema)).fields}
+    present = {field.name: field for field in snapshot.schema.fields}
+    reasons = [f"column {name} is gone" for name in present if name not in wanted]
+    reasons += [f"column {n} changed" for n, f in present.items() if n in wanted and wanted[n].to_json() != f.to_json()]
+    new = [field for name, field in wanted.items() if name not in present]
+    reasons += [f"new column {field.name} is not nullable" for field in new if not field.nullable]
+    if tuple(snapshot.partition_columns) != spec.partition_columns:
+        reasons.append(
+            f"partition columns: table {snapshot.partition_columns}, pipeline {list(spec.partition_columns)}"
+        )
+    if reasons:
+        raise SchemaConflict(_conflict(spec.uri, reasons, list(present.values()), list(wanted.values())))
+    return new
+
+
+def _conflict(uri: str, reasons: list[str], present: list[Field], wanted: list[Field]) -> str:
+    order = [*present, *(field for field in wanted if field.name not in {one.name for one in present})]
+    lines = [f"table {uri} cannot become what the pipeline writes: {'; '.join(reasons)}"]
+    lines.append(f"  {'table':<52} pipeline")
+    for name in (field.name for field in order):
+        left = next((_column(field) for field in present if field.name == name), "-")
+        right = next((_column(field) for field in wanted if field.name == name), "-")
+        mark = " " if left == right else "*"
+        lines.append(f"{mark} {left:<52} {right}")
+    lines.append("Try: keep the old columns and add nullable ones, or write to a new table path")
+    return "\n".join(lines)
+
+
+def _column(field: Field) -> str:
+    kind = json.loads(field.type.to_json())
+    return f"{field.name}: {kind if isinstance(kind, str) else json.dumps(kind)}{'' if field.nullable else ' not null'}"
+
+
+def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
+    try:
+        snapshot.table.alter.add_columns(
+            new, commit_properties=CommitProperties(max_commit_retries=0), post_commithook_properties=_NO_HOOKS
+        )
+    except DeltaError as error:
+        _log.info("%s: adding columns lost against another writer, trying again: %s", spec.uri, error)
+        return
+    Storage(spec.uri).sync(entry_path(snapshot.version + 1))
+
+
+def _stored(schema: pa.Schema) -> pa.Schema:
+    """The schema without what a file may do on its own: dictionaries."""
+    plain = (f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema)
+    return pa.schema(list(plain))

@@ -1,0 +1,46 @@
+"""Names of the Delta transactions a table carries: its positions, generations and what batch has covered.
+
+Delta looks a transaction up by its exact name only; nothing can list them, so every name is made here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+ALL_DAYS: Final = "all"
+"""The source day of a source that has no days."""
+
+
+def generation(pipeline: str, runtime: str) -> str:
+    """The newest run of a runtime."""
+    return f"{pipeline}/{runtime}/generation"
+
+
+def run_token(pipeline: str, runtime: str) -> str:
+    """A random number of the run that took the generation: tells two runs apart that wanted the same one."""
+    return f"{pipeline}/{runtime}/run"
+
+
+def committed(pipeline: str) -> str:
+    """The generation of the newest batch commit."""
+    return f"{pipeline}/batch/committed"
+
+
+def whole(pipeline: str) -> str:
+    """The generation of the newest batch commit without a window: nothing of an older one counts any more."""
+    return f"{pipeline}/batch/whole"
+
+
+def source_day(pipeline: str, day: str | None) -> str:
+    """The generation whose commit holds what came of a source day (None: the source has no days)."""
+    return f"{pipeline}/batch/source_day/{day or ALL_DAYS}"
+
+
+def complete_as_of(pipeline: str, day: str) -> str:
+    """Microseconds since 1970 UTC before which batch has seen everything of an event day; 0: not covered."""
+    return f"{pipeline}/batch/complete_as_of/{day}"
+
+
+def dead_letters(pipeline: str) -> str:
+    """In the dead-letter table: the generation of the newest batch append."""
+    return f"{pipeline}/batch/dead_letters"
