@@ -21,7 +21,10 @@ Place = tuple[str, int]
 
 @dataclass(frozen=True)
 class Declaration:
-    """An executor's event, row and enrichments as specs. `form` is the method it overrides."""
+    """An executor's event, row and enrichments as specs.
+
+    `form` is the method it overrides; `parameters` names the enrichments in the order that method takes them.
+    """
 
     event: type[Event]
     row: type[NormalizedEvent]
@@ -32,6 +35,7 @@ class Declaration:
     row_schema: pa.Schema
     row_specs: tuple[FieldSpec, ...]
     enrichments: Mapping[str, Enrichment]
+    parameters: tuple[str, ...]
     enrichment_fields: Mapping[str, tuple[FieldSpec, ...]]
     file: str
     line: int
@@ -57,7 +61,7 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
     event_fields, row_specs = row_fields(event), row_fields(row)
     _check_optional_defaults(event.__name__, event_fields)
     _check_keys(enrichments, event_fields)
-    _check_parameters(executor, form, enrichments)
+    parameters = _parameters(executor, form, enrichments)
     return Declaration(
         event=event,
         row=row,
@@ -68,6 +72,7 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
         row_schema=arrow_schema(row_specs),
         row_specs=row_specs,
         enrichments=enrichments,
+        parameters=parameters,
         enrichment_fields=_enrichment_fields(enrichments),
         file=place[0],
         line=place[1],
@@ -145,17 +150,16 @@ def _check_keys(enrichments: Mapping[str, Enrichment], event_fields: tuple[Field
             raise ContractError(message, hint=f"one of {', '.join(names)}")
 
 
-def _check_parameters(executor: type, form: Form, enrichments: Mapping[str, Enrichment]) -> None:
+def _parameters(executor: type, form: Form, enrichments: Mapping[str, Enrichment]) -> tuple[str, ...]:
     method: Callable[..., Any] = getattr(executor, "process" if form == "row" else "process_batch")
     parameters = list(inspect.signature(method).parameters.values())[2:]
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return
-    names = {p.name for p in parameters}
+    names = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
     for name in enrichments:
         if name not in names:
             message = f"{method.__name__} has no parameter for the enrichment {name}"
             raise ContractError(message, hint=f"def {method.__name__}(self, event, {', '.join(enrichments)})")
-    extra = [p.name for p in parameters if p.name not in enrichments and p.default is p.empty]
+    extra = [name for name in names if name not in enrichments]
     if extra:
         message = f"{method.__name__} asks for {', '.join(extra)}, which is no enrichment of the class"
         raise ContractError(message, hint=f"{extra[0]} = Enrichment({extra[0].title()}, key=…)")
+    return tuple(names)

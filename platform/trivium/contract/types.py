@@ -35,7 +35,7 @@ Int32 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int32()})]
 Float32 = Annotated[float, msgspec.Meta(extra={"arrow": pa.float32()})]
 
 
-def Precision(digits: int, scale: int) -> msgspec.Meta:  # noqa: N802 - reads as a type in Annotated[…]
+def Precision(digits: int, scale: int) -> msgspec.Meta:
     """Decimal digits in all and after the point: `Annotated[Decimal, Precision(10, 2)]`."""
     return msgspec.Meta(extra={"arrow": pa.decimal128(digits, scale)})
 

@@ -1,0 +1,1 @@
+"""The path every event takes, whatever the runtime: no Ray, no connector by name, no I/O."""

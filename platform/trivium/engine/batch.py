@@ -1,0 +1,40 @@
+"""What a runtime hands to the worker: raw records or typed columns, with the place they came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+Positions = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RawBatch:
+    """JSON records. `values` holds one record each (None is a tombstone), `positions` their places in `source`."""
+
+    values: Sequence[bytes | None]
+    source: str
+    positions: Positions
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True)
+class TypedBatch:
+    """Typed columns under their wire names. `timezone` (IANA name) is the meaning of naive timestamps, if declared."""
+
+    columns: pa.RecordBatch
+    source: str
+    positions: Positions
+    timezone: str | None = None
+
+    def __len__(self) -> int:
+        return int(self.columns.num_rows)
+
+
+Batch = RawBatch | TypedBatch

@@ -1,0 +1,202 @@
+"""JSON records to events: one decoder for every runtime, with the answers docs/contract.md lists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Union
+
+import msgspec
+
+from trivium.contract.declaration import Declaration
+from trivium.engine.decoder_types import derive, fraction_guard
+from trivium.engine.normalise import contains_time, normaliser
+from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
+
+MAX_NESTING: Final = 64
+_FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+_BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_LONG_FRACTION: Final = re.compile(rb"\.\d{7}")
+
+
+@dataclass
+class Decoded:
+    """Events by event type with their batch rows, dropped rows by (pseudo) event type, and rejects."""
+
+    events: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
+    dropped: dict[str, list[int]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+class _Type:
+    """One declared event type: its struct, its strict decoder for a known tag, its normaliser."""
+
+    def __init__(self, declaration: Declaration, tag_field: str) -> None:
+        self.name = declaration.event_type
+        self.tagged = derive(declaration.event, declaration.event_fields, tag_field=tag_field)
+        self.decode_known = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields)).decode
+        self.normalise = normaliser(declaration.event_fields)
+        self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
+        guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
+        self.check_fractions = guard.decode if self.has_times else None
+
+
+class JsonDecoder:
+    """Decodes and routes raw records by one field of theirs.
+
+    The fast path is one msgspec call on a tagged union. A record it refuses is looked at again with the tag alone:
+    an undeclared type is unrouted, a repeated tag counts by its last value, everything else is a reject with its
+    reason.
+    """
+
+    def __init__(self, declarations: Mapping[str, Declaration], tag_field: str) -> None:
+        self._types = {name: _Type(declaration, tag_field) for name, declaration in declarations.items()}
+        self._by_struct = {each.tagged: each for each in self._types.values()}
+        # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
+        other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
+        self._decode = msgspec.json.Decoder(Union[(other, *self._by_struct)]).decode
+        head = msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": tag_field})
+        self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
+        self._tag_field = tag_field
+        self._other = other
+        self._has_times = any(each.has_times for each in self._types.values())
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Decode every record; each ends in exactly one place of the answer."""
+        out = Decoded()
+        slow = self._suspects(values)
+        events = self._decode_fast(values, slow)
+        self._sort(events, out)
+        for index in sorted(slow):
+            self._resolve(index, values[index], out)
+        for rows, sorted_events in out.events.values():
+            if len(slow) and rows:
+                order = sorted(range(len(rows)), key=rows.__getitem__)
+                rows[:] = [rows[i] for i in order]
+                sorted_events[:] = [sorted_events[i] for i in order]
+        return out
+
+    def _suspects(self, values: Sequence[bytes | None]) -> set[int]:
+        """Records that need a closer look before they are decoded: nulls, deep nesting, long fractions of a second."""
+        slow = {
+            i
+            for i, v in enumerate(values)
+            if v is None or (len(v) > 2 * MAX_NESTING and v.count(b"{") + v.count(b"[") > MAX_NESTING)
+        }
+        if self._has_times:
+            search = _LONG_FRACTION.search
+            slow.update(i for i, v in enumerate(values) if v is not None and b"." in v and search(v))
+        return slow
+
+    def _decode_fast(self, values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
+        events: list[Any] = []
+        append, decode = events.append, self._decode
+        todo = iter(values if not slow else [b"" if i in slow else v for i, v in enumerate(values)])
+        while True:
+            try:
+                for value in todo:
+                    append(decode(value))  # type: ignore[arg-type]
+            except _FAILURES:
+                slow.add(len(events))
+                append(None)
+            else:
+                return events
+
+    def _sort(self, events: list[Any], out: Decoded) -> None:
+        for struct, each in self._by_struct.items():
+            rows = [i for i, event in enumerate(events) if type(event) is struct]
+            if rows:
+                chosen = events if len(rows) == len(events) else [events[i] for i in rows]
+                out.events[each.name] = self._normalised(each, rows, chosen, out)
+        out.rejects.extend(
+            Reject(i, "decode", "no_tag", self._no_tag("\\0"))
+            for i, event in enumerate(events)
+            if type(event) is self._other
+        )
+
+    def _normalised(self, each: _Type, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
+        if each.normalise is None:
+            return rows, events
+        kept_rows: list[int] = []
+        kept: list[Any] = []
+        for index, event in zip(rows, events, strict=True):
+            try:
+                each.normalise(event)
+            except ValueError as error:
+                out.rejects.append(Reject(index, "decode", "invalid", str(error), each.name))
+            else:
+                kept_rows.append(index)
+                kept.append(event)
+        return kept_rows, kept
+
+    def _resolve(self, index: int, value: bytes | None, out: Decoded) -> None:
+        """Find the answer for one record the fast path did not take."""
+        if value is None:
+            out.dropped.setdefault(TOMBSTONE, []).append(index)
+            return
+        event_type: str | None = None
+        try:
+            _check_nesting(value)
+            tag = self._decode_head(value).tag
+            if not isinstance(tag, str):
+                out.rejects.append(Reject(index, "decode", "no_tag", self._no_tag(tag)))
+                return
+            each = self._types.get(tag)
+            if each is None:
+                out.dropped.setdefault(UNROUTED, []).append(index)
+                return
+            event_type = tag
+            event = each.decode_known(value)
+            _check_fractions(each, value)
+            if each.normalise is not None:
+                each.normalise(event)
+        except _FAILURES as error:
+            out.rejects.append(Reject(index, "decode", _reason(error), str(error), event_type))
+            return
+        rows, events = out.events.setdefault(event_type, ([], []))
+        rows.append(index)
+        events.append(event)
+
+    def _no_tag(self, tag: Any) -> str:
+        got = "nothing" if tag is msgspec.UNSET else repr(tag)
+        return f"expected the event type as a string in {self._tag_field!r}, got {got}"
+
+
+class _TooDeep(ValueError):
+    pass
+
+
+def _reason(error: Exception) -> str:
+    reasons: list[tuple[type[Exception], str]] = [
+        (_TooDeep, "nesting"),
+        (RecursionError, "nesting"),
+        (UnicodeDecodeError, "encoding"),
+        (msgspec.ValidationError, "invalid"),
+        (msgspec.DecodeError, "malformed"),
+    ]
+    return next((reason for kind, reason in reasons if isinstance(error, kind)), "invalid")
+
+
+def _check_nesting(value: bytes) -> None:
+    if value.count(b"{") + value.count(b"[") <= MAX_NESTING:
+        return
+    depth = 0
+    for match in _BRACKETS.finditer(value):
+        first = match.group()[:1]
+        depth += (first in b"{[") - (first in b"}]")
+        if depth > MAX_NESTING:
+            message = f"the record is nested deeper than {MAX_NESTING} levels"
+            raise _TooDeep(message)
+
+
+def _check_fractions(each: _Type, value: bytes) -> None:
+    """Refuse digits below a microsecond in a declared time; other fields may hold whatever they like."""
+    if each.check_fractions is None or not _LONG_FRACTION.search(value):
+        return
+    try:
+        each.check_fractions(value)
+    except msgspec.ValidationError as error:
+        place = str(error).rpartition(" - at ")[2]
+        message = f"a time has digits below a microsecond - at {place}"
+        raise ValueError(message) from error

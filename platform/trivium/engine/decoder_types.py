@@ -1,0 +1,106 @@
+"""The structs the decoder builds: an author's event class with the engine's answers added to its types.
+
+A derived class is positional (so a column of each field makes rows at C speed), carries the routed field's name, and
+narrows its annotations: integers to their width, datetimes to aware ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+import pyarrow as pa
+import pyarrow.types as pt
+
+from trivium.contract.rows import Row, RowMeta
+from trivium.contract.types import FieldSpec, TypeSpec
+from trivium.engine.normalise import contains_time
+
+
+def positional_order(fields: Sequence[FieldSpec]) -> list[FieldSpec]:
+    """The fields in the order a derived class takes them: required ones first."""
+    return sorted(fields, key=lambda spec: not spec.required)
+
+
+def derive(row: type[Row], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
+    """A subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
+    ordered = positional_order(fields)
+    namespace: dict[str, Any] = {
+        "__annotations__": {spec.name: annotation(spec) for spec in ordered},
+        "__module__": row.__module__,
+        "__qualname__": row.__qualname__,
+    }
+    namespace.update({spec.name: spec.default for spec in ordered if not spec.required})
+    tag = row.__struct_config__.tag if tag_field else False
+    config: dict[str, Any] = {"rename": {spec.name: spec.wire for spec in ordered}, "tag": tag, "tag_field": tag_field}
+    return RowMeta(row.__name__, (row,), namespace, kw_only=False, gc=False, frozen=True, **config)
+
+
+def annotation(spec: FieldSpec) -> Any:
+    """The type a field is decoded as."""
+    inner = _annotation(spec.type)
+    return inner | None if spec.nullable else inner
+
+
+def _annotation(spec: TypeSpec) -> Any:
+    if spec.python is not None:
+        return derive(spec.python, spec.fields) if spec.fields else spec.python
+    if spec.values:
+        return Literal[spec.values]
+    if spec.item is not None:
+        return _limited(tuple.__class_getitem__((_item(spec), ...)), spec.limits)
+    if pt.is_timestamp(spec.arrow):
+        return _limited(datetime, {"tz": True})
+    return _limited(_python(spec.arrow), integer_limits(spec) if pt.is_integer(spec.arrow) else spec.limits)
+
+
+def _item(spec: TypeSpec) -> Any:
+    assert spec.item is not None
+    inner = _annotation(spec.item)
+    return inner | None if spec.arrow.value_field.nullable else inner
+
+
+def _limited(python: Any, limits: dict[str, Any]) -> Any:
+    return Annotated[python, msgspec.Meta(**limits)] if limits else python
+
+
+def integer_limits(spec: TypeSpec) -> dict[str, Any]:
+    """An integer's declared limits joined with its width, as `ge` and `le`."""
+    low, high = -(2 ** (spec.arrow.bit_width - 1)), 2 ** (spec.arrow.bit_width - 1) - 1
+    limits = dict(spec.limits)
+    low = max(low, limits.pop("ge", low), limits.pop("gt", low - 1) + 1)
+    high = min(high, limits.pop("le", high), limits.pop("lt", high + 1) - 1)
+    return {**limits, "ge": low, "le": high}
+
+
+def fraction_guard(fields: Sequence[FieldSpec]) -> type[msgspec.Struct]:
+    """A struct that reads only the times among `fields`, as text without digits below a microsecond."""
+    times = [(spec.name, _guarded(spec.type), msgspec.UNSET) for spec in fields if contains_time(spec.type)]
+    rename = {spec.name: spec.wire for spec in fields}
+    return msgspec.defstruct("Times", times, rename=rename)
+
+
+def _guarded(spec: TypeSpec) -> Any:
+    if spec.fields:
+        return fraction_guard(spec.fields) | None
+    if spec.item is not None:
+        return tuple.__class_getitem__((_guarded(spec.item), ...)) | None
+    return Annotated[str, msgspec.Meta(pattern=r"^[^.]*(\.\d{1,6}(\D.*)?)?$")] | None
+
+
+_PYTHON: Final[list[tuple[Callable[[pa.DataType], bool], type]]] = [
+    (pt.is_boolean, bool),
+    (pt.is_integer, int),
+    (pt.is_floating, float),
+    (pt.is_string, str),
+    (pt.is_binary, bytes),
+    (pt.is_date32, date),
+    (pt.is_decimal, Decimal),
+]
+
+
+def _python(arrow: pa.DataType) -> Any:
+    return next(python for matches, python in _PYTHON if matches(arrow))

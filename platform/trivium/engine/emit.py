@@ -1,0 +1,185 @@
+"""What an executor returned, held to its declaration and turned into rows of the table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from types import NoneType
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.types as pt
+
+from trivium.contract.types import FieldSpec, TypeSpec
+from trivium.engine.conform import conform
+from trivium.engine.convert import array_of, values_of
+
+Parents = npt.NDArray[np.int64]
+_EXACT: Final[list[tuple[Any, tuple[type, ...]]]] = [
+    (pt.is_boolean, (bool,)),
+    (pt.is_integer, (int,)),
+    (pt.is_floating, (float, int)),
+    (pt.is_string, (str,)),
+    (pt.is_binary, (bytes,)),
+    (pt.is_timestamp, (datetime,)),
+    (pt.is_date, (date,)),
+    (pt.is_decimal, (Decimal, int)),
+    (pt.is_list, (tuple, list)),
+]
+
+
+@dataclass
+class Checked:
+    """Conformed output columns, the input each row came from, and for each bad input why it is refused."""
+
+    columns: pa.RecordBatch
+    parents: Parents
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[FieldSpec]) -> Checked:
+    """Structs an executor returned, as checked columns."""
+    reasons: dict[int, str] = {}
+    arrays = []
+    for spec in fields:
+        array, bad = _column(_values(rows, spec), spec)
+        arrays.append(array)
+        for row, reason in bad.items():
+            reasons.setdefault(row, f"{spec.name}: {reason}")
+    return _checked(arrays, np.asarray(parents, np.int64), fields, reasons)
+
+
+def check_columns(pieces: Sequence[tuple[pa.RecordBatch, Parents]], fields: Sequence[FieldSpec]) -> Checked:
+    """Batches an executor returned, as checked columns."""
+    parents = np.concatenate([piece for _, piece in pieces]) if pieces else np.empty(0, np.int64)
+    parts = [_aligned(rows, fields) for rows, _ in pieces]
+    whole = parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
+    return _checked(whole.columns, parents, fields, {})
+
+
+def _aligned(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> pa.RecordBatch:
+    """The declared columns in their order and conformed type; flaws stay in place as they were given."""
+    columns = [
+        rows.column(spec.name) if spec.name in rows.schema.names else pa.nulls(rows.num_rows, spec.type.arrow)
+        for spec in fields
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=[spec.name for spec in fields])
+
+
+def _checked(
+    arrays: Sequence[pa.Array], parents: Parents, fields: Sequence[FieldSpec], reasons: dict[int, str]
+) -> Checked:
+    conformed = []
+    for array, spec in zip(arrays, fields, strict=True):
+        result = conform(array, spec)
+        conformed.append(result.column)
+        for mask, reason in result.flaws:
+            for row in np.flatnonzero(mask):
+                reasons.setdefault(int(row), f"{spec.name}: {reason}")
+    columns = pa.RecordBatch.from_arrays(conformed, names=[spec.name for spec in fields])
+    return _in_order(without_refused(Checked(columns, parents), reasons))
+
+
+def _in_order(checked: Checked) -> Checked:
+    """Rows by input, so that rows of one input follow one another whatever order an executor gave them in."""
+    if not np.any(np.diff(checked.parents) < 0):
+        return checked
+    order = np.argsort(checked.parents, kind="stable")
+    return Checked(checked.columns.take(pa.array(order)), checked.parents[order], checked.refused)
+
+
+def without_refused(checked: Checked, reasons: Mapping[int, str]) -> Checked:
+    """Take out every row of an input of which one row (a key of `reasons`) is refused."""
+    if not reasons:
+        return checked
+    refused = dict(checked.refused)
+    for row, reason in reasons.items():
+        refused.setdefault(int(checked.parents[row]), reason)
+    keep = np.flatnonzero(~np.isin(checked.parents, np.fromiter(refused, np.int64)))
+    return Checked(checked.columns.take(pa.array(keep)), checked.parents[keep], refused)
+
+
+def refuse_times_outside(checked: Checked, earliest: pa.Scalar, latest: pa.Scalar) -> Checked:
+    """Refuse inputs with a row whose event_time lies outside [earliest, latest)."""
+    times = checked.columns.column("event_time")
+    outside = pc.or_(pc.less(times, earliest), pc.greater_equal(times, latest))
+    rows = np.flatnonzero(outside.to_numpy(zero_copy_only=False))
+    reason = f"event_time: expected {earliest.as_py():%Y-%m-%d} to before {latest.as_py():%Y-%m-%d}"
+    return without_refused(checked, {int(row): f"{reason}, got {times[int(row)]}" for row in rows})
+
+
+def refuse_repeated_identity(checked: Checked) -> Checked:
+    """Refuse inputs that gave two rows with one event_id."""
+    if len(checked.parents) == len(np.unique(checked.parents)):
+        return checked
+    identities = list(zip(checked.parents.tolist(), checked.columns.column("event_id").to_pylist(), strict=True))
+    repeated = {identity for identity, count in Counter(identities).items() if count > 1}
+    reasons = {
+        row: f"event_id: two rows of one input share {identity[1]!r}"
+        for row, identity in enumerate(identities)
+        if identity in repeated
+    }
+    return without_refused(checked, reasons)
+
+
+def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
+    """For each row, which of its input's rows it is; rows of one input follow one another."""
+    starts = np.flatnonzero(np.diff(parents, prepend=-1))
+    lengths = np.diff(np.append(starts, len(parents)))
+    numbers: npt.NDArray[np.int32] = (np.arange(len(parents)) - np.repeat(starts, lengths)).astype(np.int32)
+    return numbers
+
+
+def _values(rows: Sequence[Any], spec: FieldSpec) -> list[Any]:
+    """One field of each row; a value that cannot be written as its type stays as it is, to be refused by name."""
+    try:
+        return values_of(rows, spec)
+    except AttributeError:
+        return [getattr(row, spec.name) for row in rows]
+
+
+def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
+    """Values as a column in a type wide enough to judge them, and the rows whose value has the wrong type."""
+    arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
+    if set(map(type, values)) - {NoneType} <= set(_exact(arrow)):
+        try:
+            return array_of(values, arrow), {}
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            pass
+    return _by_value(values, spec.type, arrow)
+
+
+def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
+    bad: dict[int, str] = {}
+    good: list[Any] = []
+    for row, value in enumerate(values):
+        plain = value.item() if isinstance(value, np.generic) else value
+        try:
+            good.append(_one(plain, spec, arrow))
+        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            good.append(None)
+            bad[row] = f"expected {spec.arrow}, got {value!r:.80} ({type(value).__name__}): {error}"
+    return array_of(good, arrow), bad
+
+
+def _one(value: Any, spec: TypeSpec, arrow: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if hasattr(value, "value") and spec.python is not None:
+        value = value.value
+    allowed = _exact(arrow)
+    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+        message = f"not a {' or '.join(kind.__name__ for kind in allowed)}"
+        raise TypeError(message)
+    array_of([value], arrow)
+    return value
+
+
+def _exact(arrow: pa.DataType) -> tuple[type, ...]:
+    return next((kinds for matches, kinds in _EXACT if matches(arrow)), (dict,))

@@ -1,0 +1,127 @@
+"""Fetches the facts an executor declared: distinct keys, one call a lookup and batch, aligned with the events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.declaration import Declaration
+from trivium.contract.enrichment import Enrichment
+from trivium.contract.errors import RunError, TransientError
+from trivium.contract.lookup import Answer, Lookup
+from trivium.contract.retry import RetryPolicy
+from trivium.contract.types import FieldSpec
+from trivium.engine.convert import StructBuilder
+from trivium.engine.inputs import Inputs
+
+Miss = Literal["missing", "null_key", "unavailable"]
+
+
+@dataclass(frozen=True)
+class LookupUse:
+    """A lookup with what the pipeline says about its failures."""
+
+    name: str
+    lookup: Lookup
+    retry: RetryPolicy
+    unavailable: Literal["fail", "missing"]
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One enrichment of a batch: `index` (int32) points into `rows`, null where there is no row; `miss` says why."""
+
+    rows: pa.RecordBatch
+    index: pa.Int32Array
+    null_keys: pa.Array
+    unavailable: bool
+
+    def take(self, keep: pa.Array) -> Fact:
+        """The same fact for some of the events."""
+        return Fact(self.rows, self.index.take(keep), self.null_keys.take(keep), self.unavailable)
+
+    def misses(self) -> dict[int, Miss]:
+        """Events without a row, and why."""
+        missed = np.flatnonzero(pc.is_null(self.index).to_numpy(zero_copy_only=False))
+        no_key = self.null_keys.to_numpy(zero_copy_only=False)
+        other: Miss = "unavailable" if self.unavailable else "missing"
+        return {int(row): "null_key" if no_key[row] else other for row in missed}
+
+
+class EnrichmentStep:
+    """One declared enrichment bound to its lookup."""
+
+    def __init__(self, declaration: Declaration, name: str, use: LookupUse, clock: Clock) -> None:
+        self.enrichment: Enrichment = declaration.enrichments[name]
+        self.name = name
+        self._fields: tuple[FieldSpec, ...] = declaration.enrichment_fields[name]
+        self._key = next(spec for spec in declaration.event_fields if spec.name == self.enrichment.key)
+        self._use, self._clock = use, clock
+        self._structs = StructBuilder(self.enrichment.row, self._fields)
+        self._empty = pa.RecordBatch.from_pylist([], schema=pa.schema([spec.arrow for spec in self._fields]))
+
+    def fetch(self, inputs: Inputs) -> Fact:
+        """The fact for each event.
+
+        Raises:
+            RunError: the lookup stayed unavailable and the pipeline says `unavailable: fail`.
+        """
+        keys = inputs.key(self._key).dictionary_encode()
+        null_keys = pc.is_null(keys)
+        answer = self._answer(keys.dictionary)
+        if answer is None:
+            index = pa.nulls(len(keys), pa.int32())
+            return Fact(self._empty, index, null_keys, unavailable=True)
+        columns = [answer.rows.column(spec.wire) for spec in self._fields]
+        rows = pa.RecordBatch.from_arrays(columns, schema=pa.schema([spec.arrow for spec in self._fields]))
+        return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False)
+
+    def structs(self, fact: Fact) -> list[Any]:
+        """The fact as one struct (or None) an event; equal rows share a struct."""
+        used = pc.unique(fact.index.drop_null())
+        built = self._structs.build(fact.rows.take(used))
+        by_row: dict[int | None, Any] = dict(zip(used.to_pylist(), built, strict=True))
+        by_row[None] = None
+        return [by_row[row] for row in fact.index.to_pylist()]
+
+    def columns(self, fact: Fact) -> pa.RecordBatch:
+        """The fact as columns aligned with the events; a missing row is null in every column."""
+        schema = pa.schema([spec.arrow.with_nullable(True) for spec in self._fields])
+        return pa.RecordBatch.from_arrays([column.take(fact.index) for column in fact.rows.columns], schema=schema)
+
+    def _answer(self, keys: pa.Array) -> Answer | None:
+        policy = self._use.retry
+        deadline = Deadline.after(self._clock, policy.deadline_seconds)
+        delays = [*policy.delays(), None]
+        for delay in delays:
+            try:
+                return self._use.lookup.fetch(keys, deadline)
+            except TransientError as error:
+                wait = max(delay or 0.0, error.retry_after or 0.0)
+                if delay is None or wait >= deadline.remaining():
+                    self._fail_if_told_to(error)
+                    return None
+            self._clock.sleep(wait)
+        return None
+
+    def _fail_if_told_to(self, error: TransientError) -> None:
+        if self._use.unavailable == "fail":
+            message = (
+                f"lookup {self._use.name} stayed unavailable: {error}. Nothing was committed. "
+                f"Try: repair it and run again, or set lookups.{self._use.name}.unavailable to missing"
+            )
+            raise RunError(message) from error
+
+
+def enrichment_steps(declaration: Declaration, uses: Mapping[str, LookupUse], clock: Clock) -> list[EnrichmentStep]:
+    """The enrichments of a declaration in the order they are declared."""
+    return [
+        EnrichmentStep(declaration, name, uses[enrichment.lookup], clock)
+        for name, enrichment in declaration.enrichments.items()
+    ]

@@ -1,0 +1,156 @@
+"""Calls an executor in its form and isolates what fails: the row form by row, the column form by halving the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, cast
+
+import numpy as np
+import pyarrow as pa
+
+from trivium.contract.errors import ContractError, RejectError, RowErrors
+from trivium.contract.executor import Executor
+from trivium.engine.conform import type_problem
+from trivium.engine.inputs import ColumnInputs, RowInputs
+from trivium.engine.retry import Chosen, Failures, IsRetryable
+
+# An author's code may raise anything, and call exit; memory that ran out is not the row's fault.
+_AUTHORS_ERRORS: Final = (Exception, SystemExit)
+
+
+@dataclass
+class RowForm:
+    """`process`, called once an event. `rows` and `parents` collect what it returned over all attempts."""
+
+    executor: Executor[Any, Any]
+    inputs: RowInputs
+    enrichments: Sequence[Sequence[Any]]
+    rows: list[Any] = field(default_factory=list)
+    parents: list[int] = field(default_factory=list)
+
+    def attempt(self, chosen: Chosen, _retryable: IsRetryable) -> Failures:
+        """Process the chosen events; what one raises is its own failure."""
+        places = chosen.tolist()
+        given = self.inputs.events
+        events = given if len(places) == len(given) else [given[i] for i in places]
+        extra = [[column[i] for i in places] for column in self.enrichments]
+        failures: dict[int, Exception] = {}
+        todo = iter(zip(places, events, *extra, strict=True))
+        while True:
+            try:
+                self._process(todo)
+            except MemoryError:
+                raise
+            except _AUTHORS_ERRORS as error:
+                failures[self._at] = _as_exception(error)
+            else:
+                return failures
+
+    def _process(self, todo: Any) -> None:
+        process, row_class = self.executor.process, self.executor.declaration.row
+        add_row, add_parent = self.rows.append, self.parents.append
+        for self._at, event, *facts in todo:
+            row = process(event, *facts)
+            if type(row) is row_class:
+                add_row(row)
+                add_parent(self._at)
+            elif row is not None:
+                several = self._several(row)
+                self.rows.extend(several)
+                self.parents.extend([self._at] * len(several))
+
+    def _several(self, returned: Any) -> Sequence[Any]:
+        row_class = self.executor.declaration.row
+        rows = returned if isinstance(returned, list | tuple) else [returned]
+        for row in rows:
+            if not isinstance(row, row_class):
+                message = f"process returned {type(row).__name__}; expected {row_class.__name__}, several, or None"
+                raise ContractError(message)
+        return rows
+
+
+@dataclass
+class ColumnForm:
+    """`process_batch`, called once a batch and again on halves of one that failed."""
+
+    executor: Executor[Any, Any]
+    inputs: ColumnInputs
+    enrichments: dict[str, pa.RecordBatch]
+    pieces: list[tuple[pa.RecordBatch, Chosen]] = field(default_factory=list)
+
+    def attempt(self, chosen: Chosen, retryable: IsRetryable) -> Failures:
+        """Process the chosen events together; on failure halve, unless the error will be tried again anyway."""
+        failures: dict[int, Exception] = {}
+        waiting = [chosen] if len(chosen) else []
+        while waiting:
+            part = waiting.pop()
+            try:
+                self.pieces.append(self._call(part))
+            except MemoryError:
+                raise
+            except RowErrors as error:
+                bad = {int(part[row]): _row_error(reason) for row, reason in error.errors.items()}
+                failures.update(bad)
+                rest = part[~np.isin(part, np.fromiter(bad, np.int64))]
+                waiting += [rest] if len(rest) and len(rest) < len(part) else []
+                if len(rest) == len(part):
+                    failures.update({int(i): RejectError("process_batch raised RowErrors without rows") for i in part})
+            except _AUTHORS_ERRORS as error:
+                failure = _as_exception(error)
+                if len(part) == 1 or retryable(failure):
+                    failures.update({int(i): failure for i in part})
+                else:
+                    middle = len(part) // 2
+                    waiting += [part[middle:], part[:middle]]
+        return failures
+
+    def _call(self, part: Chosen) -> tuple[pa.RecordBatch, Chosen]:
+        if len(part) == len(self.inputs.rows):
+            events, facts = self.inputs.columns, self.enrichments
+        else:
+            chosen = pa.array(part)
+            events = self.inputs.columns.take(chosen)
+            facts = {name: rows.take(chosen) for name, rows in self.enrichments.items()}
+        returned = self.executor.process_batch(events, **facts)
+        rows, parents = self._checked(returned, len(part))
+        return rows, part[parents]
+
+    def _checked(self, returned: Any, count: int) -> tuple[pa.RecordBatch, Chosen]:
+        """Hold what process_batch returned to its contract."""
+        if not (isinstance(returned, tuple) and len(returned) == 2):
+            message = f"process_batch returned {type(returned).__name__}; expected (RecordBatch, parents)"
+            raise ContractError(message)
+        rows, parents = returned
+        places = np.asarray(parents)
+        if not np.issubdtype(places.dtype, np.integer) or len(places) != rows.num_rows:
+            message = f"parents: expected {rows.num_rows} integers, got {len(places)} of {places.dtype}"
+            raise ContractError(message)
+        if len(places) and (places.min() < 0 or places.max() >= count):
+            message = f"parents: expected rows 0 to {count - 1}, got {places.min()} to {places.max()}"
+            raise ContractError(message)
+        self._check_columns(rows.schema)
+        return cast("pa.RecordBatch", rows), places.astype(np.int64)
+
+    def _check_columns(self, schema: pa.Schema) -> None:
+        declaration = self.executor.declaration
+        names = {spec.name for spec in declaration.row_specs}
+        if unknown := [name for name in schema.names if name not in names]:
+            message = f"process_batch returned columns {unknown}, which {declaration.row.__name__} does not declare"
+            raise ContractError(message)
+        for spec in declaration.row_specs:
+            if spec.name not in schema.names:
+                problem = "it is missing" if spec.required else None
+            else:
+                problem = type_problem(schema.field(spec.name).type, spec.type)
+            if problem:
+                message = f"process_batch, column {spec.name}: {problem}"
+                raise ContractError(message)
+
+
+def _row_error(reason: Exception | str) -> Exception:
+    return reason if isinstance(reason, Exception) else RejectError(reason)
+
+
+def _as_exception(error: BaseException) -> Exception:
+    return error if isinstance(error, Exception) else RejectError(f"the executor called exit: {error}")

@@ -1,0 +1,117 @@
+"""What msgspec leaves open after decoding: offsets to UTC, Float32 rounding, decimals that fit exactly.
+
+A normaliser changes a struct in place before any executor sees it and raises ValueError for a value that has no place
+in the declared column.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal, localcontext
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.types as pt
+from msgspec.structs import force_setattr
+
+from trivium.contract.types import FieldSpec, TypeSpec
+
+Fix = Callable[[Any], Any]
+
+
+def normaliser(fields: Sequence[FieldSpec]) -> Callable[[Any], None] | None:
+    """A function that normalises a struct of these fields in place, or None where there is nothing to do."""
+    fixes = [(spec.name, fix) for spec in fields if (fix := _fix(spec.type)) is not None]
+    if not fixes:
+        return None
+
+    def normalise(row: Any) -> None:
+        for name, fix in fixes:
+            value = getattr(row, name)
+            if value is not None and (fixed := fix(value)) is not value:
+                force_setattr(row, name, fixed)
+
+    return normalise
+
+
+def contains_time(spec: TypeSpec) -> bool:
+    """Whether a datetime is anywhere in a type."""
+    inner = [spec.item] if spec.item else [child.type for child in spec.fields]
+    return pt.is_timestamp(spec.arrow) or any(contains_time(each) for each in inner)
+
+
+def _fix(spec: TypeSpec) -> Fix | None:
+    if pt.is_timestamp(spec.arrow):
+        return to_utc
+    if pt.is_float32(spec.arrow):
+        return to_float32
+    if pt.is_decimal(spec.arrow):
+        return lambda value: exact_decimal(value, spec.arrow)
+    if spec.item is not None:
+        return _fix_items(spec.item)
+    return _fix_struct(spec.fields)
+
+
+def _fix_items(item: TypeSpec) -> Fix | None:
+    fix = _fix(item)
+    if fix is None:
+        return None
+    return lambda values: tuple(None if value is None else fix(value) for value in values)
+
+
+def _fix_struct(fields: Sequence[FieldSpec]) -> Fix | None:
+    inner = normaliser(fields)
+    if inner is None:
+        return None
+
+    def fix(value: Any) -> Any:
+        inner(value)
+        return value
+
+    return fix
+
+
+def to_utc(value: datetime) -> datetime:
+    """The same moment in UTC.
+
+    Raises:
+        ValueError: the moment lies outside the years 1 to 9999 in UTC.
+    """
+    if value.tzinfo is UTC:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        message = f"the time {value.isoformat()} lies outside the years 1 to 9999 in UTC"
+        raise ValueError(message) from error
+
+
+def to_float32(value: float) -> float:
+    """The nearest float32.
+
+    Raises:
+        ValueError: the value is finite but float32 has no finite neighbour for it.
+    """
+    rounded = ctypes.c_float(value).value
+    if math.isinf(rounded):
+        message = f"{value!r} is out of range for Float32"
+        raise ValueError(message)
+    return rounded
+
+
+def exact_decimal(value: Decimal, arrow: pa.Decimal128Type) -> Decimal:
+    """The value at the declared scale.
+
+    Raises:
+        ValueError: it is not finite, or does not fit precision and scale exactly.
+    """
+    if value.is_finite():
+        with localcontext(prec=200):
+            scaled = value.scaleb(arrow.scale)
+            if scaled == scaled.to_integral_value() and abs(scaled) < 10**arrow.precision:
+                return value
+    message = f"{value} does not fit Precision({arrow.precision}, {arrow.scale}) exactly"
+    raise ValueError(message)

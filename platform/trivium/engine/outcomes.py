@@ -1,0 +1,93 @@
+"""What became of each input: emitted, dropped or rejected; never anything else, never nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+UNROUTED = "_unrouted"
+TOMBSTONE = "_tombstone"
+UNDECODED = "_undecoded"
+
+
+@dataclass
+class Counts:
+    """The balance of one event type: `read = emitted_inputs + dropped + rejected + out_of_window`."""
+
+    read: int = 0
+    emitted_inputs: int = 0
+    emitted_rows: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    out_of_window: int = 0
+
+    def add(self, other: Counts) -> None:
+        """Add another balance to this one."""
+        self.read += other.read
+        self.emitted_inputs += other.emitted_inputs
+        self.emitted_rows += other.emitted_rows
+        self.dropped += other.dropped
+        self.rejected += other.rejected
+        self.out_of_window += other.out_of_window
+
+    def balanced(self) -> bool:
+        """Whether each input read has exactly one outcome."""
+        return self.read == self.emitted_inputs + self.dropped + self.rejected + self.out_of_window
+
+
+def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
+    """Balances per event type, added up."""
+    total: dict[str, Counts] = defaultdict(Counts)
+    for part in parts:
+        for event_type, counts in part.items():
+            total[event_type].add(counts)
+    return dict(total)
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence."""
+
+    index: int
+    stage: str
+    reason: str
+    error: str
+    event_type: str | None = None
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """Rows of one event type in the table's columns; `parents` is the batch row (int64) each came from."""
+
+    rows: pa.RecordBatch
+    parents: npt.NDArray[np.int64]
+
+
+@dataclass
+class Outcomes:
+    """The outcome of one batch. `dropped` lists batch rows by event type."""
+
+    read: int
+    emitted: dict[str, Emitted] = field(default_factory=dict)
+    dropped: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def counts(self) -> dict[str, Counts]:
+        """The balance per event type."""
+        counts: dict[str, Counts] = defaultdict(Counts)
+        for event_type, emitted in self.emitted.items():
+            counts[event_type].emitted_rows += emitted.rows.num_rows
+            counts[event_type].emitted_inputs += len(np.unique(emitted.parents))
+        for event_type, rows in self.dropped.items():
+            counts[event_type].dropped += len(rows)
+        for reject in self.rejects:
+            counts[reject.event_type or UNDECODED].rejected += 1
+        for each in counts.values():
+            each.read = each.emitted_inputs + each.dropped + each.rejected
+        return dict(counts)

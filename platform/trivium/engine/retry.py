@@ -1,0 +1,59 @@
+"""Runs inputs again by the policy: only those that failed, only errors the executor calls retryable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.errors import TransientError
+from trivium.contract.retry import RetryPolicy
+
+Chosen = npt.NDArray[np.int64]
+Failures = Mapping[int, Exception]
+IsRetryable = Callable[[Exception], bool]
+Attempt = Callable[[Chosen, IsRetryable], Failures]
+
+
+@dataclass(frozen=True)
+class GivenUp:
+    """An input that failed for good, its last error and how often it was tried."""
+
+    error: Exception
+    attempts: int
+
+
+def _never(_error: Exception) -> bool:
+    return False
+
+
+def run_with_retry(
+    count: int, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, clock: Clock
+) -> dict[int, GivenUp]:
+    """Call `attempt` for inputs 0 … count-1, then again for those that failed for a passing reason.
+
+    `attempt` takes the inputs to run and a predicate that says which errors will be tried again (so a batch that
+    fails as a whole need not be taken apart yet); it returns the failures.
+    """
+    deadline = Deadline.after(clock, policy.deadline_seconds)
+    given_up: dict[int, GivenUp] = {}
+    chosen = np.arange(count, dtype=np.int64)
+    delays = [*policy.delays(), None]
+    for number, delay in enumerate(delays, 1):
+        failures = attempt(chosen, is_retryable if delay is not None else _never)
+        passing = {i: error for i, error in failures.items() if is_retryable(error)}
+        given_up.update({i: GivenUp(error, number) for i, error in failures.items() if i not in passing})
+        wait = max([delay or 0.0, *(_asked(error) for error in passing.values())])
+        if not passing or delay is None or wait >= deadline.remaining():
+            given_up.update({i: GivenUp(error, number) for i, error in passing.items()})
+            break
+        clock.sleep(wait)
+        chosen = np.fromiter(sorted(passing), np.int64)
+    return given_up
+
+
+def _asked(error: Exception) -> float:
+    return (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0

@@ -1,0 +1,206 @@
+"""One event type's part of the path: accept, enrich, process, validate, columnarise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from trivium.config.pipeline import BoundExecutor
+from trivium.contract.clock import Clock
+from trivium.contract.executor import Executor
+from trivium.engine.batch import Batch
+from trivium.engine.convert import StructBuilder
+from trivium.engine.emit import (
+    Checked,
+    check_columns,
+    check_rows,
+    refuse_repeated_identity,
+    refuse_times_outside,
+    row_numbers,
+)
+from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
+from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
+from trivium.engine.invoke import ColumnForm, RowForm
+from trivium.engine.lineage import Origin, event_date, lineage_columns
+from trivium.engine.outcomes import Emitted, Outcomes, Reject
+from trivium.engine.retry import GivenUp, run_with_retry
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all types of a pipeline share: the table's author columns, the hashes, the event times' range, the clock."""
+
+    table_columns: pa.Schema
+    logic: str
+    plan: str
+    earliest: pa.Scalar
+    latest: pa.Scalar
+    clock: Clock
+
+
+@dataclass
+class _Work:
+    """Inputs still in play, with the facts fetched for them."""
+
+    inputs: Inputs
+    facts: dict[str, Fact]
+
+    def keep(self, keep: Rows) -> None:
+        chosen = pa.array(keep)
+        self.inputs = self.inputs.take(keep)
+        self.facts = {name: fact.take(chosen) for name, fact in self.facts.items()}
+
+
+class TypeWorker:
+    """Runs one executor. `run` writes its answers into the batch's outcomes."""
+
+    def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], settings: Settings) -> None:
+        self._bound, self._settings = bound, settings
+        self._declaration = bound.declaration
+        self._executor: Executor[Any, Any] = bound.create()
+        self._executor.open(bound.artifacts)
+        self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, settings.clock)
+        self._structs = StructBuilder(self._declaration.event, self._declaration.event_fields)
+
+    def inputs_from_structs(self, rows: Rows, events: Sequence[Any]) -> Inputs:
+        """Decoded events in the executor's form."""
+        if self._declaration.form == "row":
+            return RowInputs(rows, events)
+        return ColumnInputs.of(rows, events, self._declaration.event_fields)
+
+    def inputs_from_columns(self, rows: Rows, columns: pa.RecordBatch) -> Inputs:
+        """Conformed columns in the executor's form."""
+        if self._declaration.form == "column":
+            return ColumnInputs(rows, columns)
+        return RowInputs(rows, self._structs.build(columns))
+
+    def run(self, inputs: Inputs, batch: Batch, out: Outcomes) -> None:
+        """Take one type's events of a batch to their outcomes."""
+        all_rows = inputs.rows
+        rejects: list[Reject] = []
+        work = _Work(self._accepted(inputs, rejects), {})
+        for step in self._steps:
+            self._enrich(step, work, rejects)
+        checked = self._process(work, rejects)
+        rejects += self._refusals(checked.refused, work.inputs.rows)
+        parents = work.inputs.rows[checked.parents]
+        rejected = np.fromiter((reject.index for reject in rejects), np.int64, len(rejects))
+        dropped = np.setdiff1d(all_rows, np.concatenate([parents, rejected]))
+        self._record(out, rejects, dropped)
+        if len(parents):
+            rows = self._table_rows(checked, work, batch, parents)
+            out.emitted[self._declaration.event_type] = Emitted(rows, parents)
+
+    def _record(self, out: Outcomes, rejects: list[Reject], dropped: Rows) -> None:
+        out.rejects += rejects
+        if len(dropped):
+            out.dropped[self._declaration.event_type] = dropped
+
+    def _accepted(self, inputs: Inputs, rejects: list[Reject]) -> Inputs:
+        if not self._declaration.has_accepts or not isinstance(inputs, RowInputs):
+            return inputs
+        keep = []
+        for place, event in enumerate(inputs.events):
+            try:
+                if self._executor.accepts(event):
+                    keep.append(place)
+            except Exception as error:  # noqa: BLE001 - an author's code may raise anything; it is this row's reject
+                rejects.append(self._reject(int(inputs.rows[place]), "accept", GivenUp(error, 1)))
+        return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
+
+    def _enrich(self, step: EnrichmentStep, work: _Work, rejects: list[Reject]) -> None:
+        if not len(work.inputs.rows):
+            return
+        fact = step.fetch(work.inputs)
+        work.facts[step.name] = fact
+        missing = step.enrichment.missing
+        if missing == "null" or not (misses := fact.misses()):
+            return
+        if missing == "reject":
+            for place, miss in misses.items():
+                error = f"enrichment {step.name}: {_MISS_TEXT[miss].format(lookup=step.enrichment.lookup)}"
+                index = int(work.inputs.rows[place])
+                rejects.append(Reject(index, "enrich", f"enrichment_{miss}", error, self._declaration.event_type))
+        keep = np.setdiff1d(np.arange(len(work.inputs.rows)), np.fromiter(misses, np.int64))
+        work.keep(keep)
+
+    def _process(self, work: _Work, rejects: list[Reject]) -> Checked:
+        count = len(work.inputs.rows)
+        if not count:
+            return Checked(pa.RecordBatch.from_pylist([], schema=self._declaration.row_schema), np.empty(0, np.int64))
+        form = self._form(work)
+        policy, clock = self._bound.retry, self._settings.clock
+        given_up = run_with_retry(count, form.attempt, self._executor.is_retryable, policy, clock)
+        rejects += [self._reject(int(work.inputs.rows[i]), "process", failure) for i, failure in given_up.items()]
+        specs = self._declaration.row_specs
+        if isinstance(form, RowForm):
+            checked = check_rows(form.rows, form.parents, specs)
+        elif form.pieces:
+            checked = check_columns(form.pieces, specs)
+        else:
+            checked = check_rows([], [], specs)
+        checked = refuse_times_outside(checked, self._settings.earliest, self._settings.latest)
+        return refuse_repeated_identity(checked)
+
+    def _form(self, work: _Work) -> RowForm | ColumnForm:
+        if isinstance(work.inputs, RowInputs):
+            structs = {step.name: step.structs(work.facts[step.name]) for step in self._steps}
+            return RowForm(self._executor, work.inputs, [structs[name] for name in self._declaration.parameters])
+        columns = {step.name: step.columns(work.facts[step.name]) for step in self._steps}
+        return ColumnForm(self._executor, work.inputs, columns)
+
+    def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
+        error = failure.error
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        reason = type(error).__name__
+        return Reject(index, stage, reason, text, self._declaration.event_type, failure.attempts)
+
+    def _refusals(self, refused: Mapping[int, str], rows: Rows) -> list[Reject]:
+        event_type = self._declaration.event_type
+        return [Reject(int(rows[at]), "validate", "invalid_row", text, event_type) for at, text in refused.items()]
+
+    def _table_rows(self, checked: Checked, work: _Work, batch: Batch, parents: Rows) -> pa.RecordBatch:
+        made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
+        length = len(parents)
+        columns: dict[str, pa.Array] = {
+            column.name: made.get(column.name, pa.nulls(length, column.type)) for column in self._settings.table_columns
+        }
+        columns["event_date"] = event_date(columns["event_time"])
+        origin = Origin(
+            event_type=self._declaration.event_type,
+            logic=self._settings.logic,
+            plan=self._settings.plan,
+            source=batch.source,
+            ingested_at_us=self._settings.clock.now_us(),
+        )
+        texts = _enrichment_texts(work.facts, len(work.inputs.rows))
+        enrichments = None if texts is None else texts.take(pa.array(checked.parents))
+        columns |= lineage_columns(origin, batch.positions[parents], row_numbers(parents), enrichments)
+        return pa.RecordBatch.from_pydict(columns)
+
+
+_MISS_TEXT = {
+    "missing": "{lookup} has no row for the event's key",
+    "null_key": "the event's key is null",
+    "unavailable": "{lookup} was unavailable",
+}
+
+
+def _enrichment_texts(facts: Mapping[str, Fact], length: int) -> pa.Array | None:
+    """What was not a plain hit, as JSON an event; None where all were."""
+    states: dict[int, dict[str, str]] = {}
+    for name, fact in facts.items():
+        for place, miss in fact.misses().items():
+            states.setdefault(place, {})[name] = miss
+    if not states:
+        return None
+    texts: npt.NDArray[np.object_] = np.full(length, None, object)
+    for place, state in states.items():
+        texts[place] = msgspec.json.encode(state).decode()
+    return pa.array(texts, pa.string())

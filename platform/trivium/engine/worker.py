@@ -1,0 +1,96 @@
+"""The one path every event takes: decode, route, accept, enrich, process, validate, columnarise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from trivium.config.pipeline import Pipeline
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.lookup import Lookup
+from trivium.contract.types import UTC_MICROSECONDS
+from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.decode import JsonDecoder
+from trivium.engine.enrich import LookupUse
+from trivium.engine.inputs import Inputs
+from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
+from trivium.engine.type_worker import Settings, TypeWorker
+from trivium.engine.typed import route
+
+_POLICY_REJECTS: Final = {
+    UNROUTED: ("unrouted", "its event type is not declared in this pipeline and routing.unrouted is reject"),
+    TOMBSTONE: ("tombstone", "the record has no value and routing.tombstones is reject"),
+}
+
+
+class Worker:
+    """Takes batches of one pipeline through its executors. Owns executor instances; not thread-safe.
+
+    `lookups` answers the pipeline's lookups by name. Executors' `open` is called once, here.
+    """
+
+    def __init__(self, pipeline: Pipeline, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
+        self._pipeline = pipeline
+        self._clock = clock or SystemClock()
+        self._declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+        self._tag_field = pipeline.config.routing.field
+        self._json = JsonDecoder(self._declarations, self._tag_field)
+        uses = {
+            name: LookupUse(name, lookups[name], bound.retry, bound.config.unavailable)
+            for name, bound in pipeline.lookups.items()
+        }
+        settings = Settings(
+            table_columns=pipeline.table_columns,
+            logic=pipeline.plan.logic_short,
+            plan=pipeline.plan.plan_short,
+            earliest=_moment(pipeline.config.event_time.earliest),
+            latest=_moment(pipeline.config.event_time.latest + timedelta(days=1)),
+            clock=self._clock,
+        )
+        self._types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
+
+    def run(self, batch: Batch) -> Outcomes:
+        """The outcome of every input of a batch.
+
+        Raises:
+            RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
+        """
+        out = Outcomes(read=len(batch))
+        inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
+        for event_type, given in inputs.items():
+            self._types[event_type].run(given, batch, out)
+        self._apply_policies(out)
+        return out
+
+    def _raw(self, batch: RawBatch, out: Outcomes) -> dict[str, Inputs]:
+        decoded = self._json.decode(batch.values)
+        out.rejects += decoded.rejects
+        out.dropped = {name: np.asarray(rows, np.int64) for name, rows in decoded.dropped.items()}
+        return {
+            name: self._types[name].inputs_from_structs(np.asarray(rows, np.int64), events)
+            for name, (rows, events) in decoded.events.items()
+        }
+
+    def _typed(self, batch: TypedBatch, out: Outcomes) -> dict[str, Inputs]:
+        routed = route(batch, self._declarations, self._tag_field)
+        out.rejects += routed.rejects
+        out.dropped = dict(routed.dropped)
+        return {
+            name: self._types[name].inputs_from_columns(rows, columns)
+            for name, (rows, columns) in routed.events.items()
+        }
+
+    def _apply_policies(self, out: Outcomes) -> None:
+        routing = self._pipeline.config.routing
+        for name, policy in ((UNROUTED, routing.unrouted), (TOMBSTONE, routing.tombstones)):
+            if policy == "reject" and name in out.dropped:
+                reason, error = _POLICY_REJECTS[name]
+                out.rejects += [Reject(int(row), "route", reason, error, name) for row in out.dropped.pop(name)]
+
+
+def _moment(day: Any) -> pa.Scalar:
+    return pa.scalar(datetime.combine(day, time(), UTC), UTC_MICROSECONDS)
