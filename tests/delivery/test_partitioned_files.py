@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from trivium.delivery import partitioned_files
+from trivium.delivery.data_files import DataFile
+from trivium.delivery.errors import SchemaConflict
+from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.storage import Storage
+
+from tests.delivery.sample_table import SCHEMA, day, event_rows, letter_rows, write_rows
+
+
+def _writer(path: Path) -> PartitionedFiles:
+    return PartitionedFiles(Storage(str(path)), SCHEMA, ["event_date"], "u", {"_runtime": "batch"})
+
+
+@given(days=st.lists(st.lists(st.integers(0, 30), max_size=60), min_size=1, max_size=4))
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_row_lands_in_the_file_of_its_day(tmp_path_factory, days: list[list[int]]):
+    folder = tmp_path_factory.mktemp("t")
+    writer, expected = _writer(folder), {}
+    for batch, numbers in enumerate(days):
+        rows = {f"{batch}-{index}": day(number) for index, number in enumerate(numbers)}
+        writer.write(event_rows(rows))
+        expected |= rows
+    files = writer.close()
+    found = {}
+    for file in files:
+        table = pq.read_table(folder / file.path, partitioning=None)
+        assert table.num_rows == file.rows
+        found |= {row: file.partition_values["event_date"] for row in table["event_id"].to_pylist()}
+    assert found == {row: when.isoformat() for row, when in expected.items()}
+
+
+def test_open_files_are_bounded_and_nothing_is_lost(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 2)
+    writer = _writer(tmp_path)
+    for number in [0, 1, 2, 3, 0, 1, 2, 3]:
+        writer.write(event_rows({f"x{number}": day(number)}))
+    files = writer.close()
+    assert sum(file.rows for file in files) == 8
+    assert len({file.path for file in files}) == len(files)
+
+
+def test_no_folder_begins_with_an_underscore(tmp_path: Path):
+    write_rows(str(tmp_path), event_rows({"a": day(0), "b": day(1)}))
+    folders = [path.name for path in tmp_path.rglob("*") if path.is_dir()]
+    assert sorted(folders) == ["event_date=2026-01-01", "event_date=2026-01-02"]
+    assert all(path.name.startswith("batch-unit-1-") for path in tmp_path.rglob("*.parquet"))
+
+
+def test_the_folder_s_column_is_not_in_the_file_and_text_columns_are_dictionaries(tmp_path: Path):
+    (file,) = write_rows(str(tmp_path), event_rows({str(n): day(0) for n in range(1000)}))
+    footer = pq.read_metadata(tmp_path / file.path)
+    assert "event_date" not in footer.schema.to_arrow_schema().names
+    columns = {footer.row_group(0).column(n).path_in_schema: footer.row_group(0).column(n) for n in range(13)}
+    assert "RLE_DICTIONARY" in columns["_logic"].encodings
+    assert columns["_logic"].compression == "ZSTD"
+    assert columns["_logic"].total_compressed_size < 200
+
+
+def test_a_manifest_is_json_and_carries_statistics(tmp_path: Path):
+    (file,) = write_rows(str(tmp_path), event_rows({"a": day(0), "b": day(0)}, delay=7))
+    assert DataFile.from_json(json.loads(json.dumps(file.as_json()))) == file
+    statistics = json.loads(file.statistics)
+    assert statistics["numRecords"] == 2
+    assert statistics["maxValues"]["event_time"] == "2026-01-01T12:00:00.000000Z"
+    assert statistics["minValues"]["delay"] == 7
+    assert statistics["nullCount"]["_enrichments"] == 2
+    assert "_runtime" not in statistics["minValues"]
+    assert "vector" not in statistics["nullCount"]
+
+
+def test_abandon_removes_closed_and_open_files(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 1)
+    writer = _writer(tmp_path)
+    writer.write(event_rows({"a": day(0), "b": day(1)}))
+    writer.abandon()
+    assert list(tmp_path.rglob("*.parquet")) == []
+
+
+def test_dictionary_and_plain_text_may_follow_each_other(tmp_path: Path):
+    writer, rows = _writer(tmp_path), event_rows({"a": day(0)})
+    writer.write(rows)
+    writer.write(rows.set_column(5, "_event_type", rows["_event_type"].dictionary_encode()))
+    (file,) = writer.close()
+    assert pq.read_table(tmp_path / file.path, partitioning=None)["_event_type"].to_pylist() == ["departure"] * 2
+
+
+def test_missing_and_mistyped_columns_are_named(tmp_path: Path):
+    rows = event_rows({"a": day(0)})
+    with pytest.raises(SchemaConflict, match="missing.*delay"):
+        _writer(tmp_path).write(rows.drop_columns(["delay"]))
+    with pytest.raises(SchemaConflict, match="delay: expected int32, got int64"):
+        _writer(tmp_path).write(rows.set_column(2, "delay", pa.array([1])))
+
+
+def test_rows_without_a_source_day_go_to_the_null_partition(tmp_path: Path):
+    from trivium.delivery.dead_letters import reject_files  # noqa: PLC0415
+
+    writer = reject_files(Storage(str(tmp_path)), "u")
+    writer.write(letter_rows([None, "2026-01-01", None]))
+    found = {file.partition_values["source_day"]: file.rows for file in writer.close()}
+    assert found == {None: 2, "2026-01-01": 1}
