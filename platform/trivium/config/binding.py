@@ -1,0 +1,127 @@
+"""Puts a valid configuration and its executor classes together: the plan's document and the pipeline itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trivium.config.model import ExecutorEntry, PipelineConfig
+from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline, bind_lookups, table_columns
+from trivium.config.plan import Plan
+from trivium.config.problems import Path as Place
+from trivium.config.source_digest import Digest, engine_versions, file_sha256, source_digest
+from trivium.contract.declaration import Declaration
+from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.types import FieldSpec
+
+
+@dataclass(frozen=True)
+class Part:
+    """One executor on its way into a pipeline. `secrets` are the places of secrets inside its options."""
+
+    cls: type[Executor[Any, Any]]
+    entry: ExecutorEntry
+    options: ExecutorOptions
+    secrets: Sequence[Place]
+    digest: Digest
+
+
+def part(
+    cls: type[Executor[Any, Any]], entry: ExecutorEntry, options: ExecutorOptions, secrets: Any, root: Path
+) -> Part:
+    """A part with the digest of the class's sources."""
+    digest = source_digest(cls.__module__, Path(cls.declaration.file), root)
+    return Part(cls, entry, options, tuple(secrets), digest)
+
+
+def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_file: str) -> Plan:
+    """The plan of a complete configuration."""
+    lookups = bind_lookups(config, [part.cls.declaration for part in parts])
+    logic = {
+        "engine": engine_versions(),
+        "event_time": config.event_time.model_dump(mode="json"),
+        "executors": {part.entry.type: executor_logic(part, root) for part in parts},
+        "lookups": {name: _lookup(lookup, root) for name, lookup in lookups.items()},
+        "routing": config.routing.model_dump(mode="json"),
+        "table": _columns(table_columns(part.cls.declaration for part in parts)),
+    }
+    return Plan.of({"config": config.model_dump(mode="json"), "config_file": config_file, "logic": logic})
+
+
+def pipeline_of(
+    config: PipelineConfig, parts: Sequence[Part], root: Path, plan: Plan, secrets: Mapping[str, str]
+) -> Pipeline:
+    """The pipeline of a complete configuration and its plan."""
+    declarations = [part.cls.declaration for part in parts]
+    return Pipeline(
+        name=config.pipeline,
+        config=config,
+        plan=plan,
+        executors={part.entry.type: _bound(part, config, root) for part in parts},
+        lookups=bind_lookups(config, declarations),
+        table_columns=table_columns(declarations),
+        root=root,
+        config_file=plan.document["config_file"],
+        secrets=dict(secrets),
+    )
+
+
+def executor_logic(part: Part, root: Path) -> dict[str, Any]:
+    """What decides the rows of one executor, as plain data."""
+    declaration = part.cls.declaration
+    return {
+        "artifacts": {name: file_sha256(root / path) for name, path in part.entry.artifacts.items()},
+        "class": f"{part.cls.__module__}:{part.cls.__qualname__}",
+        "enrichments": _enrichments(declaration),
+        "event": _fields(declaration.event_fields),
+        "options": part.entry.options,
+        "row": _columns(declaration.row_schema),
+        "secrets": [list(place) for place in part.secrets],
+        "source": part.digest.as_json(),
+    }
+
+
+def inside(root: Path, path: str) -> str:
+    """A path of the project relative to its root, which differs between machines; any other path as it is."""
+    return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
+
+
+def _bound(part: Part, config: PipelineConfig, root: Path) -> BoundExecutor:
+    artifacts = {name: str(root / path) for name, path in part.entry.artifacts.items()}
+    return BoundExecutor(part.cls, part.options, part.entry.retry or config.retry, artifacts, part.digest.version)
+
+
+def _enrichments(declaration: Declaration) -> dict[str, Any]:
+    return {
+        name: {
+            "fields": _fields(declaration.enrichment_fields[name]),
+            "key": enrichment.key,
+            "lookup": enrichment.lookup,
+            "missing": enrichment.missing,
+        }
+        for name, enrichment in declaration.enrichments.items()
+    }
+
+
+def _lookup(lookup: BoundLookup, root: Path) -> dict[str, Any]:
+    config = lookup.config
+    return {
+        "columns": _fields(lookup.columns),
+        "key": config.key,
+        "key_type": str(lookup.key_type),
+        "path": inside(root, config.path),
+        "type": config.type,
+        "unavailable": config.unavailable,
+    }
+
+
+def _fields(specs: Sequence[FieldSpec]) -> list[dict[str, Any]]:
+    return [{"name": s.name, "nullable": s.nullable, "type": str(s.type.arrow), "wire": s.wire} for s in specs]
+
+
+def _columns(schema: pa.Schema) -> list[dict[str, Any]]:
+    return [{"name": c.name, "nullable": c.nullable, "type": str(c.type)} for c in schema]

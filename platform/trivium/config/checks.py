@@ -1,0 +1,144 @@
+"""What must agree between executors, lookups and the shared table. Problems point at the executor or the lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pyarrow as pa
+
+from trivium.config.document import Document
+from trivium.config.problems import Path
+from trivium.config.suggest import one_of
+from trivium.contract.declaration import Declaration
+from trivium.contract.enrichment import Enrichment
+from trivium.contract.types import UTC_MICROSECONDS, FieldSpec
+
+_IDENTITY: Final = {"event_id": pa.string(), "event_time": UTC_MICROSECONDS}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An executor of the file whose class was found: its index in the list and what its class declares."""
+
+    index: int
+    declaration: Declaration
+
+    @property
+    def place(self) -> Path:
+        """Where the file names the executor."""
+        return ("executors", self.index, "type")
+
+    @property
+    def name(self) -> str:
+        """The event type."""
+        return self.declaration.event_type
+
+
+def check_listed_once(document: Document) -> None:
+    """No event type is listed twice."""
+    first: dict[str, int] = {}
+    for index, event_type in event_types(document):
+        if event_type in first:
+            line = document.values[("executors", first[event_type], "type")][0]
+            message = f"{event_type} is listed twice, first in line {line}"
+            place = ("executors", index, "type")
+            document.add(place, "executor-listed-twice", message, "remove one of them")
+        first.setdefault(event_type, index)
+
+
+def event_types(document: Document) -> Iterator[tuple[int, str]]:
+    """The event types the file lists, with their index, as far as they are readable."""
+    listed = document.value.get("executors")
+    for index, entry in enumerate(listed if isinstance(listed, list) else []):
+        event_type = entry.get("type") if isinstance(entry, dict) else None
+        if isinstance(event_type, str) and ("executors", index, "type") not in document.broken:
+            yield index, event_type
+
+
+def check_columns(document: Document, executors: Sequence[Listed]) -> None:
+    """Executors agree on the shared table's columns, and leave the engine's names alone."""
+    seen: dict[str, tuple[Listed, pa.Field]] = {}
+    for executor in executors:
+        for column in executor.declaration.row_schema:
+            _check_name(document, executor, column)
+            other, known = seen.setdefault(column.name.casefold(), (executor, column))
+            if column.name not in _IDENTITY and (known.name, known.type) != (column.name, column.type):
+                mine, theirs = f"{column.name} {column.type}", f"{known.name} {known.type}"
+                message = f"{executor.name} writes the column {mine}, {other.name} writes {theirs}"
+                document.add(executor.place, "column-conflict", message, "one table: one name, one type")
+
+
+def _check_name(document: Document, executor: Listed, column: pa.Field) -> None:
+    identity = _IDENTITY.get(column.name)
+    if column.name.startswith("_") or column.name.casefold() == "event_date":
+        message = f"{executor.name} writes the column {column.name}, a name the engine keeps for itself"
+        document.add(executor.place, "reserved-column", message, f"rename it, for example to x{column.name}")
+    elif identity is not None and (column.type != identity or column.nullable):
+        message = f"{executor.name} redefines {column.name} as {column.type}; every row has it as {identity}"
+        document.add(executor.place, "reserved-column", message, "leave it as NormalizedEvent declares it")
+
+
+def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
+    """Every enrichment has its lookup, and all users of a lookup agree on its key and columns."""
+    declared = document.value.get("lookups")
+    lookups = declared if isinstance(declared, dict) else {}
+    columns: dict[tuple[str, str], tuple[str, pa.DataType]] = {}
+    for executor in executors:
+        for name, enrichment in executor.declaration.enrichments.items():
+            if enrichment.lookup not in lookups:
+                message = f"{executor.name} needs the lookup {enrichment.lookup}, which the file does not declare"
+                document.add(executor.place, "unknown-lookup", message, _lookup_hint(enrichment.lookup, lookups))
+                continue
+            fields = executor.declaration.enrichment_fields[name]
+            _check_fields(document, executor, enrichment, fields, columns)
+            _check_key(document, executor, enrichment, lookups[enrichment.lookup], columns)
+
+
+def check_used(document: Document, executors: Sequence[Listed]) -> None:
+    """No lookup is declared for nothing."""
+    used = {e.lookup for executor in executors for e in executor.declaration.enrichments.values()}
+    declared = document.value.get("lookups")
+    for name in declared if isinstance(declared, dict) else ():
+        if name not in used:
+            place = ("lookups", name)
+            hint = one_of(name, used) or "remove it"
+            document.add_at_key(place, "unused-lookup", f"no executor of the pipeline uses the lookup {name}", hint)
+
+
+def _lookup_hint(name: str, lookups: dict[str, Any]) -> str:
+    return one_of(name, lookups) or f"lookups: {{{name}: {{type: parquet, path: …, key: …}}}}"
+
+
+def _check_fields(
+    document: Document,
+    executor: Listed,
+    enrichment: Enrichment,
+    fields: Sequence[FieldSpec],
+    columns: dict[tuple[str, str], tuple[str, pa.DataType]],
+) -> None:
+    for spec in fields:
+        user, known = columns.setdefault((enrichment.lookup, spec.wire), (executor.name, spec.type.arrow))
+        if known != spec.type.arrow:
+            what = f"the column {spec.wire} of the lookup {enrichment.lookup}"
+            message = f"{executor.name} reads {what} as {spec.type.arrow}, {user} as {known}"
+            document.add(executor.place, "lookup-conflict", message, "one lookup: one name, one type")
+
+
+def _check_key(
+    document: Document,
+    executor: Listed,
+    enrichment: Enrichment,
+    lookup: Any,
+    columns: dict[tuple[str, str], tuple[str, pa.DataType]],
+) -> None:
+    key = lookup.get("key") if isinstance(lookup, dict) else None
+    if not isinstance(key, str):
+        return
+    own = next(s.type.arrow for s in executor.declaration.event_fields if s.name == enrichment.key)
+    user, known = columns.setdefault((enrichment.lookup, key), (executor.name, own))
+    if known != own:
+        what = f"{enrichment.lookup} by {enrichment.key}, which is {own}"
+        message = f"{executor.name} asks {what}; its key {key} is {known} for {user}"
+        document.add(executor.place, "key-type", message, "give the event's field the type of the lookup's key")

@@ -1,0 +1,160 @@
+"""A pipeline file to a `Pipeline`, or all its problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+from trivium.config import checks, paths, validate
+from trivium.config.binding import inside, part, pipeline_of, plan_of
+from trivium.config.document import Document
+from trivium.config.load import load
+from trivium.config.model import ExecutorEntry, PipelineConfig, overruled
+from trivium.config.options import Options, read_options
+from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline
+from trivium.config.plan import Plan
+from trivium.config.problems import ConfigError
+from trivium.config.problems import Path as Place
+from trivium.config.registry import ExecutorClass, Registry
+
+__all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
+
+Road = Literal["batch"]
+_DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))
+
+
+def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road = "batch") -> Pipeline:
+    """Compile a pipeline file for a road, importing the project's executors.
+
+    Steps: read the tree, find the project, find the executors, read their options, validate the file, resolve paths,
+    check what must agree, bind. Steps that a problem does not prevent are taken all the same.
+
+    Raises:
+        ConfigError: with all problems found, sorted by position.
+    """
+    file = Path(path)
+    document = load(file, environ)
+    root = paths.project_root(file)
+    if root is None:
+        document.add_at((1, 1), "no-project", "no folder above this file holds executors/", "trivium new project NAME")
+        validate.validated(PipelineConfig, document, (), validate.FILE)
+        raise ConfigError(document.problems)
+    relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
+    base = paths.Base(file.resolve().parent, root, relative)
+    return _Compilation(document, base, road).pipeline(inside(root, str(file.resolve())))
+
+
+class _Compilation:
+    """One compilation of a readable file of a project."""
+
+    def __init__(self, document: Document, base: paths.Base, road: Road) -> None:
+        self._document, self._base, self._road = document, base, road
+        self._classes: dict[int, ExecutorClass] = {}
+        self._options: dict[int, Options] = {}
+        self._data: dict[Place, str] = {}
+        self._artifacts: dict[Place, str] = {}
+
+    def pipeline(self, config_file: str) -> Pipeline:
+        """The pipeline, or all problems."""
+        self._find_executors()
+        self._read_options()
+        config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
+        self._resolve_paths()
+        self._cross_check()
+        if config is None or self._document.problems:
+            raise ConfigError(self._document.problems)
+        return self._bound(self._resolved(config), config_file)
+
+    def _find_executors(self) -> None:
+        listed = list(checks.event_types(self._document))
+        registry = Registry.from_project(self._base.root, [event_type for _, event_type in listed])
+        for index, event_type in listed:
+            failure = registry.failures.get(event_type)
+            if failure:
+                place = ("executors", index, "type")
+                self._document.add(place, failure.code, failure.message, failure.hint)
+            else:
+                self._classes[index] = registry.classes[event_type]
+
+    def _read_options(self) -> None:
+        for index, cls in self._classes.items():
+            read = read_options(cls.Options, self._document, ("executors", index, "options"))
+            if read is not None:
+                self._options[index] = read
+
+    def _resolve_paths(self) -> None:
+        lookups = self._document.value.get("lookups")
+        names = list(lookups) if isinstance(lookups, dict) else []
+        for place in (*_DATA, *(("lookups", name, "path") for name in names)):
+            resolved = paths.resolve_data(self._document, place, self._base)
+            if resolved is not None:
+                self._data[place] = resolved
+        paths.check_overlap(self._document, self._data)
+        for index, _ in checks.event_types(self._document):
+            self._resolve_artifacts(("executors", index, "artifacts"))
+
+    def _resolve_artifacts(self, place: Place) -> None:
+        artifacts = self._document.at(place)
+        for name in artifacts if isinstance(artifacts, dict) else ():
+            resolved = paths.resolve_artifact(self._document, (*place, name), self._base)
+            if resolved is None:
+                continue
+            self._artifacts[(*place, name)] = resolved
+            if not os.path.isfile(resolved):
+                message = f"the artifact {name} is no file: {resolved}"
+                self._document.add((*place, name), "artifact-missing", message, "an artifact is one file")
+
+    def _cross_check(self) -> None:
+        document = self._document
+        listed = [checks.Listed(index, cls.declaration) for index, cls in self._classes.items()]
+        checks.check_listed_once(document)
+        checks.check_columns(document, listed)
+        checks.check_lookups(document, listed)
+        executors = document.value.get("executors")
+        if isinstance(executors, list) and len(listed) == len(executors):
+            checks.check_used(document, listed)
+        if self._road not in document.value:
+            message = f"the {self._road} road needs the section {self._road}"
+            document.add_at((1, 1), "missing-section", message, f"{self._road}: {{source: …}}")
+
+    def _resolved(self, config: PipelineConfig) -> PipelineConfig:
+        """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""
+        data = self._data
+        lookups = {
+            name: lookup.model_copy(
+                update={"path": data[("lookups", name, "path")], "retry": overruled(config.retry, lookup.retry)}
+            )
+            for name, lookup in config.lookups.items()
+        }
+        update = {
+            "executors": tuple(self._entry(index, entry, config) for index, entry in enumerate(config.executors)),
+            "lookups": lookups,
+            "table": config.table.model_copy(update={"path": data[("table", "path")]}),
+            "dead_letters": config.dead_letters.model_copy(update={"path": data[("dead_letters", "path")]}),
+        }
+        if config.batch is not None:
+            source = config.batch.source.model_copy(update={"path": data[("batch", "source", "path")]})
+            update["batch"] = config.batch.model_copy(update={"source": source})
+        return config.model_copy(update=update)
+
+    def _entry(self, index: int, entry: ExecutorEntry, config: PipelineConfig) -> ExecutorEntry:
+        artifacts = {
+            name: inside(self._base.root, self._artifacts[("executors", index, "artifacts", name)])
+            for name in entry.artifacts
+        }
+        return entry.model_copy(update={"artifacts": artifacts, "retry": overruled(config.retry, entry.retry)})
+
+    def _bound(self, config: PipelineConfig, config_file: str) -> Pipeline:
+        root, options = self._base.root, self._options
+        parts = [
+            part(self._classes[index], entry, options[index].value, options[index].places, root)
+            for index, entry in enumerate(config.executors)
+        ]
+        plan = plan_of(config, parts, root, config_file)
+        return pipeline_of(config, parts, root, plan, _secrets(list(options.values())))
+
+
+def _secrets(options: Sequence[Options]) -> dict[str, str]:
+    return {name: value for one in options for name, value in one.secrets.items()}

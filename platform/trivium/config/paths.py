@@ -1,0 +1,105 @@
+"""Paths of a pipeline file: what they resolve to, and where they may lie. Nothing is opened here."""
+
+from __future__ import annotations
+
+import enum
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from trivium.config.document import Document
+from trivium.config.problems import Path as Place
+from trivium.config.problems import dotted
+
+SCHEMES: Final = "plain paths and file:///…"
+_RAY_JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+
+
+class Relative(enum.Enum):
+    """Whether relative data paths mean anything: the file's folder here, nothing on the machines of a remote job."""
+
+    RESOLVED = enum.auto()
+    REFUSED = enum.auto()
+
+
+@dataclass(frozen=True)
+class Base:
+    """Where a pipeline file lies: its folder, its project, and what relative data paths are there."""
+
+    folder: Path
+    root: Path
+    relative: Relative
+
+
+def in_ray_job(environ: Mapping[str, str]) -> bool:
+    """Whether this process is the driver of a submitted Ray job."""
+    return bool(environ.get(_RAY_JOB))
+
+
+def project_root(config_file: Path) -> Path | None:
+    """The nearest folder above the file that holds `executors/`."""
+    return next((folder for folder in config_file.resolve().parents if (folder / "executors").is_dir()), None)
+
+
+def resolve_data(document: Document, place: Place, base: Base) -> str | None:
+    """The absolute path of a table, source or lookup; None and a problem where it may not be."""
+    return _resolve(document, place, base, base.relative)
+
+
+def resolve_artifact(document: Document, place: Place, base: Base) -> str | None:
+    """The absolute path of an artifact. A relative one ships with the project, so it is fine in a remote job."""
+    return _resolve(document, place, base, Relative.RESOLVED)
+
+
+def check_overlap(document: Document, resolved: Mapping[Place, str]) -> None:
+    """No two data paths are equal or inside one another: a road would read or remove another's files."""
+    for (first, one), (second, other) in combinations(resolved.items(), 2):
+        inner, outer = (second, first) if len(other) >= len(one) else (first, second)
+        if os.path.commonpath([one, other]) == resolved[outer]:
+            word = "equals" if one == other else "lies inside"
+            hint = "give each a folder of its own"
+            document.add(inner, "path-overlap", f"{dotted(inner)} {word} {dotted(outer)}", hint)
+
+
+def _resolve(document: Document, place: Place, base: Base, relative: Relative) -> str | None:
+    text = document.at(place)
+    if not isinstance(text, str) or not text or place in document.broken:
+        return None
+    local = _local(document, place, text)
+    if local is None or os.path.isabs(local):
+        return local and os.path.normpath(local)
+    if relative is Relative.REFUSED:
+        message = f"{dotted(place)} is relative, which means nothing on the machines of a remote job"
+        document.add(place, "path-relative-in-job", message, "write an absolute path")
+        return None
+    return _below_root(document, place, os.path.normpath(base.folder / local), base)
+
+
+def _local(document: Document, place: Place, text: str) -> str | None:
+    if "\0" in text:
+        document.add(place, "path-scheme", f"{dotted(place)} holds a NUL character", f"supported: {SCHEMES}")
+        return None
+    if "://" not in text:
+        return text
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        parts = urlsplit("unreadable://")
+    local = parts.netloc in ("", "localhost") and parts.path and not (parts.query or parts.fragment)
+    if parts.scheme == "file" and local:
+        return unquote(parts.path)
+    message = f"{dotted(place)} has the scheme {parts.scheme}://, which this version does not read"
+    document.add(place, "path-scheme", message, f"supported: {SCHEMES}")
+    return None
+
+
+def _below_root(document: Document, place: Place, absolute: str, base: Base) -> str | None:
+    if Path(absolute).is_relative_to(base.root):
+        return absolute
+    message = f"{dotted(place)} leaves the project"
+    document.add(place, "path-outside", message, "stay inside the project, or write an absolute path")
+    return None

@@ -1,0 +1,156 @@
+"""Plain data into pydantic models, with every error as a problem at its position."""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from trivium.config import nodes
+from trivium.config.document import Document
+from trivium.config.interpolate import is_one_reference
+from trivium.config.problems import Path
+from trivium.config.suggest import one_of
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+_CONVERTED: Final = ("int_type", "float_type", "bool_type")
+
+
+@dataclass(frozen=True)
+class Codes:
+    """What a kind of error is called: in the file's own keys, or in an executor's options."""
+
+    unknown: str
+    missing: str
+    wrong: str
+    choice: str
+
+
+FILE: Final = Codes("unknown-key", "missing-key", "wrong-value", "unknown-value")
+OPTIONS: Final = Codes("unknown-option", "missing-option", "wrong-option", "wrong-option")
+
+
+def validated(model: type[ModelT], document: Document, path: Path, codes: Codes) -> ModelT | None:
+    """The value at `path` as a model; None if it has problems, which are added to the document.
+
+    A leaf that is one reference is text; where the model wants a number or a boolean it is read as one.
+    """
+    errors = _errors(model, document, path)
+    converted = [_convert(document, (*path, *error["loc"]), error) for error in errors]
+    if any(converted):
+        errors = _errors(model, document, path)
+    for error in errors:
+        if _inside(document, (*path, *error["loc"])) not in document.broken:
+            _report(model, document, path, error, codes)
+    return None if errors else model.model_validate_json(_json(document.at(path)))
+
+
+def _errors(model: type[BaseModel], document: Document, path: Path) -> list[ErrorDetails]:
+    try:
+        model.model_validate_json(_json(document.at(path)))
+    except ValidationError as error:
+        return error.errors(include_url=False, include_context=True)
+    return []
+
+
+def _json(value: Any) -> bytes:
+    """JSON, because strict models read dates, tuples and enums from it but not from Python's plain data."""
+    return json.dumps({} if value is None else value).encode()
+
+
+def _convert(document: Document, path: Path, error: ErrorDetails) -> bool:
+    if error["type"] not in _CONVERTED or not is_one_reference(document.references.get(path, "")):
+        return False
+    text = document.at(path)
+    value = nodes.plain(text) if isinstance(text, str) else text
+    document.replace(path, value)
+    return value is not text
+
+
+def _inside(document: Document, path: Path) -> Path:
+    """The longest part of pydantic's location that exists in the file."""
+    while path and path not in document.values:
+        path = path[:-1]
+    return path
+
+
+def _report(model: type[BaseModel], document: Document, path: Path, error: ErrorDetails, codes: Codes) -> None:
+    where = (*path, *error["loc"])
+    name = str(error["loc"][-1]) if error["loc"] else ""
+    if error["type"] == "extra_forbidden":
+        known = keys_at(model, error["loc"][:-1])
+        document.add_at_key(where, codes.unknown, f"there is no key {name}", one_of(name, known))
+    elif error["type"] == "missing":
+        document.add_at_key(where[:-1], codes.missing, f"the key {name} is missing", f"{name}: …")
+    elif error["type"] in ("literal_error", "enum"):
+        _report_choice(document, where, error, codes)
+    else:
+        _report_value(document, where, error, codes)
+
+
+def _report_choice(document: Document, where: Path, error: ErrorDetails, codes: Codes) -> None:
+    expected = str(error.get("ctx", {}).get("expected", ""))
+    known = [word.strip("' ") for word in expected.replace(" or ", ", ").split(", ")]
+    message = f"expected {expected}, got {shown(document, where)}"
+    document.add(where, codes.choice, message, one_of(str(document.at(where)), known))
+
+
+def _report_value(document: Document, where: Path, error: ErrorDetails, codes: Codes) -> None:
+    message = masked(document, error["msg"].removeprefix("Value error, "))
+    got = shown(document, where)
+    text = f"{where[-1]}: {message}" if where else message
+    document.add(where, codes.wrong, f"{text}; got {got}" if got else text)
+
+
+def shown(document: Document, path: Path) -> str:
+    """The value at `path` as messages may show it: what came from a variable is shown as its reference."""
+    if path in document.references:
+        return document.references[path]
+    value = document.at(path)
+    if isinstance(value, dict | list):
+        return "a mapping" if isinstance(value, dict) else "a list"
+    return json.dumps(value, ensure_ascii=False)[:80]
+
+
+def masked(document: Document, message: str) -> str:
+    """The message without any value that came from a variable."""
+    for path, reference in document.references.items():
+        value = str(document.at(path))
+        if len(value) >= 3:
+            message = message.replace(value, reference)
+    return message
+
+
+def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """The keys a model knows at a location below it."""
+    here: Any = model
+    for part in path:
+        here = _below(here, part)
+    found = next((option for option in _options(here) if _is_model(option)), None)
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
+
+
+def _below(annotation: Any, part: str | int) -> Any:
+    for option in _options(annotation):
+        if _is_model(option) and part in option.model_fields:
+            return option.model_fields[part].annotation
+        inner = [argument for argument in typing.get_args(option) if argument is not Ellipsis]
+        if typing.get_origin(option) in (dict, list, tuple) and inner:
+            return inner[-1]
+    return None
+
+
+def _options(annotation: Any) -> tuple[Any, ...]:
+    if typing.get_origin(annotation) is typing.Annotated:
+        return _options(typing.get_args(annotation)[0])
+    return typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, UnionType) else (annotation,)
+
+
+def _is_model(option: Any) -> bool:
+    return isinstance(option, type) and issubclass(option, BaseModel)

@@ -1,0 +1,3 @@
+"""Limits in minutes."""
+
+LATE = 15
