@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+
 from trivium.delivery import dead_letters, transactions
 from trivium.delivery.batch_commit import BatchCommit, Window, commit_batch
 from trivium.delivery.committer import Landed
@@ -40,7 +41,7 @@ class InstantClock:
     slept: list[float] = field(default_factory=list)
 
     def now_us(self) -> int:
-        return 1_800_000_000_000_000 + int(sum(self.slept) * 1e6)
+        return 1_767_225_600_000_000 + int(sum(self.slept) * 1e6)
 
     def monotonic(self) -> float:
         return sum(self.slept)
@@ -132,7 +133,7 @@ class Tables:
     def proposal(
         self, generation: int, files: tuple[DataFile, ...], window: Window | None = None, days: tuple[str, ...] = ()
     ) -> BatchCommit:
-        covered = {d: 5 for d in days}
+        covered = dict.fromkeys(days, 5)
         balance = {"departure": {"read": sum(file.rows for file in files)}}
         source_days = days or (transactions.ALL_DAYS,)
         return BatchCommit(PIPELINE, generation, window, files, source_days, covered, balance, "l1", "p1")

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+
+from tests.delivery.sample_table import SCHEMA, Tables, day, event_rows, write_rows
 from trivium.delivery.data_files import DataFile, validate
 from trivium.delivery.errors import FileMismatch
 from trivium.delivery.storage import Storage
-
-from tests.delivery.sample_table import SCHEMA, Tables, day, event_rows, write_rows
 
 
 def _remove(uri: str, file: DataFile) -> DataFile:

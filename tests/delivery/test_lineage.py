@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 import pytest
+
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.lineage import table_schema
 

@@ -8,13 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.delivery.sample_table import SCHEMA, day, event_rows, letter_rows, write_rows
 from trivium.delivery import partitioned_files
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.storage import Storage
-
-from tests.delivery.sample_table import SCHEMA, day, event_rows, letter_rows, write_rows
 
 
 def _writer(path: Path) -> PartitionedFiles:
@@ -35,7 +35,7 @@ def test_every_row_lands_in_the_file_of_its_day(tmp_path_factory, days: list[lis
     for file in files:
         table = pq.read_table(folder / file.path, partitioning=None)
         assert table.num_rows == file.rows
-        found |= {row: file.partition_values["event_date"] for row in table["event_id"].to_pylist()}
+        found |= dict.fromkeys(table["event_id"].to_pylist(), file.partition_values["event_date"])
     assert found == {row: when.isoformat() for row, when in expected.items()}
 
 

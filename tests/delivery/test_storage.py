@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+
 from trivium.delivery import errors
 from trivium.delivery.storage import Storage
 
@@ -32,7 +33,7 @@ def test_a_streamed_file_that_fails_leaves_nothing(tmp_path: Path):
     storage = Storage(str(tmp_path))
     with pytest.raises(ValueError, match="stop"), storage.open_new("a") as file:
         file.write(b"half")
-        raise ValueError("stop")  # noqa: EM101
+        raise ValueError("stop")
     assert storage.list() == []
 
 

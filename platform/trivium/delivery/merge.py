@@ -5,6 +5,9 @@
 - One row per `(_event_type, event_id)`: batch first (so a batch row hides streaming rows of its identity), then the
   latest ingestion, then the lowest source, position and row.
 
+Polars is told to read through Arrow, which takes partition values from the log: its own scan takes them from paths, and
+fails when files compacted by another engine lie beside ours.
+
 The SQL is the policy; `read` runs its DuckDB form. `complete_as_of` stands in it as literals, for a pinned version.
 """
 
@@ -30,7 +33,7 @@ _REGISTRATION: Final[dict[str, str]] = {
         "--         duckdb.sql(this text) finds `events` by its name\n"
     ),
     "polars": (
-        "-- Python: events = polars.scan_delta({uri}, version={version})\n"
+        "-- Python: events = polars.scan_delta({uri}, version={version}, use_pyarrow=True)\n"
         "--         polars.SQLContext(events=events).execute(this text).collect()\n"
     ),
     "spark": (

@@ -160,6 +160,7 @@ def _column(field: Field) -> str:
 
 
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
+    added = snapshot.version + 1  # adding columns moves the handle itself
     try:
         snapshot.table.alter.add_columns(
             new, commit_properties=CommitProperties(max_commit_retries=0), post_commithook_properties=_NO_HOOKS
@@ -167,7 +168,7 @@ def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
     except DeltaError as error:
         _log.info("%s: adding columns lost against another writer, trying again: %s", spec.uri, error)
         return
-    Storage(spec.uri).sync(entry_path(snapshot.version + 1))
+    Storage(spec.uri).sync(entry_path(added))
 
 
 def _stored(schema: pa.Schema) -> pa.Schema:
