@@ -39,7 +39,7 @@ class Executor(Generic[EventT, RowT]):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        caller = sys._getframe(1)
+        caller = sys._getframe(1)  # noqa: SLF001 - the only way to the line of the class statement
         cls.declaration = declare(cls, Executor, (caller.f_code.co_filename, caller.f_lineno))
 
     def open(self, artifacts: Mapping[str, str | bytes]) -> None:

@@ -10,9 +10,10 @@ import msgspec
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class RowMeta(msgspec.StructMeta):
-    """Makes every row class keyword-only, so that fields may be declared in any order; msgspec does not inherit that."""
+    """Makes every row class keyword-only, which msgspec does not inherit, so that fields may come in any order."""
 
     def __new__(mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **config: Any) -> RowMeta:
+        """Create the class; `config` is msgspec's."""
         config.setdefault("kw_only", True)
         return super().__new__(mcls, name, bases, namespace, **config)
 

@@ -36,7 +36,7 @@ Float32 = Annotated[float, msgspec.Meta(extra={"arrow": pa.float32()})]
 
 
 def Precision(digits: int, scale: int) -> msgspec.Meta:
-    """Decimal digits in all and after the point: `Annotated[Decimal, Precision(10, 2)]`."""
+    """Annotate a Decimal with its digits, in all and after the point: `Annotated[Decimal, Precision(10, 2)]`."""  # noqa: D402
     return msgspec.Meta(extra={"arrow": pa.decimal128(digits, scale)})
 
 

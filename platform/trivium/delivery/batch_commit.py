@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 import pyarrow as pa
 
@@ -31,6 +31,10 @@ class Window:
     def holds(self, day: str | None) -> bool:
         """Whether an ISO date lies in the window."""
         return day is not None and self.start.isoformat() <= day < self.end.isoformat()
+
+    def days(self) -> list[date]:
+        """Every day in the window."""
+        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
 
     def __str__(self) -> str:
         return f"[{self.start}, {self.end})"

@@ -1,0 +1,139 @@
+"""A lookup held in memory: a Parquet file or folder, keyed by one column, read again when it has changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trivium.config.pipeline import BoundLookup
+from trivium.connectors.parquet_files import locate, open_parquet
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError, TriviumError
+from trivium.contract.lookup import Answer
+from trivium.contract.types import FieldSpec
+from trivium.delivery.storage import StoredFile
+from trivium.engine.conform import conform, type_problem
+
+FROZEN: Final = float("inf")
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    files: tuple[StoredFile, ...]
+    rows: pa.RecordBatch
+    places: dict[Any, int]
+
+
+def snapshot_of(uri: str) -> str:
+    """A digest of the lookup's files: paths, sizes and times. It changes when the lookup does."""
+    files = [(file.path, file.size, file.modified_us) for file in locate(uri)[1]]
+    return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
+
+
+class ParquetLookup:
+    """Answers keys from memory.
+
+    The files are looked at again after `refresh_seconds` and loaded again if they changed. Batch pins one
+    snapshot for a whole run with `refresh_seconds=FROZEN`.
+    """
+
+    def __init__(self, bound: BoundLookup, clock: Clock, refresh_seconds: float | None = None) -> None:
+        self._bound, self._clock = bound, clock
+        self._refresh_seconds = bound.config.refresh_seconds if refresh_seconds is None else refresh_seconds
+        self._storage, files = locate(bound.config.path)
+        self._loaded = self._load(tuple(files))
+        self._looked_at = clock.monotonic()
+
+    def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
+        """Answer distinct keys from memory.
+
+        Raises:
+            LookupUnavailable: the file was to be looked at again and could not be read.
+        """
+        self._refresh()
+        place = self._loaded.places.get
+        return Answer(self._loaded.rows, pa.array([place(key) for key in keys.to_pylist()], pa.int32()))
+
+    def _refresh(self) -> None:
+        if self._clock.monotonic() - self._looked_at < self._refresh_seconds:
+            return
+        try:
+            files = tuple(locate(self._bound.config.path)[1])
+            if files != self._loaded.files:
+                self._loaded = self._load(files)
+        except TriviumError as error:
+            raise LookupUnavailable(f"lookup {self._bound.name}: {error}") from error
+        self._looked_at = self._clock.monotonic()
+
+    def _load(self, files: tuple[StoredFile, ...]) -> _Loaded:
+        config = self._bound.config
+        parts = [self._read(file.path) for file in files]
+        table = pa.concat_tables(parts).combine_chunks()
+        if table.num_rows > config.max_rows or table.nbytes > config.max_bytes:
+            raise SourceError(
+                f"lookup {self._bound.name}: expected at most {config.max_rows:,} rows and {config.max_bytes:,} bytes, "
+                f"got {table.num_rows:,} and {table.nbytes:,}. Try: a smaller file, or raise max_rows and max_bytes"
+            )
+        rows = table.to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], schema=table.schema)
+        keys = rows.column(config.key)
+        self._check_keys(keys)
+        return _Loaded(files, rows, {key: place for place, key in enumerate(keys.to_pylist())})
+
+    def _read(self, path: str) -> pa.Table:
+        """One file's declared columns and the key, in their declared types."""
+        with open_parquet(self._storage, path) as opened:
+            schema = opened.schema_arrow
+            wanted = {spec.wire: spec for spec in self._bound.columns}
+            columns = [name for name in {**wanted, self._bound.config.key: None} if name in schema.names]
+            self._check_schema(path, schema)
+            table = opened.read(columns=columns, use_threads=False).combine_chunks()
+        arrays = {name: self._column(path, table, name, wanted.get(name)) for name in columns}
+        for name, spec in wanted.items():
+            arrays.setdefault(name, pa.nulls(table.num_rows, spec.type.arrow))
+        return pa.table(arrays)
+
+    def _column(self, path: str, table: pa.Table, name: str, spec: FieldSpec | None) -> pa.Array:
+        column = table.column(name).combine_chunks()
+        if spec is None:
+            return column.cast(self._bound.key_type)
+        conformed = conform(column, spec)
+        for mask, reason in conformed.flaws:
+            row = int(np.flatnonzero(mask)[0])
+            raise LookupAnswerError(
+                f"lookup {self._bound.name}: {self._storage.uri}/{path}, row {row}, column {name}: {reason}. "
+                "Try: repair the file, or declare the column optional"
+            )
+        return conformed.column
+
+    def _check_schema(self, path: str, schema: pa.Schema) -> None:
+        problems = [] if self._bound.config.key in schema.names else [f"column {self._bound.config.key}: it is the key"]
+        for spec in self._bound.columns:
+            if spec.wire in schema.names:
+                problem = type_problem(schema.field(spec.wire).type, spec.type)
+            else:
+                problem = "it is required and missing" if spec.required else None
+            problems += [f"column {spec.wire}: {problem}"] if problem else []
+        if problems:
+            listed = "\n  ".join(problems)
+            raise SourceError(
+                f"lookup {self._bound.name}: {self._storage.uri}/{path} cannot be read as declared "
+                f"(it has {', '.join(schema.names)}):\n  {listed}"
+            )
+
+    def _check_keys(self, keys: pa.Array) -> None:
+        if keys.null_count:
+            raise LookupAnswerError(f"lookup {self._bound.name}: {keys.null_count} rows have no key")
+        counts = pc.value_counts(keys)
+        twice = counts.filter(pc.greater(counts.field("counts"), 1))
+        if len(twice):
+            key = twice.field("values")[0].as_py()
+            raise LookupAnswerError(
+                f"lookup {self._bound.name}: expected one row a key, got {len(twice)} keys more than once, such as "
+                f"{key!r}. Try: remove the repeated rows"
+            )

@@ -1,0 +1,1 @@
+"""Hosts of workers, and the only imports of Ray."""

@@ -1,0 +1,112 @@
+"""The actor pool: Ray Data drives units through executor-hosting actors; only small manifests travel."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import logging
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import ray
+import ray.data
+from ray.data import ActorPoolStrategy, DataContext
+from ray.exceptions import RayError
+
+from trivium.connectors.parquet_source import Unit
+from trivium.contract.errors import TriviumError
+from trivium.delivery.storage import Storage
+from trivium.runtimes.batch.job import Job, UnitResult
+from trivium.runtimes.batch.unit_runner import UnitRunner
+
+STARTED_FOLDER: Final = "_trivium/started"
+
+
+class WorkersLost(Exception):
+    """An actor of the pool died; what it had begun is known from the started marks."""
+
+
+class UnitFailed(TriviumError):
+    """A worker could not finish a unit: an error of storage, source or lookup, in its own words."""
+
+
+class PoolWorker:
+    """An actor of the pool. Marks each unit before it begins, so that the driver knows what a dead actor held.
+
+    A unit over its deadline ends the process: a watchdog outside Python's interpreter lock, so that native code that
+    never returns is no way around it. It leaves the stack in the actor's log.
+    """
+
+    def __init__(self, job: Job, deadline_seconds: float) -> None:
+        self._job, self._deadline_seconds = job, deadline_seconds
+        self._failure: TriviumError | None = None
+        try:
+            self._runner = UnitRunner(job)
+            self._marks = Storage(job.token.uri)
+        except TriviumError as error:
+            self._failure = error
+
+    def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Run one unit: `{"unit": JSON}` to `{"key": …, "result": JSON, "failure": None}`."""
+        unit = Unit.from_json(json.loads(row["unit"]))
+        if self._failure is not None:
+            return _failed(unit, self._job, self._failure)
+        key = unit.key(self._job.context)
+        self._marks.publish(f"{started_folder(self._job)}/{key}", b"")
+        faulthandler.dump_traceback_later(self._deadline_seconds, exit=True, file=sys.stderr.fileno())
+        try:
+            result = self._runner.run(unit)
+            self._runner.publish(unit, result)
+        except TriviumError as error:
+            return _failed(unit, self._job, error)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+        return {"key": key, "rows": unit.rows, "result": result.encode(), "failure": None}
+
+
+def _failed(unit: Unit, job: Job, error: TriviumError) -> dict[str, Any]:
+    return {"key": unit.key(job.context), "rows": unit.rows, "result": None, "failure": str(error)}
+
+
+def started_folder(job: Job) -> str:
+    """Where this run's actors mark the units they begin."""
+    return f"{STARTED_FOLDER}/{job.generation}"
+
+
+def run_pool(
+    units: Sequence[Unit], job: Job, workers: int, deadline_seconds: float
+) -> Iterator[tuple[str, UnitResult]]:
+    """Run units on a pool of `workers` actors; yields each unit's key and result as it finishes.
+
+    Raises:
+        WorkersLost: an actor died; results not yielded by then are lost to this call, their markers are not.
+        UnitFailed: a unit cannot be finished, by a worker's own words.
+    """
+    _quiet()
+    items = [{"unit": json.dumps(unit.as_json())} for unit in units]
+    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map(
+        PoolWorker,
+        fn_constructor_args=(job, deadline_seconds),
+        compute=ActorPoolStrategy(size=min(workers, len(items))),
+        num_cpus=1,
+        max_restarts=0,
+        max_task_retries=0,
+    )
+    try:
+        for row in dataset.iter_rows():
+            if row["failure"] is not None:
+                raise UnitFailed(row["failure"])
+            yield row["key"], UnitResult.decode(row["result"])
+    except RayError as error:
+        raise WorkersLost(str(error).splitlines()[0]) from error
+
+
+def _quiet() -> None:
+    """One progress display: ours. Ray Data's bars, hints and per-run log lines off; failed blocks are never skipped."""
+    context = DataContext.get_current()
+    context.enable_progress_bars = False
+    context.print_on_execution_start = False
+    context.max_errored_blocks = 0
+    context.actor_task_retry_on_errors = False
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)

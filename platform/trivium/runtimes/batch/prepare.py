@@ -1,0 +1,174 @@
+"""What a batch run knows before its first event: its window, its generation, its units and which are done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from trivium.config.model import Batch, ParquetSource
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors.parquet_source import ParquetReader, SourcePlan, Unit
+from trivium.contract.clock import Clock
+from trivium.contract.errors import RunError
+from trivium.delivery import dead_letters, transactions
+from trivium.delivery.batch_commit import RUNTIME, Window
+from trivium.delivery.generation import take_generation
+from trivium.delivery.runs import RunStore, UnitMarker
+from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage import Storage
+from trivium.delivery.storage_token import StorageToken, write_token
+from trivium.delivery.table import events_table, open_table
+from trivium.runtimes.batch.job import Job, window_json
+
+
+@dataclass(frozen=True)
+class BatchArguments:
+    """What a person says about one run beside the pipeline file. `start` and `end` are event dates, half open."""
+
+    start: date | None = None
+    end: date | None = None
+    complete_as_of: datetime | None = None
+    address: str | None = None
+
+    def window(self) -> Window | None:
+        """The window, or None for all of the source.
+
+        Raises:
+            RunError: one side is missing, or the window is empty.
+        """
+        if self.start is None and self.end is None:
+            return None
+        if self.start is None or self.end is None or self.start >= self.end:
+            raise RunError(
+                f"expected --from before --to, got --from {self.start} --to {self.end}. "
+                "Try: --from 2013-01-01 --to 2013-02-01 (the end is not included)"
+            )
+        return Window(self.start, self.end)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source as the run uses it: its files, the units to run, and the source days read."""
+
+    plan: SourcePlan
+    units: tuple[Unit, ...]
+    days: Mapping[str | None, int]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that may start. `done` holds the markers of units a killed run finished."""
+
+    pipeline: Pipeline
+    job: Job
+    source: Source
+    done: Mapping[str, UnitMarker]
+    committed: int
+    complete_as_of: int = field(default=0)
+
+
+def batch_section(pipeline: Pipeline) -> Batch:
+    """The pipeline's `batch` section; compiling for the batch road has made sure of it."""
+    assert pipeline.config.batch is not None
+    return pipeline.config.batch
+
+
+def read_source(pipeline: Pipeline, window: Window | None) -> Source:
+    """List the source and cut it into units for the window.
+
+    Raises:
+        SourceError: a broken file, or columns that cannot be read as declared.
+        RunError: a window over a source without days, or nothing to read in it.
+    """
+    batch = batch_section(pipeline)
+    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+    plan = ParquetReader(batch.source, declarations, pipeline.config.routing.field).plan()
+    every = plan.days()
+    if window is None:
+        return Source(plan, tuple(plan.units(batch.unit_rows, None)), every)
+    _check_days(batch.source)
+    last = (window.end + timedelta(days=batch.late_days)).isoformat()
+    days: dict[str | None, int] = {
+        day: at for day, at in every.items() if day is not None and window.start.isoformat() <= day < last
+    }
+    units = plan.units(batch.unit_rows, frozenset(day for day in days if day is not None))
+    if not units:
+        found = sorted(day for day in every if day)
+        raise RunError(
+            f"expected source days in {window}, found none (the source has {found[0]} to {found[-1]}); "
+            "replacing these days by nothing was not asked for. Try: another --from and --to"
+        )
+    return Source(plan, tuple(units), dict(days))
+
+
+def check_lookups(pipeline: Pipeline, clock: Clock) -> dict[str, str]:
+    """Load every lookup once, so that a broken one stops the run before it starts; returns their snapshots.
+
+    Raises:
+        SourceError, LookupAnswerError: a lookup that cannot be used as declared.
+    """
+    snapshots = {}
+    for name, bound in pipeline.lookups.items():
+        snapshots[name] = snapshot_of(bound.config.path)
+        ParquetLookup(bound, clock, refresh_seconds=FROZEN)
+    return snapshots
+
+
+def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prepared:
+    """Read the source, open the tables, take the generation, find finished units.
+
+    Raises:
+        TriviumError: the run cannot start; nothing was changed but, at most, the generation.
+    """
+    window = arguments.window()
+    source = read_source(pipeline, window)
+    lookups = check_lookups(pipeline, clock)
+    config = pipeline.config
+    open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
+    open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
+    generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
+    dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)
+    committed = Snapshot.latest(config.table.path).transaction(transactions.committed(pipeline.name)) or 0
+    context: dict[str, object] = {
+        "window": window_json(window),
+        "lookups": lookups,
+        "source": batch_section(pipeline).source.model_dump(mode="json"),
+        "dead_letters": config.dead_letters.path,
+    }
+    job = _job(pipeline, generation, window, context, write_token(config.table.path))
+    markers = run_store(pipeline).load(committed)
+    keys = {unit.key(context) for unit in source.units}
+    done = {key: marker for key, marker in markers.items() if key in keys}
+    return Prepared(pipeline, job, source, done, committed, _complete_as_of(arguments, source))
+
+
+def _job(
+    pipeline: Pipeline, generation: int, window: Window | None, context: dict[str, object], token: StorageToken
+) -> Job:
+    lookups = context["lookups"]
+    assert isinstance(lookups, dict)
+    secrets, root = pipeline.secrets, str(pipeline.root)
+    return Job(pipeline.plan.json, secrets, root, generation, window, context, lookups, token)
+
+
+def run_store(pipeline: Pipeline) -> RunStore:
+    """Where finished units are kept."""
+    config = pipeline.config
+    return RunStore(Storage(config.table.path), Storage(config.dead_letters.path), pipeline.plan.logic_short)
+
+
+def _check_days(source: ParquetSource) -> None:
+    if source.day_column is None:
+        raise RunError(
+            "a window needs to know the days of the source. Try: set batch.source.day_column to the folder or column "
+            "that holds them, or run without --from and --to"
+        )
+
+
+def _complete_as_of(arguments: BatchArguments, source: Source) -> int:
+    """Microseconds before which batch has seen everything: as told, or the oldest day's newest file."""
+    if arguments.complete_as_of is not None:
+        return int(arguments.complete_as_of.astimezone(UTC).timestamp() * 1_000_000)
+    return min(source.days.values())

@@ -1,0 +1,31 @@
+"""What a finished batch run says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trivium.engine.outcomes import Counts
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """The balance of a run and where its rows are. `seconds` is first to last unit; `units_reused` were resumed."""
+
+    pipeline: str
+    table: str
+    version: int
+    generation: int
+    counts: Mapping[str, Counts]
+    dead_letters: int
+    units: int
+    units_reused: int
+    seconds: float
+
+    @property
+    def total(self) -> Counts:
+        """The balance over all event types."""
+        total = Counts()
+        for counts in self.counts.values():
+            total.add(counts)
+        return total

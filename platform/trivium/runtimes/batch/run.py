@@ -1,0 +1,195 @@
+"""A batch run, from compiled pipeline to one commit.
+
+1. Prepare: read the source's footers, open both tables, take the generation, find units a killed run finished.
+2. Run the other units on the actor pool. If an actor dies, run what it held in isolation, then go on.
+3. Commit the dead letters; they do not count yet.
+4. Commit the table: batch's files of the window replaced, dead letters counted, in one log entry.
+5. Remove the run's markers, write a checkpoint if one is due.
+
+Until 4 readers see the old partitions. A run killed before 4 leaves files nobody sees and markers that let the next
+run with the same arguments skip finished units; a run killed after 4 is finished.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import ray
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_source import Unit
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.errors import RunError
+from trivium.delivery import dead_letters, transactions
+from trivium.delivery.batch_commit import RUNTIME, BatchCommit, commit_batch
+from trivium.delivery.data_files import DataFile
+from trivium.delivery.generation import check_generation
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage import Storage
+from trivium.delivery.storage_token import remove_token
+from trivium.delivery.table import checkpoint_if_due
+from trivium.engine.outcomes import merge_counts
+from trivium.runtimes.batch.isolate import Isolation
+from trivium.runtimes.batch.job import UnitResult
+from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
+from trivium.runtimes.batch.prepare import BatchArguments, Prepared, batch_section, prepare, run_store
+from trivium.runtimes.batch.progress import Display, display
+from trivium.runtimes.batch.report import BatchReport
+from trivium.runtimes.cluster import connected
+
+_FENCE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock: Clock | None = None) -> BatchReport:
+    """Run the batch road of a pipeline to its commit.
+
+    Raises:
+        TriviumError: the run stopped; the message says why and what to do. Readers see the table as it was.
+    """
+    clock, arguments = clock or SystemClock(), arguments or BatchArguments()
+    prepared = prepare(pipeline, arguments, clock)
+    started = clock.monotonic()
+    try:
+        with connected(arguments.address, batch_section(pipeline).workers):
+            results = _Units(prepared, clock).run()
+    finally:
+        remove_token(prepared.job.token)
+    seconds = clock.monotonic() - started
+    report = _commit(prepared, results, clock, seconds)
+    _clean_up(prepared)
+    return report
+
+
+class _Units:
+    """The units of a run on their way to results."""
+
+    def __init__(self, prepared: Prepared, clock: Clock) -> None:
+        self._prepared, self._clock, self._job = prepared, clock, prepared.job
+        self._batch = batch_section(prepared.pipeline)
+        self._units = {unit.key(self._job.context): unit for unit in prepared.source.units}
+        self._results = {
+            key: UnitResult.of_marker(marker.files, marker.rejects, marker.payload)
+            for key, marker in prepared.done.items()
+        }
+        self._fence_checked = clock.monotonic()
+
+    def run(self) -> list[UnitResult]:
+        """Every unit's result, in the source's order."""
+        total = sum(unit.rows for unit in self._units.values())
+        with display(total, self._clock) as shown:
+            for key, result in self._results.items():
+                self._show(shown, key, result)
+            while todo := [unit for key, unit in self._units.items() if key not in self._results]:
+                try:
+                    self._collect(self._pool(todo), shown)
+                except WorkersLost as lost:
+                    self._recover(lost, shown)
+        return [self._results[key] for key in self._units]
+
+    def _pool(self, todo: Sequence[Unit]) -> Iterator[tuple[str, UnitResult]]:
+        workers = min(self._batch.workers, max(1, int(ray.cluster_resources().get("CPU", 1))))
+        return run_pool(todo, self._job, workers, self._batch.unit_deadline_seconds)
+
+    def _collect(self, finished: Iterator[tuple[str, UnitResult]], shown: Display) -> None:
+        for key, result in finished:
+            self._results[key] = result
+            self._show(shown, key, result)
+            self._check_fence()
+
+    def _recover(self, lost: WorkersLost, shown: Display) -> None:
+        """Take over what the pool finished, then run in isolation what its dead actors had begun."""
+        for key, marker in run_store(self._prepared.pipeline).load(self._prepared.committed).items():
+            if key in self._units and key not in self._results:
+                self._results[key] = UnitResult.of_marker(marker.files, marker.rejects, marker.payload)
+                self._show(shown, key, self._results[key])
+        suspects = self._begun()
+        if not suspects:
+            raise RunError(f"the workers ended before their first unit: {lost}. Try: see the worker logs of Ray")
+        _log.warning("a worker died; running what it held in isolation: %s", lost)
+        isolation = Isolation(self._job, self._batch.unit_deadline_seconds, self._batch.record_deadline_seconds)
+        try:
+            self._collect(((key, isolation.run(self._units[key])) for key in suspects), shown)
+        finally:
+            isolation.close()
+
+    def _begun(self) -> list[str]:
+        marks = Storage(self._job.token.uri).list(started_folder(self._job))
+        keys = {mark.path.rpartition("/")[2] for mark in marks}
+        return [key for key in self._units if key in keys and key not in self._results]
+
+    def _show(self, shown: Display, key: str, result: UnitResult) -> None:
+        shown.advance(self._units[key].rows, sum(counts.rejected for counts in result.counts.values()))
+
+    def _check_fence(self) -> None:
+        if self._clock.monotonic() - self._fence_checked >= _FENCE_SECONDS:
+            self._fence_checked = self._clock.monotonic()
+            snapshot = Snapshot.latest(self._prepared.pipeline.config.table.path)
+            check_generation(snapshot, self._prepared.pipeline.name, RUNTIME, self._job.generation)
+
+
+def _commit(prepared: Prepared, results: Sequence[UnitResult], clock: Clock, seconds: float) -> BatchReport:
+    pipeline, job = prepared.pipeline, prepared.job
+    rejects = tuple(file for result in results for file in result.rejects)
+    files = tuple(file for result in results for file in result.files)
+    counts = merge_counts(dict(result.counts) for result in results)
+    unbalanced = [name for name, each in counts.items() if not each.balanced()]
+    if unbalanced:
+        raise RunError(f"the balance of {unbalanced} is off: {counts}; nothing was committed. This is a bug: report it")
+    days = _source_days(prepared)
+    letters = dead_letters.DeadLetterCommit(pipeline.name, job.generation, rejects, days)
+    dead_letters.append(pipeline.config.dead_letters.path, letters, clock)
+    proposal = BatchCommit(
+        pipeline=pipeline.name,
+        generation=job.generation,
+        window=job.window,
+        files=files,
+        source_days=days,
+        complete_as_of=dict.fromkeys(_covered_days(prepared, files), prepared.complete_as_of),
+        balance={name: asdict(each) for name, each in counts.items()},
+        logic=pipeline.plan.logic_short,
+        plan=pipeline.plan.plan_short,
+    )
+    landed = commit_batch(pipeline.config.table.path, proposal, table_schema(pipeline.table_columns), clock)
+    return BatchReport(
+        pipeline=pipeline.name,
+        table=pipeline.config.table.path,
+        version=landed.version,
+        generation=job.generation,
+        counts=counts,
+        dead_letters=sum(file.rows for file in rejects),
+        units=len(prepared.source.units),
+        units_reused=len(prepared.done),
+        seconds=seconds,
+    )
+
+
+def _source_days(prepared: Prepared) -> tuple[str, ...]:
+    """The source days whose drops and rejects are this run's."""
+    window = prepared.job.window
+    if window is not None:
+        return tuple(day.isoformat() for day in window.days())
+    return tuple(sorted(day or transactions.ALL_DAYS for day in prepared.source.days))
+
+
+def _covered_days(prepared: Prepared, files: Sequence[DataFile]) -> set[str]:
+    """The event days of which batch has now seen everything it will: the window, or all it read and wrote."""
+    window = prepared.job.window
+    if window is not None:
+        return {each.isoformat() for each in window.days()}
+    written = {file.partition_values["event_date"] for file in files}
+    return {day for day in {*written, *prepared.source.days} if day is not None}
+
+
+def _clean_up(prepared: Prepared) -> None:
+    config = prepared.pipeline.config
+    run_store(prepared.pipeline).clear_spent(prepared.job.generation)
+    storage = Storage(config.table.path)
+    for mark in storage.list(started_folder(prepared.job)):
+        storage.remove(mark.path)
+    for uri in (config.table.path, config.dead_letters.path):
+        checkpoint_if_due(uri)

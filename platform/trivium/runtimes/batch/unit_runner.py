@@ -1,0 +1,126 @@
+"""Runs units of work: read, worker, files. The part of a batch run that happens on a worker; it knows no Ray."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+
+from trivium.config.pipeline import Pipeline
+from trivium.config.rebuild import rebuild
+from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors.parquet_source import ParquetReader, Range, Unit
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.errors import RunError
+from trivium.contract.fault_points import reach
+from trivium.delivery.batch_commit import RUNTIME
+from trivium.delivery.dead_letters import reject_files
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.runs import RunStore, UnitMarker
+from trivium.delivery.storage import Storage
+from trivium.delivery.storage_token import prove_shared
+from trivium.engine.batch import Batch
+from trivium.engine.outcomes import Counts, Reject, merge_counts
+from trivium.engine.worker import Worker
+from trivium.runtimes.batch.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.batch.job import Job, UnitResult
+from trivium.runtimes.batch.window import restrict
+
+
+class UnitRunner:
+    """One pipeline, ready to run units. Building it proves that this process runs what the driver planned.
+
+    Raises:
+        RunError: other code, other versions or other lookups here than on the driver.
+        StorageNotShared: this node does not see the driver's storage.
+    """
+
+    def __init__(self, job: Job, clock: Clock | None = None) -> None:
+        self._job, self._clock = job, clock or SystemClock()
+        self._pipeline = rebuild(job.plan, job.secrets, _project_root(job))
+        prove_shared(job.token, socket.gethostname())
+        config = self._pipeline.config
+        assert config.batch is not None
+        declarations = {name: bound.declaration for name, bound in self._pipeline.executors.items()}
+        self._reader = ParquetReader(config.batch.source, declarations, config.routing.field)
+        self._table, self._dead_letters = Storage(config.table.path), Storage(config.dead_letters.path)
+        self._schema = table_schema(self._pipeline.table_columns)
+        self._partition_by = config.table.partition_by
+        self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
+        self._worker = Worker(self._pipeline, open_lookups(self._pipeline, job, self._clock), self._clock)
+
+    def run(self, unit: Unit) -> UnitResult:
+        """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""
+        with self._files(unit) as (files, rejects):
+            parts: list[dict[str, Counts]] = []
+            for each, batch in self._reader.batches(unit):
+                written = restrict(self._worker.run(batch), each.day, self._job.window)
+                for rows in written.rows.values():
+                    files.write(pa.Table.from_batches([rows]))
+                self._write_rejects(rejects, list(written.rejects), batch, each)
+                parts.append(dict(written.counts))
+            reach("unit.before_files")
+            result = UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))
+        reach("unit.after_files")
+        return result
+
+    def reject(self, unit: Unit, reason: str, error: str) -> UnitResult:
+        """Write a unit of one record that no process survives as a dead letter, without showing it to its executor."""
+        with self._files(unit) as (files, rejects):
+            for each, batch in self._reader.batches(unit):
+                reject = Reject(0, "process", reason, error, attempts=2)
+                self._write_rejects(rejects, [reject], batch, each)
+            counts = {"_undecoded": Counts(read=1, rejected=1)}
+            return UnitResult(tuple(files.close()), tuple(rejects.close()), counts)
+
+    def publish(self, unit: Unit, result: UnitResult) -> None:
+        """Keep a finished unit, so that a restarted run need not run it again."""
+        key = unit.key(self._job.context)
+        self._markers.publish(UnitMarker(key, self._job.generation, result.files, result.rejects, result.payload()))
+
+    @contextmanager
+    def _files(self, unit: Unit) -> Iterator[tuple[PartitionedFiles, PartitionedFiles]]:
+        name = f"{self._job.generation}-{unit.key(self._job.context)[:12]}"
+        files = PartitionedFiles(self._table, self._schema, self._partition_by, name, {"_runtime": RUNTIME})
+        rejects = reject_files(self._dead_letters, name)
+        try:
+            yield files, rejects
+        except BaseException:
+            files.abandon()
+            rejects.abandon()
+            raise
+
+    def _write_rejects(self, files: PartitionedFiles, rejects: list[Reject], batch: Batch, each: Range) -> None:
+        if rejects:
+            files.write(dead_letter_rows(rejects, batch, each.day, self._pipeline, self._clock))
+
+
+def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:
+    """The pipeline's lookups, pinned to the snapshot the driver saw.
+
+    Raises:
+        RunError: a lookup's files have changed since the run was planned.
+    """
+    opened = {}
+    for name, bound in pipeline.lookups.items():
+        opened[name] = ParquetLookup(bound, clock, refresh_seconds=FROZEN)
+        if snapshot_of(bound.config.path) != job.lookups[name]:
+            raise RunError(
+                f"lookup {name} ({bound.config.path}) changed after the run was planned. Try: run again; units "
+                "finished with the old lookup are not reused"
+            )
+    return opened
+
+
+def _project_root(job: Job) -> Path:
+    """The project here: the driver's folder where it exists, else this job's working folder (`--working-dir`)."""
+    root = Path(job.root)
+    here = root if root.is_dir() else Path.cwd()
+    if str(here) not in sys.path:
+        sys.path.insert(0, str(here))
+    return here
