@@ -142,3 +142,18 @@ def test_an_unknown_outcome_appends_once(tables: Tables, monkeypatch, point: str
     tables.append_letters(generation, [D1])
     tables.commit(tables.proposal(generation, (), None, (D1,)))
     assert len(_counted(tables)) == 1
+
+
+def test_a_run_that_commits_during_a_read_is_seen_whole(tables: Tables, monkeypatch):
+    _run(tables, [D1], (D1,), "first")
+    real, interfered = Snapshot.latest, []
+
+    def latest(uri: str) -> Snapshot:
+        if uri == tables.letters_uri and not interfered:
+            interfered.append(True)
+            _run(tables, [D1], (D1,), "second")
+            tables.append_letters(tables.begin(), [D1], "third, not committed")
+        return real(uri)
+
+    monkeypatch.setattr(Snapshot, "latest", latest)
+    assert [reason for _, reason, _ in _counted(tables)] == ["second"]

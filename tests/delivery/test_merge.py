@@ -123,7 +123,7 @@ def _fill(tables: Tables, rows: list[Row], covered: dict[int, int]) -> None:
 @example(rows=[Row("streaming", "a", "1", 0, 1, "s", 1)], covered={0: 1})
 @example(rows=[Row("streaming", "a", "1", 0, 1, "s", 1)], covered={0: 2})
 @example(rows=[Row("streaming", "a", "1", 0, 2, "t", 1), Row("streaming", "a", "1", 0, 2, "s", 9)], covered={})
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_engines_agree_with_the_policy(tmp_path_factory, rows: list[Row], covered: dict[int, int]):
     folder: Path = tmp_path_factory.mktemp("merge")
     tables = Tables(folder)

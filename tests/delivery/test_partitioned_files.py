@@ -96,7 +96,7 @@ def test_dictionary_and_plain_text_may_follow_each_other(tmp_path: Path):
 
 def test_missing_and_mistyped_columns_are_named(tmp_path: Path):
     rows = event_rows({"a": day(0)})
-    with pytest.raises(SchemaConflict, match="missing.*delay"):
+    with pytest.raises(SchemaConflict, match=r"missing.*delay"):
         _writer(tmp_path).write(rows.drop_columns(["delay"]))
     with pytest.raises(SchemaConflict, match="delay: expected int32, got int64"):
         _writer(tmp_path).write(rows.set_column(2, "delay", pa.array([1])))
@@ -109,3 +109,19 @@ def test_rows_without_a_source_day_go_to_the_null_partition(tmp_path: Path):
     writer.write(letter_rows([None, "2026-01-01", None]))
     found = {file.partition_values["source_day"]: file.rows for file in writer.close()}
     assert found == {None: 2, "2026-01-01": 1}
+
+
+def test_rows_are_split_by_every_partition_column(tmp_path: Path):
+    writer = PartitionedFiles(Storage(str(tmp_path)), SCHEMA, ["event_date", "delay"], "u", {"_runtime": "batch"})
+    rows = pa.concat_tables([event_rows({"a": day(1), "b": day(0)}, 1), event_rows({"c": day(1), "d": day(0)}, 2)])
+    writer.write(pa.concat_tables([rows, rows]))
+    found = {}
+    for file in writer.close():
+        values = (file.partition_values["event_date"], file.partition_values["delay"])
+        found[values] = pq.read_table(tmp_path / file.path, partitioning=None)["event_id"].to_pylist()
+    assert found == {
+        ("2026-01-01", "1"): ["b", "b"],
+        ("2026-01-01", "2"): ["d", "d"],
+        ("2026-01-02", "1"): ["a", "a"],
+        ("2026-01-02", "2"): ["c", "c"],
+    }

@@ -31,9 +31,8 @@ def test_a_name_is_used_once(tmp_path: Path):
 
 def test_a_streamed_file_that_fails_leaves_nothing(tmp_path: Path):
     storage = Storage(str(tmp_path))
-    with pytest.raises(ValueError, match="stop"), storage.open_new("a") as file:
-        file.write(b"half")
-        raise ValueError("stop")
+    with pytest.raises(TypeError), storage.open_new("a") as file:
+        file.write("text")
     assert storage.list() == []
 
 
@@ -70,10 +69,11 @@ def test_a_full_or_forbidden_volume_is_named_with_advice(tmp_path: Path, monkeyp
 
 def test_writing_to_a_full_device_is_a_storage_error(tmp_path: Path):
     file = Storage(str(tmp_path)).open_new("fresh")
-    file._file = Path("/dev/full").open("wb", buffering=0)  # noqa: SLF001 - the only way to a full disk without root
-    with pytest.raises(errors.StorageError, match="free some space"):
-        file.write(b"x" * 100)
-    file._file.close()  # noqa: SLF001
+    file._file.close()  # noqa: SLF001 - the only way to a full disk without root
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        file._file = full  # noqa: SLF001
+        with pytest.raises(errors.StorageError, match="free some space"):
+            file.write(b"x" * 100)
 
 
 def test_every_error_survives_pickling():
@@ -82,3 +82,16 @@ def test_every_error_survives_pickling():
         copy = pickle.loads(pickle.dumps(kind("expected a, got b")))
         assert type(copy) is kind
         assert str(copy) == "expected a, got b"
+
+
+def test_a_publish_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch):
+    storage = Storage(str(tmp_path))
+    storage.publish("m.json", b"old")
+
+    def refuse(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(errors.StorageError):
+        storage.publish("m.json", b"new")
+    assert [(file.path, storage.read(file.path)) for file in storage.list()] == [("m.json", b"old")]

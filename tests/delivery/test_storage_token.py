@@ -20,7 +20,7 @@ def test_the_same_storage_is_proven_and_the_token_goes(tmp_path: Path):
 def test_other_storage_under_the_same_name_is_said(tmp_path: Path):
     token = write_token(str(tmp_path / "driver"))
     elsewhere = replace(token, uri=str(tmp_path / "worker"))
-    with pytest.raises(StorageNotShared, match="node-2 does not see.*storage that driver and workers share"):
+    with pytest.raises(StorageNotShared, match=r"node-2 does not see.*storage that driver and workers share"):
         prove_shared(elsewhere, "node-2")
     Storage(elsewhere.uri).create(token.path, b"something else")
     with pytest.raises(StorageNotShared, match="another content"):

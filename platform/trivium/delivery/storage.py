@@ -10,7 +10,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -109,17 +109,22 @@ class NewFile:
     def abandon(self) -> None:
         """Remove the unfinished file."""
         with _translated("remove", self._path):
-            self._file.close()
+            with suppress(OSError):  # what is still buffered may not fit on the volume; it is not wanted either
+                self._file.close()
             self._path.unlink(missing_ok=True)
 
     def __enter__(self) -> NewFile:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
-        if kind is None:
-            self.close()
-        else:
+        if kind is not None:
             self.abandon()
+            return
+        try:
+            self.close()
+        except StorageError:
+            self.abandon()
+            raise
 
 
 class Storage:
