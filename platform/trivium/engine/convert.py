@@ -11,7 +11,7 @@ from msgspec.structs import asdict
 
 from trivium.contract.rows import Row
 from trivium.contract.types import FieldSpec, TypeSpec
-from trivium.engine.decoder_types import derive, positional_order
+from trivium.engine.decoder_types import derive_positional
 from trivium.engine.times import from_datetimes, to_datetimes
 
 
@@ -19,8 +19,9 @@ class StructBuilder:
     """Builds structs of one row class from conformed columns under their Python names."""
 
     def __init__(self, row: type[Row], fields: Sequence[FieldSpec]) -> None:
-        self._struct = derive(row, fields)
-        self._columns = [(spec.name, _reader(spec.type)) for spec in positional_order(fields)]
+        self._struct = derive_positional(row, fields)
+        readers = {spec.name: _reader(spec.type) for spec in fields}
+        self._columns = [(name, readers[name]) for name in self._struct.__struct_fields__]
 
     def build(self, columns: pa.RecordBatch) -> list[Any]:
         """One struct a row."""
@@ -98,6 +99,7 @@ def _value_reader(spec: TypeSpec) -> Callable[[Any], Any]:
 
 def _struct_reader(spec: TypeSpec) -> Callable[[Any], Any]:
     assert spec.python is not None
-    struct = derive(spec.python, spec.fields)
-    readers = [(child.name, _value_reader(child.type)) for child in positional_order(spec.fields)]
+    struct = derive_positional(spec.python, spec.fields)
+    by_name = {child.name: _value_reader(child.type) for child in spec.fields}
+    readers = [(name, by_name[name]) for name in struct.__struct_fields__]
     return lambda value: struct(*(None if value[name] is None else read(value[name]) for name, read in readers))

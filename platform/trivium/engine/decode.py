@@ -11,7 +11,7 @@ import msgspec
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive, fraction_guard
-from trivium.engine.normalise import contains_time, normaliser
+from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
 
 MAX_NESTING: Final = 64
@@ -36,7 +36,7 @@ class _Type:
         self.name = declaration.event_type
         self.tagged = derive(declaration.event, declaration.event_fields, tag_field=tag_field)
         self.decode_known = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields)).decode
-        self.normalise = normaliser(declaration.event_fields)
+        self.normalise = Normaliser(declaration.event_fields)
         self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
         guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
         self.check_fractions = guard.decode if self.has_times else None
@@ -116,19 +116,17 @@ class JsonDecoder:
         )
 
     def _normalised(self, each: _Type, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
-        if each.normalise is None:
-            return rows, events
-        kept_rows: list[int] = []
-        kept: list[Any] = []
-        for index, event in zip(rows, events, strict=True):
+        bad: set[int] = set()
+        for at in each.normalise.suspects(events) if each.normalise else ():
             try:
-                each.normalise(event)
+                each.normalise(events[at])
             except ValueError as error:
-                out.rejects.append(Reject(index, "decode", "invalid", str(error), each.name))
-            else:
-                kept_rows.append(index)
-                kept.append(event)
-        return kept_rows, kept
+                bad.add(at)
+                out.rejects.append(Reject(rows[at], "decode", "invalid", str(error), each.name))
+        if not bad:
+            return rows, events
+        kept = [at for at in range(len(rows)) if at not in bad]
+        return [rows[at] for at in kept], [events[at] for at in kept]
 
     def _resolve(self, index: int, value: bytes | None, out: Decoded) -> None:
         """Find the answer for one record the fast path did not take."""
@@ -149,8 +147,7 @@ class JsonDecoder:
             event_type = tag
             event = each.decode_known(value)
             _check_fractions(each, value)
-            if each.normalise is not None:
-                each.normalise(event)
+            each.normalise(event)
         except _FAILURES as error:
             out.rejects.append(Reject(index, "decode", _reason(error), str(error), event_type))
             return

@@ -1,7 +1,7 @@
-"""The structs the decoder builds: an author's event class with the engine's answers added to its types.
+"""The structs the engine builds: an author's class with the engine's answers added to its types.
 
-A derived class is positional (so a column of each field makes rows at C speed), carries the routed field's name, and
-narrows its annotations: integers to their width, datetimes to aware ones.
+A class derived for decoding carries the routed field's name and narrowed annotations: integers to their width,
+datetimes to aware ones. A class derived for building from columns takes its fields by position, at C speed.
 """
 
 from __future__ import annotations
@@ -20,23 +20,30 @@ from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.normalise import contains_time
 
 
-def positional_order(fields: Sequence[FieldSpec]) -> list[FieldSpec]:
-    """The fields in the order a derived class takes them: required ones first."""
-    return sorted(fields, key=lambda spec: not spec.required)
-
-
 def derive(row: type[Row], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
     """A subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
-    ordered = positional_order(fields)
+    defaults = {spec.name: spec.default for spec in fields if not spec.required}
+    tag = row.__struct_config__.tag if tag_field else False
+    return _subclass(row, fields, defaults, tag=tag, tag_field=tag_field)
+
+
+def derive_positional(row: type[Row], fields: Sequence[FieldSpec]) -> Any:
+    """A subclass of `row` whose constructor takes every field by position, in the order of `__struct_fields__`.
+
+    It gives every field a default, since msgspec keeps the order of the fields and wants required ones first.
+    """
+    return _subclass(row, fields, dict.fromkeys(spec.name for spec in fields), kw_only=False, tag=False)
+
+
+def _subclass(row: type[Row], fields: Sequence[FieldSpec], defaults: dict[str, Any], **config: Any) -> Any:
     namespace: dict[str, Any] = {
-        "__annotations__": {spec.name: annotation(spec) for spec in ordered},
+        "__annotations__": {spec.name: annotation(spec) for spec in fields},
         "__module__": row.__module__,
         "__qualname__": row.__qualname__,
+        **defaults,
     }
-    namespace.update({spec.name: spec.default for spec in ordered if not spec.required})
-    tag = row.__struct_config__.tag if tag_field else False
-    config: dict[str, Any] = {"rename": {spec.name: spec.wire for spec in ordered}, "tag": tag, "tag_field": tag_field}
-    return RowMeta(row.__name__, (row,), namespace, kw_only=False, gc=False, frozen=True, **config)
+    rename = {spec.name: spec.wire for spec in fields}
+    return RowMeta(row.__name__, (row,), namespace, rename=rename, gc=False, frozen=True, **config)
 
 
 def annotation(spec: FieldSpec) -> Any:

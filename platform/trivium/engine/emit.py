@@ -19,6 +19,7 @@ import pyarrow.types as pt
 from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.conform import conform
 from trivium.engine.convert import array_of, values_of
+from trivium.engine.outcomes import count_distinct
 
 Parents = npt.NDArray[np.int64]
 _EXACT: Final[list[tuple[Any, tuple[type, ...]]]] = [
@@ -116,7 +117,7 @@ def refuse_times_outside(checked: Checked, earliest: pa.Scalar, latest: pa.Scala
 
 def refuse_repeated_identity(checked: Checked) -> Checked:
     """Refuse inputs that gave two rows with one event_id."""
-    if len(checked.parents) == len(np.unique(checked.parents)):
+    if len(checked.parents) == count_distinct(checked.parents):
         return checked
     identities = list(zip(checked.parents.tolist(), checked.columns.column("event_id").to_pylist(), strict=True))
     repeated = {identity for identity, count in Counter(identities).items() if count > 1}

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, localcontext
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -22,19 +23,36 @@ from trivium.contract.types import FieldSpec, TypeSpec
 Fix = Callable[[Any], Any]
 
 
-def normaliser(fields: Sequence[FieldSpec]) -> Callable[[Any], None] | None:
-    """A function that normalises a struct of these fields in place, or None where there is nothing to do."""
-    fixes = [(spec.name, fix) for spec in fields if (fix := _fix(spec.type)) is not None]
-    if not fixes:
-        return None
+class Normaliser:
+    """Normalises structs of some fields in place. False in a condition where there is nothing to do."""
 
-    def normalise(row: Any) -> None:
-        for name, fix in fixes:
+    def __init__(self, fields: Sequence[FieldSpec]) -> None:
+        self._fixes = [(spec.name, fix) for spec in fields if (fix := _fix(spec.type)) is not None]
+        self._times_only = all(fix is to_utc for _, fix in self._fixes)
+
+    def __bool__(self) -> bool:
+        return bool(self._fixes)
+
+    def __call__(self, row: Any) -> None:
+        """Change one struct.
+
+        Raises:
+            ValueError: a value has no place in its declared column.
+        """
+        for name, fix in self._fixes:
             value = getattr(row, name)
             if value is not None and (fixed := fix(value)) is not value:
                 force_setattr(row, name, fixed)
 
-    return normalise
+    def suspects(self, rows: Sequence[Any]) -> Iterable[int]:
+        """The structs that may need a change: for times those not in UTC, else all."""
+        if not self._times_only:
+            return range(len(rows))
+        found: set[int] = set()
+        for name, _ in self._fixes:
+            moments = map(attrgetter(name), rows)
+            found.update(i for i, at in enumerate(moments) if at is not None and at.tzinfo is not UTC)
+        return sorted(found)
 
 
 def contains_time(spec: TypeSpec) -> bool:
@@ -63,8 +81,8 @@ def _fix_items(item: TypeSpec) -> Fix | None:
 
 
 def _fix_struct(fields: Sequence[FieldSpec]) -> Fix | None:
-    inner = normaliser(fields)
-    if inner is None:
+    inner = Normaliser(fields)
+    if not inner:
         return None
 
     def fix(value: Any) -> Any:

@@ -49,6 +49,11 @@ def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
     return dict(total)
 
 
+def count_distinct(parents: npt.NDArray[np.int64]) -> int:
+    """How many inputs rows came from; rows of one input follow one another."""
+    return int(np.count_nonzero(np.diff(parents, prepend=-1)))
+
+
 @dataclass(frozen=True)
 class Reject:
     """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence."""
@@ -63,7 +68,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Emitted:
-    """Rows of one event type in the table's columns; `parents` is the batch row (int64) each came from."""
+    """Rows of one event type in the table's columns; `parents` is the batch row (int64) each came from, ascending."""
 
     rows: pa.RecordBatch
     parents: npt.NDArray[np.int64]
@@ -83,7 +88,7 @@ class Outcomes:
         counts: dict[str, Counts] = defaultdict(Counts)
         for event_type, emitted in self.emitted.items():
             counts[event_type].emitted_rows += emitted.rows.num_rows
-            counts[event_type].emitted_inputs += len(np.unique(emitted.parents))
+            counts[event_type].emitted_inputs += count_distinct(emitted.parents)
         for event_type, rows in self.dropped.items():
             counts[event_type].dropped += len(rows)
         for reject in self.rejects:

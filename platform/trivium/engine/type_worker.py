@@ -90,9 +90,7 @@ class TypeWorker:
         checked = self._process(work, rejects)
         rejects += self._refusals(checked.refused, work.inputs.rows)
         parents = work.inputs.rows[checked.parents]
-        rejected = np.fromiter((reject.index for reject in rejects), np.int64, len(rejects))
-        dropped = np.setdiff1d(all_rows, np.concatenate([parents, rejected]))
-        self._record(out, rejects, dropped)
+        self._record(out, rejects, _without(all_rows, parents, rejects))
         if len(parents):
             rows = self._table_rows(checked, work, batch, parents)
             out.emitted[self._declaration.event_type] = Emitted(rows, parents)
@@ -183,6 +181,15 @@ class TypeWorker:
         enrichments = None if texts is None else texts.take(pa.array(checked.parents))
         columns |= lineage_columns(origin, batch.positions[parents], row_numbers(parents), enrichments)
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:
+    """The rows that were neither emitted nor rejected."""
+    left = np.zeros(int(rows.max(initial=-1)) + 1, np.bool_)
+    left[rows] = True
+    left[parents] = False
+    left[[reject.index for reject in rejects]] = False
+    return np.flatnonzero(left).astype(np.int64)
 
 
 _MISS_TEXT = {

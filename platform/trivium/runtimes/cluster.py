@@ -6,9 +6,13 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import ray
+
+import trivium
+from trivium.config.paths import in_ray_job
 
 
 @contextmanager
@@ -17,11 +21,25 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    known = address or os.environ.get("RAY_ADDRESS")
+    # Ray's coming default, and without it a warning a start; workers of ours use no accelerator.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    options: dict[str, Any] = {"address": known} if known else {"num_cpus": cpus, "include_dashboard": False}
-    ray.init(logging_level=logging.WARNING, log_to_driver=False, **options)
+    ray.init(logging_level=logging.WARNING, log_to_driver=False, **_options(address, cpus))
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _options(address: str | None, cpus: int) -> dict[str, Any]:
+    package = Path(trivium.__file__).parent
+    known = address or os.environ.get("RAY_ADDRESS")
+    if known is None:
+        search = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+        return {
+            "num_cpus": cpus,
+            "include_dashboard": False,
+            "runtime_env": {"env_vars": {"PYTHONPATH": search}},
+        }
+    if in_ray_job(os.environ):
+        return {"address": known}
+    return {"address": known, "runtime_env": {"py_modules": [str(package)]}}
