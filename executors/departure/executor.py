@@ -1,0 +1,46 @@
+"""Departures: a flight left its gate."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from executors.airport import Airport
+from executors.flight_event import Facts, FlightEvent, flight_event
+from executors.flight_report import FlightReport
+from executors.plane import Plane
+from trivium import Enrichment, Executor, ExecutorOptions, Hint, Int32
+
+
+class Departure(FlightReport, tag="departure"):
+    """A flight left its gate, `delay_minutes` after schedule; negative when it left early."""
+
+    delay_minutes: Annotated[Int32, Meta(ge=-120)] | None = None
+
+
+class DepartureExecutor(Executor[Departure, FlightEvent]):
+    """A departure as a normalised flight event, with the aircraft that flew it. Without a delay it is dropped."""
+
+    class Options(ExecutorOptions):
+        """From how many minutes of delay a departure counts as late."""
+
+        late_after_minutes: int = 15
+
+    plane = Enrichment(Plane, key="tail_number", missing="null", hints=Hint.CACHEABLE)
+    origin_airport = Enrichment(Airport, key="origin", lookup="airport", missing="null", hints=Hint.CACHEABLE)
+    destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)
+
+    def accepts(self, event: Departure) -> bool:
+        """Only departures that say when they happened."""
+        return event.delay_minutes is not None
+
+    def process(
+        self,
+        event: Departure,
+        plane: Plane | None,
+        origin_airport: Airport | None,
+        destination_airport: Airport | None,
+    ) -> FlightEvent:
+        """One row a departure."""
+        late = (event.delay_minutes or 0) > self.options.late_after_minutes
+        facts = Facts(plane, origin_airport, destination_airport)
+        return flight_event("departure", event, facts, event.delay_minutes, late)

@@ -1,0 +1,72 @@
+"""The row that all four kinds of flight events become: one table, one set of columns."""
+
+from dataclasses import dataclass
+
+from executors.airport import Airport
+from executors.flight_report import FlightReport
+from executors.plane import Plane
+from trivium import Int32, NormalizedEvent
+
+
+class FlightEvent(NormalizedEvent):
+    """What happened to a flight, with the aircraft and the airports it concerns.
+
+    `event_id` is the flight's, `event_time` its scheduled departure and `entity` its tail number. `delay_minutes` is
+    negative for an early flight; `late` says whether it exceeds the pipeline's threshold. Facts nobody knows are null.
+    """
+
+    kind: str
+    entity: str | None = None
+    carrier: str
+    flight_number: Int32
+    origin: str
+    origin_name: str | None = None
+    destination: str
+    destination_name: str | None = None
+    destination_latitude: float | None = None
+    destination_longitude: float | None = None
+    distance_miles: Int32
+    delay_minutes: Int32 | None = None
+    late: bool | None = None
+    air_time_minutes: Int32 | None = None
+    manufacturer: str | None = None
+    model: str | None = None
+    seats: Int32 | None = None
+    plane_year: Int32 | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the lookups answered about one flight; None where they know nothing."""
+
+    plane: Plane | None
+    origin: Airport | None
+    destination: Airport | None
+
+
+def flight_event(
+    kind: str, report: FlightReport, facts: Facts, delay_minutes: int | None = None, late: bool | None = None
+) -> FlightEvent:
+    """The row of a report and the facts about its flight."""
+    plane, origin, destination = facts.plane, facts.origin, facts.destination
+    return FlightEvent(
+        event_id=report.flight_id,
+        event_time=report.scheduled,
+        kind=kind,
+        entity=report.tail_number,
+        carrier=report.carrier,
+        flight_number=report.flight_number,
+        origin=report.origin,
+        origin_name=origin.name if origin else None,
+        destination=report.destination,
+        destination_name=destination.name if destination else None,
+        destination_latitude=destination.latitude if destination else None,
+        destination_longitude=destination.longitude if destination else None,
+        distance_miles=report.distance_miles,
+        delay_minutes=delay_minutes,
+        late=late,
+        manufacturer=plane.manufacturer if plane else None,
+        model=plane.model if plane else None,
+        seats=plane.seats if plane else None,
+        plane_year=plane.built if plane else None,
+    )

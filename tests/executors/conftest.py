@@ -1,0 +1,33 @@
+"""The flights archive, made once, and workers over it."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs import prepare_flights
+from tests.executors.archive import lookups_of
+from trivium.config.compile import compile_file
+from trivium.config.pipeline import Pipeline
+from trivium.engine.worker import Worker
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared archive of all flights."""
+    folder = tmp_path_factory.mktemp("data") / "flights"
+    prepare_flights.prepare(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def pipelines(flights: Path, repository: Path) -> dict[str, Pipeline]:
+    """The pipelines of the configs, over the prepared archive."""
+    environ = {"DATA": str(flights), "TABLES": str(flights / "tables")}
+    names = ("flights", "flights_typed")
+    return {name: compile_file(repository / "configs" / f"{name}.yaml", environ) for name in names}
+
+
+@pytest.fixture(scope="session")
+def workers(pipelines: dict[str, Pipeline]) -> dict[str, Worker]:
+    """One worker a pipeline, with its real lookups."""
+    return {name: Worker(pipeline, lookups_of(pipeline)) for name, pipeline in pipelines.items()}
