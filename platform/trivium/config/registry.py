@@ -140,7 +140,7 @@ def _import_failure(name: str, error: BaseException, root: Path) -> Failure:
 
 
 def _only_class(module: ModuleType, event_type: str) -> ExecutorClass | Failure:
-    own = [value for value in vars(module).values() if _is_executor_of(value, module)]
+    own: list[ExecutorClass] = [value for value in vars(module).values() if _is_executor_of(value, module)]
     claiming = list(dict.fromkeys(value for value in own if _claims(value) == event_type))
     if len(claiming) == 1:
         return claiming[0]

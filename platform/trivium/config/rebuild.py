@@ -1,0 +1,101 @@
+"""The worker's side of a plan: the same pipeline again, or a refusal that names what differs."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from trivium.config.binding import Part, executor_logic, part, pipeline_of
+from trivium.config.interpolate import variable
+from trivium.config.model import ExecutorEntry, PipelineConfig
+from trivium.config.pipeline import Pipeline
+from trivium.config.plan import Plan, canonical
+from trivium.config.registry import ExecutorClass, Registry
+from trivium.config.source_digest import engine_versions
+from trivium.contract.errors import RunError
+
+NOTHING: Final = "nothing"
+
+
+def rebuild(plan_json: bytes, secrets: Mapping[str, str], root: Path) -> Pipeline:
+    """The pipeline a driver planned, from this process's own files at `root`.
+
+    Raises:
+        RunError: a source file, a distribution, an artifact or the engine differs from the driver's, or a secret is
+            missing. The message names each difference with both values.
+    """
+    plan = Plan.parse(plan_json)
+    root = root.resolve()
+    config = PipelineConfig.model_validate_json(canonical(plan.document["config"]))
+    logic = plan.document["logic"]
+    _refuse("engine", logic["engine"], engine_versions())
+    registry = Registry.from_project(root, [entry.type for entry in config.executors])
+    parts = [_part(entry, _found(registry, entry.type), logic, secrets, root) for entry in config.executors]
+    return pipeline_of(config, parts, root, plan, secrets)
+
+
+def _found(registry: Registry, event_type: str) -> ExecutorClass:
+    failure = registry.failures.get(event_type)
+    if failure is None:
+        return registry.classes[event_type]
+    message = f"this worker cannot load the executor of {event_type!r} that the driver planned: {failure.message}"
+    raise RunError(f"{message}. Ship the project with the job (working_dir).")
+
+
+def _part(
+    entry: ExecutorEntry, cls: ExecutorClass, logic: Mapping[str, Any], secrets: Mapping[str, str], root: Path
+) -> Part:
+    planned = logic["executors"][entry.type]
+    places = [tuple(place) for place in planned["secrets"]]
+    # Sources first: other options or another schema only follow from other sources.
+    found = part(cls, entry, cls.Options.model_construct(), places, root)
+    _refuse(f"the sources of {entry.type}", planned["source"], found.digest.as_json())
+    _check_artifacts(entry, root)
+    _refuse(f"the executor {entry.type}", planned, executor_logic(found, root))
+    options = cls.Options.model_validate_json(json.dumps(_filled(entry.options, places, secrets)))
+    return Part(cls, entry, options, places, found.digest)
+
+
+def _check_artifacts(entry: ExecutorEntry, root: Path) -> None:
+    for name, path in entry.artifacts.items():
+        if not (root / path).is_file():
+            message = f"the artifact {name} of {entry.type} is no file on this worker: {root / path}"
+            raise RunError(f"{message}. Ship it with the project, or put it on a path all machines share.")
+
+
+def _filled(options: dict[str, Any], places: list[tuple[Any, ...]], secrets: Mapping[str, str]) -> dict[str, Any]:
+    """The options with the values of their secrets."""
+    filled = copy.deepcopy(options)
+    for place in places:
+        holder: Any = filled
+        for step in place[:-1]:
+            holder = holder[step]
+        name = variable(holder[place[-1]]) or ""
+        if name not in secrets:
+            raise RunError(
+                f"the secret {name} did not reach this worker; hand the pipeline's secrets over with the plan."
+            )
+        holder[place[-1]] = secrets[name]
+    return filled
+
+
+def _refuse(what: str, planned: Any, here: Any) -> None:
+    differing = list(_differences(planned, here))
+    if differing:
+        lines = "; ".join(f"{place}: planned {one}, here {other}" for place, one, other in differing[:5])
+        raise RunError(
+            f"this worker would run something else than the driver planned: {what} differs: {lines}. "
+            "Give driver and workers the same files and the same environment."
+        )
+
+
+def _differences(planned: Any, here: Any, place: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(planned, dict) and isinstance(here, dict):
+        for key in sorted({*planned, *here}):
+            inner = f"{place} {key}".strip()
+            yield from _differences(planned.get(key, NOTHING), here.get(key, NOTHING), inner)
+    elif planned != here:
+        yield place, planned, here
