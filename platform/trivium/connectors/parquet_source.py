@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.types as pt
 
@@ -20,7 +21,7 @@ from trivium.config.model import ParquetSource
 from trivium.connectors.parquet_files import SourceFile, locate, open_parquet, read_footers, root_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import SourceError
-from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
 from trivium.engine.typed import columns_read, schema_problems
 
 _BATCH_ROWS: Final = 65_536
@@ -127,6 +128,21 @@ def _append(pending: list[Range], each: Range) -> None:
         pending.append(each)
 
 
+@dataclass(frozen=True)
+class Slice:
+    """Some events of a unit, and the source day of each (an object array of ISO dates, or None)."""
+
+    batch: Batch
+    days: npt.NDArray[np.object_]
+
+
+@dataclass(frozen=True)
+class _Piece:
+    range: Range
+    positions: Positions
+    rows: pa.RecordBatch
+
+
 class ParquetReader:
     """Reads a source as its pipeline describes it."""
 
@@ -155,16 +171,28 @@ class ParquetReader:
         """The columns that are read of files with this schema."""
         return [name for name in self._columns if name in schema.names]
 
-    def batches(self, unit: Unit) -> Iterator[tuple[Range, Batch]]:
-        """The events of a unit, at most some 64 MB and 65,536 rows at a time, with the range each batch is of.
+    def batches(self, unit: Unit) -> Iterator[Slice]:
+        """The events of a unit, at most some 64 MB and 65,536 rows at a time; small files share a batch.
 
         Raises:
             SourceError: a file changed since the run was planned, or cannot be read.
         """
+        pending: list[_Piece] = []
+        for piece in self._pieces(unit):
+            rows, size = (
+                sum(getattr(each.rows, name) for each in [*pending, piece]) for name in ("num_rows", "nbytes")
+            )
+            if pending and (rows > _BATCH_ROWS or size > _BATCH_BYTES or piece.rows.schema != pending[0].rows.schema):
+                yield self._slice(pending)
+                pending = []
+            pending.append(piece)
+        if pending:
+            yield self._slice(pending)
+
+    def _pieces(self, unit: Unit) -> Iterator[_Piece]:
         for each in unit.ranges:
             try:
-                for start, rows in self._read(each):
-                    yield each, self._batch(each.path, start, rows)
+                yield from self._read(each)
             except (pa.ArrowException, OSError) as error:
                 raise SourceError(
                     f"{self._storage.uri}/{each.path}, rows {each.start} to {each.stop}: cannot be read: {error}. "
@@ -190,7 +218,7 @@ class ParquetReader:
     def _typed_problems(self, schema: pa.Schema) -> list[str]:
         return schema_problems(schema, self._declarations, self._tag_field, self._source.timezone)
 
-    def _read(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _read(self, each: Range) -> Iterator[_Piece]:
         found = self._storage.stat(each.path)
         if found is None or (found.size, found.modified_us) != (each.size, each.modified_us):
             raise SourceError(
@@ -208,14 +236,20 @@ class ParquetReader:
             for batch in batches:
                 low, high = max(each.start, first), min(each.stop, first + batch.num_rows)
                 if low < high:
-                    yield low, batch.slice(low - first, high - low)
+                    rows = batch.slice(low - first, high - low)
+                    yield _Piece(each, np.arange(low, high, dtype=np.int64), rows.replace_schema_metadata(None))
                 first += batch.num_rows
 
-    def _batch(self, path: str, start: int, rows: pa.RecordBatch) -> Batch:
-        positions = np.arange(start, start + rows.num_rows, dtype=np.int64)
+    def _slice(self, pieces: Sequence[_Piece]) -> Slice:
+        lengths = [piece.rows.num_rows for piece in pieces]
+        positions = np.concatenate([piece.positions for piece in pieces])
+        paths = pa.array([piece.range.path for piece in pieces]).dictionary_encode()
+        source = paths.take(pa.array(np.repeat(np.arange(len(pieces)), lengths)))
+        rows = pa.concat_batches([piece.rows for piece in pieces])
+        days = np.repeat(np.array([piece.range.day for piece in pieces], object), lengths)
         if self._source.value_column:
-            return RawBatch(_values(rows.column(self._source.value_column)), path, positions)
-        return TypedBatch(rows, path, positions, self._source.timezone)
+            return Slice(RawBatch(_values(rows.column(self._source.value_column)), source, positions), days)
+        return Slice(TypedBatch(rows, source, positions, self._source.timezone), days)
 
 
 def _values(column: pa.Array) -> Sequence[bytes | None]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 Positions = npt.NDArray[np.int64]
+Source: TypeAlias = str | pa.DictionaryArray
+"""Where records came from: one name for all of them, or one name a record."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class RawBatch:
     """JSON records. `values` holds one record each (None is a tombstone), `positions` their places in `source`."""
 
     values: Sequence[bytes | None]
-    source: str
+    source: Source
     positions: Positions
 
     def __len__(self) -> int:
@@ -29,7 +32,7 @@ class TypedBatch:
     """Typed columns under their wire names. `timezone` (IANA name) is the meaning of naive timestamps, if declared."""
 
     columns: pa.RecordBatch
-    source: str
+    source: Source
     positions: Positions
     timezone: str | None = None
 
@@ -38,3 +41,10 @@ class TypedBatch:
 
 
 Batch = RawBatch | TypedBatch
+
+
+def source_column(source: Source, rows: Positions) -> pa.DictionaryArray:
+    """The source of each of these rows of a batch."""
+    if isinstance(source, str):
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([source]))
+    return source.take(pa.array(rows))

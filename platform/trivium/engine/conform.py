@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +19,9 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from trivium.contract.types import UTC_MICROSECONDS, FieldSpec, TypeSpec
+from trivium.engine.convert import array_of, writer
 from trivium.engine.decoder_types import annotation, integer_limits
+from trivium.engine.normalise import exact_decimal
 from trivium.engine.times import localise, microseconds
 
 Mask = npt.NDArray[np.bool_]
@@ -70,11 +73,15 @@ def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> C
     if spec.nullable or not missing.any():
         return out
     if not spec.required:
-        default = pa.scalar(msgspec.to_builtins(spec.default), spec.type.arrow)
-        out.column = pc.if_else(pa.array(missing), default, out.column)
+        out.column = pc.if_else(pa.array(missing), _default(spec), out.column)
         return out
     out.flaws.append((missing, "a value is required, got null"))
     return out
+
+
+def _default(spec: FieldSpec) -> pa.Scalar:
+    write = writer(spec.type)
+    return array_of([spec.default if write is None else write(spec.default)], spec.type.arrow)[0]
 
 
 def _conform(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
@@ -148,6 +155,7 @@ def _integer(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conform
         _flawed(out, outside, f"expected an int from {limits['ge']} to {limits['le']}")
     out.column = out.column.cast(spec.arrow)
     _by_value(out, spec, "multiple_of")
+    _one_of(out, spec)
     return out
 
 
@@ -179,16 +187,15 @@ def _text(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
     out.column = out.column.cast(pa.string())
     _lengths(out, pc.utf8_length(out.column) if spec.limits else None, spec.limits)
     _by_value(out, spec, "pattern")
-    if spec.values:
-        _flawed(out, pc.invert(pc.is_in(out.column, pa.array(spec.values))), f"expected one of {list(spec.values)}")
-        _restore_nulls(out, column)
+    _one_of(out, spec)
     return out
 
 
-def _restore_nulls(out: Conformed, column: pa.Array) -> None:
-    """`is_in` is false for null; a null is no flaw of its own."""
-    nulls = _mask(pc.is_null(column))
-    out.flaws = [(mask & ~nulls, reason) for mask, reason in out.flaws if (mask & ~nulls).any()]
+def _one_of(out: Conformed, spec: TypeSpec) -> None:
+    """Enums and Literals. A null is no flaw of its own."""
+    if spec.values:
+        known = pc.is_in(out.column, pa.array([*spec.values, None], spec.arrow))
+        _flawed(out, pc.invert(known), f"expected one of {list(spec.values)}")
 
 
 def _is_utf8(value: bytes | None) -> bool:
@@ -224,24 +231,34 @@ def _timestamp(column: pa.Array, _spec: TypeSpec, timezone: str | None) -> Confo
     return out
 
 
+_FIRST_DATE: Final = pa.scalar(date.min, pa.date32())
+_LAST_DATE: Final = pa.scalar(date.max, pa.date32())
+
+
 def _date(column: pa.Array, _spec: TypeSpec, _timezone: str | None) -> Conformed:
-    return Conformed(column.cast(pa.date32(), safe=False))
-
-
-def _decimal(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    wide = column.cast(pa.decimal256(76, max(getattr(column.type, "scale", 0), spec.arrow.scale)))
-    bad = np.array([not _fits(value, spec.arrow) for value in wide.to_pylist()], np.bool_)
-    out = Conformed(wide)
-    _flawed(out, bad, f"does not fit Precision({spec.arrow.precision}, {spec.arrow.scale}) exactly")
-    out.column = out.column.cast(spec.arrow)
+    out = Conformed(column.cast(pa.date32(), safe=False))
+    outside = pc.or_(pc.less(out.column, _FIRST_DATE), pc.greater(out.column, _LAST_DATE))
+    _flawed(out, outside, "the date lies outside the years 1 to 9999")
     return out
 
 
-def _fits(value: Any, arrow: pa.Decimal128Type) -> bool:
-    if value is None:
-        return True
-    scaled = value.scaleb(arrow.scale)
-    return bool(scaled == scaled.to_integral_value() and abs(scaled) < 10**arrow.precision)
+def _decimal(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
+    digits = column.cast(pa.decimal128(20, 0)) if pt.is_integer(column.type) else column
+    try:
+        return Conformed(digits.cast(spec.arrow))
+    except pa.ArrowInvalid:
+        fitting = [_fitting(value, exact_decimal(spec.arrow)) for value in digits.to_pylist()]
+    out = Conformed(pa.array(fitting, spec.arrow))
+    bad = pc.and_(pc.is_null(out.column), pc.is_valid(column))
+    _flawed(out, bad, f"does not fit Precision({spec.arrow.precision}, {spec.arrow.scale}) exactly")
+    return out
+
+
+def _fitting(value: Any, exact: Callable[[Any], Any]) -> Any:
+    try:
+        return None if value is None else exact(value)
+    except ValueError:
+        return None
 
 
 def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:

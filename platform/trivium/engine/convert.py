@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from msgspec.structs import asdict
 from trivium.contract.rows import Row
 from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.decoder_types import derive_positional
+from trivium.engine.normalise import exact_decimal
 from trivium.engine.times import from_datetimes, to_datetimes
 
 
@@ -44,12 +46,17 @@ def array_of(values: Sequence[Any], arrow: pa.DataType) -> pa.Array:
 def values_of(rows: Sequence[Any], spec: FieldSpec) -> list[Any]:
     """One field of each row, as values pyarrow takes."""
     name, write = spec.name, writer(spec.type)
-    values = [getattr(row, name) for row in rows]
+    values = list(map(attrgetter(name), rows))
     return values if write is None else [None if value is None else write(value) for value in values]
 
 
 def writer(spec: TypeSpec) -> Callable[[Any], Any] | None:
-    """How a value becomes one pyarrow takes, or None where it is one already."""
+    """How a value becomes one pyarrow takes, or None where it is one already.
+
+    The function raises ValueError for a decimal that does not fit its declared digits exactly.
+    """
+    if pt.is_decimal(spec.arrow):
+        return exact_decimal(spec.arrow)
     if spec.fields:
         writers = [(child.name, writer(child.type)) for child in spec.fields]
         return lambda value: _plain_dict(value, writers)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import chain
+from operator import attrgetter
 from types import NoneType
 from typing import Any, Final
 
@@ -19,6 +22,7 @@ import pyarrow.types as pt
 from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.conform import conform
 from trivium.engine.convert import array_of, values_of
+from trivium.engine.normalise import exact_decimal
 from trivium.engine.outcomes import count_distinct
 
 Parents = npt.NDArray[np.int64]
@@ -33,6 +37,14 @@ _EXACT: Final[list[tuple[Any, tuple[type, ...]]]] = [
     (pt.is_decimal, (Decimal, int)),
     (pt.is_list, (tuple, list)),
 ]
+# bool is an int and datetime a date to Python; as columns they are not.
+_LOOKALIKES: Final[dict[tuple[type, ...], type]] = {
+    (int,): bool,
+    (float, int): bool,
+    (Decimal, int): bool,
+    (date,): datetime,
+}
+_NOT_WRITABLE: Final = (pa.ArrowException, AttributeError, TypeError, ValueError, OverflowError)
 
 
 @dataclass
@@ -49,7 +61,7 @@ def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[Fie
     reasons: dict[int, str] = {}
     arrays = []
     for spec in fields:
-        array, bad = _column(_values(rows, spec), spec)
+        array, bad = _column(rows, spec)
         arrays.append(array)
         for row, reason in bad.items():
             reasons.setdefault(row, f"{spec.name}: {reason}")
@@ -137,50 +149,74 @@ def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
     return numbers
 
 
-def _values(rows: Sequence[Any], spec: FieldSpec) -> list[Any]:
-    """One field of each row; a value that cannot be written as its type stays as it is, to be refused by name."""
-    try:
-        return values_of(rows, spec)
-    except AttributeError:
-        return [getattr(row, spec.name) for row in rows]
-
-
-def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
-    """Values as a column in a type wide enough to judge them, and the rows whose value has the wrong type."""
+def _column(rows: Sequence[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
+    """One field of each row as a column in a type wide enough to judge it, and the rows with a value of a wrong type."""
     arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
-    if set(map(type, values)) - {NoneType} <= set(_exact(arrow)):
+    values = list(map(attrgetter(spec.name), rows))
+    if _of_declared_types(values, spec.type):
         try:
-            return array_of(values, arrow), {}
-        except (pa.ArrowException, TypeError, ValueError, OverflowError):
+            return array_of(values_of(rows, spec), arrow), {}
+        except _NOT_WRITABLE:
             pass
     return _by_value(values, spec.type, arrow)
+
+
+def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
+    """Whether every value, and every value inside it, is exactly of a type that is written as it stands."""
+    if not set(map(type, values)) - {NoneType} <= set(_allowed(spec)):
+        return False
+    there = [value for value in values if value is not None]
+    if spec.item is not None:
+        return _of_declared_types(list(chain.from_iterable(there)), spec.item)
+    if pt.is_timestamp(spec.arrow):
+        return all(moment.tzinfo is not None for moment in there)
+    return all(_of_declared_types([getattr(v, child.name) for v in there], child.type) for child in spec.fields)
 
 
 def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa.Array, dict[int, str]]:
     bad: dict[int, str] = {}
     good: list[Any] = []
     for row, value in enumerate(values):
-        plain = value.item() if isinstance(value, np.generic) else value
         try:
-            good.append(_one(plain, spec, arrow))
-        except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+            written = _written(value, spec)
+            array_of([written], arrow)
+            good.append(written)
+        except _NOT_WRITABLE as error:
             good.append(None)
             bad[row] = f"expected {spec.arrow}, got {value!r:.80} ({type(value).__name__}): {error}"
     return array_of(good, arrow), bad
 
 
-def _one(value: Any, spec: TypeSpec, arrow: pa.DataType) -> Any:
-    if value is None:
+def _written(value: Any, spec: TypeSpec) -> Any:
+    """A value as pyarrow takes it. NumPy's scalars count as Python's.
+
+    Raises:
+        TypeError, ValueError: it is not of the declared type, or something inside it is not.
+    """
+    plain = value.item() if isinstance(value, np.generic) else value
+    if plain is None:
         return None
-    if hasattr(value, "value") and spec.python is not None:
-        value = value.value
-    allowed = _exact(arrow)
-    if not isinstance(value, allowed) or (isinstance(value, bool) and bool not in allowed):
+    allowed = _allowed(spec)
+    if not isinstance(plain, allowed) or isinstance(plain, _LOOKALIKES.get(allowed, ())):
         message = f"not a {' or '.join(kind.__name__ for kind in allowed)}"
         raise TypeError(message)
-    array_of([value], arrow)
-    return value
+    if spec.item is not None:
+        return [_written(item, spec.item) for item in plain]
+    if spec.fields:
+        return {child.name: _written(getattr(plain, child.name), child.type) for child in spec.fields}
+    return _written_scalar(plain, spec)
 
 
-def _exact(arrow: pa.DataType) -> tuple[type, ...]:
-    return next((kinds for matches, kinds in _EXACT if matches(arrow)), (dict,))
+def _written_scalar(value: Any, spec: TypeSpec) -> Any:
+    if isinstance(value, enum.Enum):
+        return value.value
+    if pt.is_timestamp(spec.arrow) and value.tzinfo is None:
+        message = "a time without its zone"
+        raise ValueError(message)
+    return exact_decimal(spec.arrow)(value) if pt.is_decimal(spec.arrow) else value
+
+
+def _allowed(spec: TypeSpec) -> tuple[type, ...]:
+    if spec.python is not None:
+        return (spec.python, *({type(value) for value in spec.values}))
+    return next(kinds for matches, kinds in _EXACT if matches(spec.arrow))

@@ -1,21 +1,12 @@
-"""The columns the engine adds to every row, in every table, from its first version on.
+"""The lineage columns of rows: where each came from and what it was made under.
 
-| column        | type            | meaning |
-| event_date    | date32          | the UTC date of event_time; a partition column |
-| _runtime      | string          | batch, streaming or serving; the last partition column |
-| _event_type   | string          | with event_id it identifies the row |
-| _logic, _plan | string          | the hashes the row was made under |
-| _source       | string          | the file relative to the source's root, or topic/partition |
-| _position     | int64           | the row in that file, or the offset |
-| _row          | int32           | which of its input's rows this is, from 0 |
-| _ingested_at  | timestamp us    | when the worker made it |
-| _enrichments  | string or null  | JSON of the enrichments that were not a plain hit |
+Their names, types and meaning as columns of the table are in `trivium.delivery.lineage`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,24 +14,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.contract.types import UTC_MICROSECONDS
-
-EVENT_DATE: Final = pa.field("event_date", pa.date32())
-LINEAGE: Final = (
-    pa.field("_runtime", pa.string()),
-    pa.field("_event_type", pa.string()),
-    pa.field("_logic", pa.string()),
-    pa.field("_plan", pa.string()),
-    pa.field("_source", pa.string()),
-    pa.field("_position", pa.int64()),
-    pa.field("_row", pa.int32()),
-    pa.field("_ingested_at", UTC_MICROSECONDS),
-    pa.field("_enrichments", pa.string()),
-)
-
-
-def table_schema(author: pa.Schema) -> pa.Schema:
-    """The table's columns: the authors', then event_date and the lineage columns. All are nullable in Delta's eyes."""
-    return pa.schema([*(column.with_nullable(True) for column in author), EVENT_DATE, *LINEAGE])
 
 
 @dataclass(frozen=True)
@@ -50,7 +23,6 @@ class Origin:
     event_type: str
     logic: str
     plan: str
-    source: str
     ingested_at_us: int
 
 
@@ -60,7 +32,11 @@ def constant(value: str, length: int) -> pa.DictionaryArray:
 
 
 def lineage_columns(
-    origin: Origin, positions: npt.NDArray[np.int64], row_numbers: npt.NDArray[np.int32], enrichments: pa.Array | None
+    origin: Origin,
+    source: pa.DictionaryArray,
+    positions: npt.NDArray[np.int64],
+    row_numbers: npt.NDArray[np.int32],
+    enrichments: pa.Array | None,
 ) -> dict[str, pa.Array]:
     """The lineage columns of rows made from the inputs at `positions`; `_runtime` is the writer's to add."""
     length = len(positions)
@@ -68,7 +44,7 @@ def lineage_columns(
         "_event_type": constant(origin.event_type, length),
         "_logic": constant(origin.logic, length),
         "_plan": constant(origin.plan, length),
-        "_source": constant(origin.source, length),
+        "_source": source,
         "_position": pa.array(positions),
         "_row": pa.array(row_numbers),
         "_ingested_at": pa.repeat(pa.scalar(origin.ingested_at_us, UTC_MICROSECONDS), length),

@@ -10,7 +10,7 @@ import ctypes
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from decimal import Decimal, localcontext
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from operator import attrgetter
 from typing import Any
 
@@ -67,7 +67,7 @@ def _fix(spec: TypeSpec) -> Fix | None:
     if pt.is_float32(spec.arrow):
         return to_float32
     if pt.is_decimal(spec.arrow):
-        return lambda value: exact_decimal(value, spec.arrow)
+        return exact_decimal(spec.arrow)
     if spec.item is not None:
         return _fix_items(spec.item)
     return _fix_struct(spec.fields)
@@ -120,16 +120,24 @@ def to_float32(value: float) -> float:
     return rounded
 
 
-def exact_decimal(value: Decimal, arrow: pa.Decimal128Type) -> Decimal:
-    """The value at the declared scale.
+def exact_decimal(arrow: pa.Decimal128Type) -> Callable[[Decimal | int], Decimal]:
+    """How a decimal becomes the same number at the declared scale, zero without a sign.
 
-    Raises:
-        ValueError: it is not finite, or does not fit precision and scale exactly.
+    The function raises ValueError for a value that is not finite, or does not fit precision and scale exactly. Arrow
+    must not be handed anything else: pyarrow 26 ends the process over an exponent such as 1E-9999999.
     """
-    if value.is_finite():
-        with localcontext(prec=200):
-            scaled = value.scaleb(arrow.scale)
-            if scaled == scaled.to_integral_value() and abs(scaled) < 10**arrow.precision:
-                return value
-    message = f"{value} does not fit Precision({arrow.precision}, {arrow.scale}) exactly"
-    raise ValueError(message)
+    context = Context(prec=arrow.precision, traps=[Inexact, InvalidOperation])
+    step = Decimal(1).scaleb(-arrow.scale)
+
+    def exact(value: Decimal | int) -> Decimal:
+        try:
+            exactly = Decimal(value).quantize(step, context=context)
+        except (Inexact, InvalidOperation) as error:
+            message = f"{value!s:.80} does not fit Precision({arrow.precision}, {arrow.scale}) exactly"
+            raise ValueError(message) from error
+        if exactly.is_finite():
+            return exactly if exactly else exactly.copy_abs()
+        message = f"expected a finite decimal, got {value}"
+        raise ValueError(message)
+
+    return exact

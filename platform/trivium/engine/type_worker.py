@@ -14,7 +14,7 @@ import pyarrow as pa
 from trivium.config.pipeline import BoundExecutor
 from trivium.contract.clock import Clock
 from trivium.contract.executor import Executor
-from trivium.engine.batch import Batch
+from trivium.engine.batch import Batch, source_column
 from trivium.engine.convert import StructBuilder
 from trivium.engine.emit import (
     Checked,
@@ -174,12 +174,17 @@ class TypeWorker:
             event_type=self._declaration.event_type,
             logic=self._settings.logic,
             plan=self._settings.plan,
-            source=batch.source,
             ingested_at_us=self._settings.clock.now_us(),
         )
         texts = _enrichment_texts(work.facts, len(work.inputs.rows))
         enrichments = None if texts is None else texts.take(pa.array(checked.parents))
-        columns |= lineage_columns(origin, batch.positions[parents], row_numbers(parents), enrichments)
+        columns |= lineage_columns(
+            origin,
+            source_column(batch.source, parents),
+            batch.positions[parents],
+            row_numbers(parents),
+            enrichments,
+        )
         return pa.RecordBatch.from_pydict(columns)
 
 

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_source import Slice
 from trivium.contract.clock import Clock
 from trivium.delivery.dead_letters import ROW_SCHEMA
-from trivium.engine.batch import Batch, RawBatch
+from trivium.engine.batch import Batch, RawBatch, source_column
 from trivium.engine.outcomes import Reject
 from trivium.engine.typed import original
 
 
-def dead_letter_rows(
-    rejects: Sequence[Reject], batch: Batch, day: str | None, pipeline: Pipeline, clock: Clock
-) -> pa.Table:
+def dead_letter_rows(rejects: Sequence[Reject], part: Slice, pipeline: Pipeline, clock: Clock) -> pa.Table:
     """One row a reject, in the dead-letter table's columns without `runtime`."""
-    raw = isinstance(batch, RawBatch)
+    batch = part.batch
+    places = np.array([reject.index for reject in rejects], np.int64)
+    sources = source_column(batch.source, places).to_pylist()
     rejected_at = clock.now_us()
     rows = [
         {
@@ -28,22 +30,24 @@ def dead_letter_rows(
             "reason": reject.reason,
             "error": reject.error,
             "attempts": reject.attempts,
-            "value": batch.values[reject.index]
-            if isinstance(batch, RawBatch)
-            else original(batch.columns, reject.index),
-            "value_format": "json" if raw else "columns",
-            "source": batch.source,
+            "value": _value(batch, reject.index),
+            "value_format": "json" if isinstance(batch, RawBatch) else "columns",
+            "source": source,
             "position": int(batch.positions[reject.index]),
-            "source_day": day,
+            "source_day": part.days[reject.index],
             "executor": _version(pipeline, reject.event_type),
             "logic": pipeline.plan.logic_short,
             "plan": pipeline.plan.plan_short,
             "rejected_at": rejected_at,
         }
-        for reject in rejects
+        for reject, source in zip(rejects, sources, strict=True)
     ]
     schema = pa.schema([column for column in ROW_SCHEMA if column.name != "runtime"])
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _value(batch: Batch, row: int) -> bytes | None:
+    return batch.values[row] if isinstance(batch, RawBatch) else original(batch.columns, row)
 
 
 def _version(pipeline: Pipeline, event_type: str | None) -> str | None:

@@ -6,6 +6,7 @@ import faulthandler
 import json
 import logging
 import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import ray
 import ray.data
 from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
+from ray.util.annotations import RayDeprecationWarning
 
 from trivium.connectors.parquet_source import Unit
 from trivium.contract.errors import TriviumError
@@ -84,22 +86,27 @@ def run_pool(
         UnitFailed: a unit cannot be finished, by a worker's own words.
     """
     _quiet()
-    items = [{"unit": json.dumps(unit.as_json())} for unit in units]
-    dataset = ray.data.from_items(items, override_num_blocks=len(items)).map(
-        PoolWorker,
-        fn_constructor_args=(job, deadline_seconds),
-        compute=ActorPoolStrategy(size=min(workers, len(items))),
-        num_cpus=1,
-        max_restarts=0,
-        max_task_retries=0,
-    )
     try:
-        for row in dataset.iter_rows():
+        for row in _dataset(units, job, workers, deadline_seconds).iter_rows():
             if row["failure"] is not None:
                 raise UnitFailed(row["failure"])
             yield row["key"], UnitResult.decode(row["result"])
     except RayError as error:
         raise WorkersLost(str(error).splitlines()[0]) from error
+
+
+def _dataset(units: Sequence[Unit], job: Job, workers: int, deadline_seconds: float) -> ray.data.Dataset:
+    items = [{"unit": json.dumps(unit.as_json())} for unit in units]
+    with warnings.catch_warnings():
+        # 2.60 has no named parameter for max_restarts; without it a record that kills its actor is tried for ever.
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return ray.data.from_items(items, override_num_blocks=len(items)).map(
+            PoolWorker,
+            fn_constructor_args=(job, deadline_seconds),
+            compute=ActorPoolStrategy(size=min(workers, len(items))),
+            num_cpus=1,
+            max_restarts=0,
+        )
 
 
 def _quiet() -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup, snapshot_of
-from trivium.connectors.parquet_source import ParquetReader, Range, Unit
+from trivium.connectors.parquet_source import ParquetReader, Slice, Unit
 from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
 from trivium.contract.fault_points import reach
@@ -24,7 +24,6 @@ from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import prove_shared
-from trivium.engine.batch import Batch
 from trivium.engine.outcomes import Counts, Reject, merge_counts
 from trivium.engine.worker import Worker
 from trivium.runtimes.batch.dead_letter_rows import dead_letter_rows
@@ -58,11 +57,11 @@ class UnitRunner:
         """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""
         with self._files(unit) as (files, rejects):
             parts: list[dict[str, Counts]] = []
-            for each, batch in self._reader.batches(unit):
-                written = restrict(self._worker.run(batch), each.day, self._job.window)
-                for rows in written.rows.values():
-                    files.write(pa.Table.from_batches([rows]))
-                self._write_rejects(rejects, list(written.rejects), batch, each)
+            for part in self._reader.batches(unit):
+                written = restrict(self._worker.run(part.batch), part.days, self._job.window)
+                if written.rows:
+                    files.write(pa.Table.from_batches(written.rows.values()))
+                self._write_rejects(rejects, list(written.rejects), part)
                 parts.append(dict(written.counts))
             reach("unit.before_files")
             result = UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))
@@ -72,9 +71,8 @@ class UnitRunner:
     def reject(self, unit: Unit, reason: str, error: str) -> UnitResult:
         """Write a unit of one record that no process survives as a dead letter, without showing it to its executor."""
         with self._files(unit) as (files, rejects):
-            for each, batch in self._reader.batches(unit):
-                reject = Reject(0, "process", reason, error, attempts=2)
-                self._write_rejects(rejects, [reject], batch, each)
+            for part in self._reader.batches(unit):
+                self._write_rejects(rejects, [Reject(0, "process", reason, error, attempts=2)], part)
             counts = {"_undecoded": Counts(read=1, rejected=1)}
             return UnitResult(tuple(files.close()), tuple(rejects.close()), counts)
 
@@ -95,9 +93,9 @@ class UnitRunner:
             rejects.abandon()
             raise
 
-    def _write_rejects(self, files: PartitionedFiles, rejects: list[Reject], batch: Batch, each: Range) -> None:
+    def _write_rejects(self, files: PartitionedFiles, rejects: list[Reject], part: Slice) -> None:
         if rejects:
-            files.write(dead_letter_rows(rejects, batch, each.day, self._pipeline, self._clock))
+            files.write(dead_letter_rows(rejects, part, self._pipeline, self._clock))
 
 
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -22,8 +23,8 @@ class InWindow:
     counts: Mapping[str, Counts]
 
 
-def restrict(outcomes: Outcomes, day: str | None, window: Window | None) -> InWindow:
-    """Hold a batch of one source day to the run's window.
+def restrict(outcomes: Outcomes, days: npt.NDArray[np.object_], window: Window | None) -> InWindow:
+    """Hold a batch to the run's window; `days` is the source day of each of its rows.
 
     Rows outside are not written; an input with all its rows outside is `out_of_window`. Rejects and drops belong to
     their source day: a run whose window does not hold it counts them `out_of_window` too.
@@ -42,18 +43,14 @@ def restrict(outcomes: Outcomes, day: str | None, window: Window | None) -> InWi
         every = count_distinct(emitted.parents)
         rows[name] = emitted.rows if inside.all() else emitted.rows.take(pa.array(np.flatnonzero(inside)))
         counts[name] = Counts(every, kept, int(inside.sum()), out_of_window=every - kept)
-    own = window.holds(day)
+    own = {day: window.holds(day) for day in set(days)}
     for name, dropped in outcomes.dropped.items():
-        counts.setdefault(name, Counts()).add(_elsewhere(len(dropped)) if not own else _dropped(len(dropped)))
+        here = sum(own[day] for day in days[dropped])
+        elsewhere = len(dropped) - here
+        counts.setdefault(name, Counts()).add(Counts(len(dropped), dropped=here, out_of_window=elsewhere))
     for reject in outcomes.rejects:
-        name = reject.event_type or UNDECODED
-        counts.setdefault(name, Counts()).add(Counts(read=1, rejected=1) if own else _elsewhere(1))
-    return InWindow(rows, tuple(outcomes.rejects) if own else (), counts)
-
-
-def _elsewhere(inputs: int) -> Counts:
-    return Counts(read=inputs, out_of_window=inputs)
-
-
-def _dropped(inputs: int) -> Counts:
-    return Counts(read=inputs, dropped=inputs)
+        here = int(own[days[reject.index]])
+        counts.setdefault(reject.event_type or UNDECODED, Counts()).add(
+            Counts(1, rejected=here, out_of_window=1 - here)
+        )
+    return InWindow(rows, tuple(reject for reject in outcomes.rejects if own[days[reject.index]]), counts)
