@@ -150,7 +150,7 @@ def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
 
 
 def _column(rows: Sequence[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
-    """One field of each row as a column in a type wide enough to judge it, and the rows with a value of a wrong type."""
+    """One field of each row in a column wide enough to judge it, and the rows whose value has the wrong type."""
     arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
     values = list(map(attrgetter(spec.name), rows))
     if _of_declared_types(values, spec.type):
@@ -193,7 +193,7 @@ def _written(value: Any, spec: TypeSpec) -> Any:
     Raises:
         TypeError, ValueError: it is not of the declared type, or something inside it is not.
     """
-    plain = value.item() if isinstance(value, np.generic) else value
+    plain: Any = value.item() if isinstance(value, np.generic) else value
     if plain is None:
         return None
     allowed = _allowed(spec)
