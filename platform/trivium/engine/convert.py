@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from operator import attrgetter
 from typing import Any
 
@@ -101,6 +102,8 @@ def _value_reader(spec: TypeSpec) -> Callable[[Any], Any]:
     if spec.item is not None:
         inner = _value_reader(spec.item)
         return lambda values: tuple(None if value is None else inner(value) for value in values)
+    if pt.is_timestamp(spec.arrow):
+        return lambda moment: moment.replace(tzinfo=UTC)
     return lambda value: value
 
 

@@ -18,6 +18,8 @@ MAX_NESTING: Final = 64
 _FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _LONG_FRACTION: Final = re.compile(rb"\.\d{7}")
+# A point or a digit may hide behind an escape; where one does, the digits are counted after decoding.
+_ESCAPED_FRACTION: Final = re.compile(rb"\\u00(?:2[eE]|3\d)")
 
 
 @dataclass
@@ -85,8 +87,12 @@ class JsonDecoder:
             if v is None or (len(v) > 2 * MAX_NESTING and v.count(b"{") + v.count(b"[") > MAX_NESTING)
         }
         if self._has_times:
-            search = _LONG_FRACTION.search
-            slow.update(i for i, v in enumerate(values) if v is not None and b"." in v and search(v))
+            long, escaped = _LONG_FRACTION.search, _ESCAPED_FRACTION.search
+            slow.update(
+                i
+                for i, v in enumerate(values)
+                if v is not None and ((b"." in v and long(v)) or (b"\\" in v and escaped(v)))
+            )
         return slow
 
     def _decode_fast(self, values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
@@ -189,7 +195,7 @@ def _check_nesting(value: bytes) -> None:
 
 def _check_fractions(each: _Type, value: bytes) -> None:
     """Refuse digits below a microsecond in a declared time; other fields may hold whatever they like."""
-    if each.check_fractions is None or not _LONG_FRACTION.search(value):
+    if each.check_fractions is None or not (_LONG_FRACTION.search(value) or _ESCAPED_FRACTION.search(value)):
         return
     try:
         each.check_fractions(value)

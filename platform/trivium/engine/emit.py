@@ -196,7 +196,7 @@ def _written(value: Any, spec: TypeSpec) -> Any:
     plain: Any = value.item() if isinstance(value, np.generic) else value
     if plain is None:
         return None
-    allowed = _allowed(spec)
+    allowed: Any = _allowed(spec)
     if not isinstance(plain, allowed) or isinstance(plain, _LOOKALIKES.get(allowed, ())):
         message = f"not a {' or '.join(kind.__name__ for kind in allowed)}"
         raise TypeError(message)
