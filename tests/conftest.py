@@ -1,5 +1,8 @@
 """What tests of every floor share."""
 
+import logging
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,3 +12,16 @@ import pytest
 def repository() -> Path:
     """The root of the repository."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def ray_cluster(repository: Path) -> Iterator[str]:
+    """One Ray of two CPUs for the whole session, this process connected to it; its address, for other drivers."""
+    import ray  # noqa: PLC0415 - tests without a cluster do not wait for this import
+
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    environment = {"env_vars": {"PYTHONPATH": str(repository / "platform")}}
+    options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
+    context = ray.init(num_cpus=2, runtime_env=environment, **options)
+    yield context.address_info["gcs_address"]
+    ray.shutdown()

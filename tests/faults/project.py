@@ -1,0 +1,208 @@
+"""A project made for breaking: events that behave, raise, kill their process or never return."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake import DeltaTable
+
+EXECUTOR = '''
+import os
+import signal
+import time
+from datetime import datetime
+
+from executors.tick_row import TickRow
+from trivium import Event, Executor
+
+
+class Tick(Event, tag="tick"):
+    event_id: str
+    at: datetime
+    value: int
+    action: str | None = None
+
+
+class TickExecutor(Executor[Tick, TickRow]):
+    """Doubles a value; `action` says what else happens."""
+
+    def process(self, event: Tick) -> TickRow | None:
+        if event.action == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if event.action == "hang":
+            time.sleep(3600)
+        if event.action == "raise":
+            raise ValueError("this record is said to be bad")
+        if event.action == "slow":
+            time.sleep(0.5)
+        if event.action == "drop":
+            return None
+        return TickRow(event_id=event.event_id, event_time=event.at, value=event.value, doubled=2 * event.value)
+'''
+ROW = """
+from trivium import NormalizedEvent
+
+
+class TickRow(NormalizedEvent):
+    value: int
+    doubled: int
+"""
+CONFIG = """
+pipeline: ticks
+executors:
+  - {type: tick}
+table: {type: delta, path: ../tables/ticks}
+dead_letters: {type: delta, path: ../tables/ticks_dead_letters}
+batch:
+  source: {type: parquet, path: ../data, value_column: value, day_column: day}
+  workers: 2
+  unit_rows: %(unit_rows)d
+  unit_deadline_seconds: %(deadline)s
+  record_deadline_seconds: %(record_deadline)s
+"""
+DRIVE = """
+import json, sys
+from trivium.config.compile import compile_file
+from trivium.contract.errors import TriviumError
+from trivium.runtimes.batch.run import run_batch
+
+try:
+    report = run_batch(compile_file(sys.argv[1]))
+except TriviumError as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)
+total = report.total
+print(json.dumps({
+    "version": report.version, "generation": report.generation, "reused": report.units_reused, "units": report.units,
+    "read": total.read, "rows": total.emitted_rows, "dropped": total.dropped, "rejected": total.rejected,
+}))
+"""
+FIRST_DAY = date(2026, 3, 1)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a driver ended: exit code (negative: the signal), what it reported, what it said."""
+
+    code: int
+    report: dict[str, int]
+    said: str
+
+
+class Project:
+    """A project folder with data, its table, and drivers to run and to break."""
+
+    def __init__(self, root: Path, address: str, *, unit_rows: int = 500, deadline: float = 60.0) -> None:
+        self.root, self._address = root, address
+        self.config = root / "configs" / "ticks.yaml"
+        files = {
+            "executors/__init__.py": "",
+            "executors/tick_row.py": ROW,
+            "executors/tick/__init__.py": "",
+            "executors/tick/executor.py": EXECUTOR,
+            "configs/ticks.yaml": CONFIG % {"unit_rows": unit_rows, "deadline": deadline, "record_deadline": 4},
+        }
+        for name, text in files.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text).lstrip())
+
+    @property
+    def table(self) -> str:
+        """The table's path."""
+        return str(self.root / "tables" / "ticks")
+
+    @property
+    def dead_letters(self) -> str:
+        """The dead-letter table's path."""
+        return str(self.root / "tables" / "ticks_dead_letters")
+
+    def write_days(self, days: int, rows: int, actions: dict[int, str] | None = None) -> None:
+        """`days` files of `rows` events; `actions` maps an event's number over all days to what it does."""
+        for number in range(days):
+            self.write_day(number, rows, actions or {})
+
+    def write_day(self, number: int, rows: int, actions: dict[int, str]) -> Path:
+        """The file of one day."""
+        day = FIRST_DAY + timedelta(days=number)
+        events = [
+            {"event_type": "tick", "event_id": f"e{i}", "at": f"{day}T12:00:00Z", "value": i, "action": actions.get(i)}
+            for i in range(number * rows, (number + 1) * rows)
+        ]
+        path = self.root / "data" / f"day={day}" / "part-0.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = [msgspec.json.encode({k: v for k, v in event.items() if v is not None}) for event in events]
+        pq.write_table(pa.table({"value": pa.array(values, pa.binary())}), path, row_group_size=500)
+        return path
+
+    def start(self, **environ: str) -> subprocess.Popen[str]:
+        """A driver as a process of its own, connected to the tests' cluster."""
+        env = {**os.environ, "RAY_ADDRESS": self._address, **environ}
+        command = [sys.executable, "-c", DRIVE, str(self.config)]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, env=env, text=True, cwd=self.root, **pipes)
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 240.0) -> Outcome:
+        """Wait for a driver's end."""
+        out, said = process.communicate(timeout=timeout)
+        report = json.loads(out.splitlines()[-1]) if process.returncode == 0 else {}
+        return Outcome(process.returncode, report, said)
+
+    def run(self, **environ: str) -> Outcome:
+        """Run a driver to its end."""
+        return self.finish(self.start(**environ))
+
+    def run_well(self, **environ: str) -> dict[str, int]:
+        """Run a driver that must succeed; its report."""
+        outcome = self.run(**environ)
+        assert outcome.code == 0, outcome.said
+        return outcome.report
+
+    def content(self) -> list[tuple[object, ...]]:
+        """The table's rows over all columns that are not lineage, in an order that depends on nothing else."""
+        ticks = DeltaTable(self.table).to_pyarrow_dataset()
+        return duckdb.sql("SELECT event_id, epoch_us(event_time), value, doubled FROM ticks ORDER BY ALL").fetchall()
+
+    def expected(self, total: int, without: set[int] | frozenset[int] = frozenset()) -> list[str]:
+        """The event ids of an undisturbed run, sorted as `content` is."""
+        return sorted(f"e{i}" for i in range(total) if i not in without)
+
+    def ids(self) -> list[str]:
+        """The event ids in the table, each as often as it is there."""
+        return sorted(str(row[0]) for row in self.content())
+
+    def files_whole(self) -> None:
+        """I4: every file in the log exists, opens, and has its recorded rows."""
+        table = DeltaTable(self.table)
+        for action in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+            found = pq.read_metadata(f"{self.table}/{action['path']}")
+            assert found.num_rows == action["num_records"], action["path"]
+
+    def finished_units(self) -> int:
+        """How many resume markers there are."""
+        return len(list(Path(self.table, "_trivium", "runs").rglob("*.json")))
+
+    def wait_for_units(self, count: int, process: subprocess.Popen[str], seconds: float = 90.0) -> None:
+        """Wait until a driver has finished some units."""
+        end = time.monotonic() + seconds
+        while self.finished_units() < count:
+            assert process.poll() is None, f"the driver ended early: {process.communicate()}"
+            assert time.monotonic() < end, "no units were finished in time"
+            time.sleep(0.05)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL, and wait for the end."""
+    process.send_signal(signal.SIGKILL)
+    process.communicate()

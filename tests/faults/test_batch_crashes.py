@@ -1,0 +1,109 @@
+"""Drivers and actors that die at each step: the table equals an undisturbed run's; orphans allowed, missing never."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from tests.faults.project import Project, kill
+from trivium.delivery import dead_letters
+
+DAYS, ROWS = 8, 500
+TOTAL = DAYS * ROWS
+STEPS = [
+    "dead_letters.before_commit",
+    "dead_letters.after_commit",
+    "table.before_commit",
+    "table.after_commit",
+]
+
+
+@pytest.fixture
+def project(tmp_path: Path, ray_cluster: str) -> Project:
+    made = Project(tmp_path, ray_cluster)
+    made.write_days(DAYS, ROWS, {7: "raise", 1234: "raise", 99: "drop"})
+    return made
+
+
+def undisturbed(project: Project) -> None:
+    """What must hold after any run that succeeded in the end."""
+    assert project.ids() == project.expected(TOTAL, {7, 99, 1234})
+    letters = dead_letters.read(project.dead_letters, project.table)
+    assert sorted(letters["position"].to_pylist()) == [7, 234]
+    assert set(letters["reason"].to_pylist()) == {"ValueError"}
+    project.files_whole()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_driver_killed_around_a_commit(project: Project, step: str) -> None:
+    killed = project.run(TRIVIUM_FAULT_POINT=step)
+    assert killed.code == -signal.SIGKILL
+    landed = step == "table.after_commit"
+    assert (len(project.content()) > 0) == landed
+
+    report = project.run_well()
+    assert report["reused"] == (0 if landed else report["units"])
+    undisturbed(project)
+    assert project.finished_units() == 0
+
+
+@pytest.mark.faults
+def test_driver_killed_between_units_resumes(tmp_path: Path, ray_cluster: str) -> None:
+    project = Project(tmp_path, ray_cluster)
+    project.write_days(DAYS, ROWS, {i: "slow" for i in range(0, TOTAL, 250)} | {7: "raise", 1234: "raise", 99: "drop"})
+    driver = project.start()
+    project.wait_for_units(2, driver)
+    kill(driver)
+    assert project.content() == []
+
+    report = project.run_well()
+    assert 2 <= report["reused"] < report["units"]
+    undisturbed(project)
+
+
+def _actors_of(project: Project) -> list[psutil.Process]:
+    """The pool's actors: worker processes of Ray that hold a unit of this project."""
+    return [each for each in psutil.process_iter() if _is_pool_actor(each)]
+
+
+def _is_pool_actor(process: psutil.Process) -> bool:
+    try:
+        return "MapWorker" in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
+
+
+@pytest.mark.faults
+def test_actor_killed_from_outside(tmp_path: Path, ray_cluster: str) -> None:
+    project = Project(tmp_path, ray_cluster)
+    project.write_days(DAYS, ROWS, {i: "slow" for i in range(0, TOTAL, 250)} | {7: "raise", 1234: "raise", 99: "drop"})
+    driver = project.start()
+    project.wait_for_units(1, driver)
+    actors = _actors_of(project)
+    assert actors, "no actor was found"
+    os.kill(actors[0].pid, signal.SIGKILL)
+    outcome = project.finish(driver)
+    assert outcome.code == 0, outcome.said
+    assert "a worker died" in outcome.said
+    assert outcome.report["rejected"] == 2
+    undisturbed(project)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("step", ["unit.before_files", "unit.after_files"])
+def test_actor_killed_around_its_files(project: Project, tmp_path: Path, step: str) -> None:
+    report = project.run_well(TRIVIUM_FAULT_POINT=f"{step}:once={tmp_path / 'struck'}")
+    assert (tmp_path / "struck").exists()
+    assert report["rejected"] == 2
+    undisturbed(project)
+
+
+@pytest.mark.faults
+def test_a_rerun_changes_nothing_in_content(project: Project) -> None:
+    project.run_well()
+    before = project.content()
+    report = project.run_well()
+    assert (report["generation"], report["reused"]) == (2, 0)
+    assert project.content() == before
+    undisturbed(project)
