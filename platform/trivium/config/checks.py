@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,8 +10,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.config.document import Document
+from trivium.config.model import EVENT_TYPE
 from trivium.config.problems import Path
-from trivium.config.suggest import one_of
+from trivium.config.suggest import did_you_mean, one_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.types import UTC_MICROSECONDS, FieldSpec
@@ -53,7 +55,9 @@ def event_types(document: Document) -> Iterator[tuple[int, str]]:
     listed = document.value.get("executors")
     for index, entry in enumerate(listed if isinstance(listed, list) else []):
         event_type = entry.get("type") if isinstance(entry, dict) else None
-        if isinstance(event_type, str) and ("executors", index, "type") not in document.broken:
+        if not isinstance(event_type, str) or ("executors", index, "type") in document.broken:
+            continue
+        if re.fullmatch(EVENT_TYPE, event_type):
             yield index, event_type
 
 
@@ -76,7 +80,8 @@ def _check_name(document: Document, executor: Listed, column: pa.Field) -> None:
         message = f"{executor.name} writes the column {column.name}, a name the engine keeps for itself"
         document.add(executor.place, "reserved-column", message, f"rename it, for example to x{column.name}")
     elif identity is not None and (column.type != identity or column.nullable):
-        message = f"{executor.name} redefines {column.name} as {column.type}; every row has it as {identity}"
+        what = f"{column.type}{' or null' if column.nullable else ''}"
+        message = f"{executor.name} redefines {column.name} as {what}; every row has it as {identity}"
         document.add(executor.place, "reserved-column", message, "leave it as NormalizedEvent declares it")
 
 
@@ -103,7 +108,7 @@ def check_used(document: Document, executors: Sequence[Listed]) -> None:
     for name in declared if isinstance(declared, dict) else ():
         if name not in used:
             place = ("lookups", name)
-            hint = one_of(name, used) or "remove it"
+            hint = did_you_mean(name, used) or "remove it"
             document.add_at_key(place, "unused-lookup", f"no executor of the pipeline uses the lookup {name}", hint)
 
 

@@ -113,7 +113,7 @@ class _Compilation:
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
         executors = document.value.get("executors")
-        if isinstance(executors, list) and len(listed) == len(executors):
+        if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
         if self._road not in document.value:
             message = f"the {self._road} road needs the section {self._road}"

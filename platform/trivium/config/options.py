@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
@@ -30,6 +31,8 @@ class Options:
 
 def read_options(model: type[ExecutorOptions], document: Document, path: Path) -> Options | None:
     """The options at `path`, or None with problems added. Secrets are replaced in the document by their reference."""
+    if not isinstance(document.at(path), dict | NoneType):
+        return None  # the file's own model says so
     value = validate.validated(model, document, path, validate.OPTIONS)
     if value is None:
         return None

@@ -98,8 +98,8 @@ def _local(document: Document, place: Place, text: str) -> str | None:
 
 
 def _below_root(document: Document, place: Place, absolute: str, base: Base) -> str | None:
-    if Path(absolute).is_relative_to(base.root):
+    if base.root in Path(absolute).parents:
         return absolute
-    message = f"{dotted(place)} leaves the project"
+    message = f"{dotted(place)} is not below the project's folder"
     document.add(place, "path-outside", message, "stay inside the project, or write an absolute path")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.metadata
 import sys
@@ -58,12 +59,18 @@ def module_name(event_type: str) -> str:
     return f"{PACKAGE}.{folder}.executor"
 
 
+@functools.cache
+def installed_points() -> Mapping[str, importlib.metadata.EntryPoint]:
+    """The executors installed packages offer, by event type. Read once a process: it opens every distribution."""
+    return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+
+
 class _Project:
     """A project's `executors/` beside the installed entry points."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._points = {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
+        self._points = installed_points()
 
     def find(self, event_type: str) -> ExecutorClass | Failure:
         file = self._root.joinpath(*module_name(event_type).split(".")).with_suffix(".py")

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 from trivium.config import nodes
 from trivium.config.document import Document
 from trivium.config.interpolate import is_one_reference
-from trivium.config.problems import Path
+from trivium.config.problems import Path, dotted
 from trivium.config.suggest import one_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -104,7 +104,7 @@ def _report_choice(document: Document, where: Path, error: ErrorDetails, codes: 
 def _report_value(document: Document, where: Path, error: ErrorDetails, codes: Codes) -> None:
     message = masked(document, error["msg"].removeprefix("Value error, "))
     got = shown(document, where)
-    text = f"{where[-1]}: {message}" if where else message
+    text = f"{dotted(where)}: {message}" if where else message
     document.add(where, codes.wrong, f"{text}; got {got}" if got else text)
 
 
