@@ -3,6 +3,9 @@
 `from trivium import …` gives an author everything there is to import.
 """
 
+import importlib
+from typing import Any
+
 from trivium.contract.enrichment import Enrichment, Hint
 from trivium.contract.errors import (
     ContractError,
@@ -35,4 +38,13 @@ __all__ = [
     "RowErrors",
     "TransientError",
     "TriviumError",
+    "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`run` is imported when it is asked for: an executor's module needs no more than the contract."""
+    if name == "run":
+        return importlib.import_module("trivium.runtimes.notebook.run").run
+    message = f"module 'trivium' has no attribute {name!r}"
+    raise AttributeError(message)

@@ -120,13 +120,17 @@ def _check_zone(timezone: str | None) -> None:
     try:
         ZoneInfo(timezone)
     except (KeyError, ValueError, OSError) as error:
-        raise InputError(f"timezone={timezone!r} is no time zone of the IANA database, such as Europe/Zurich") from error
+        raise InputError(
+            f"timezone={timezone!r} is no time zone of the IANA database, such as Europe/Zurich"
+        ) from error
 
 
 def _advice(data: Any, schema: pa.Schema) -> str:
     advice = ["rename or cast those columns, or change the event's fields"]
     if library_of(data) == "pandas" and any(pt.is_floating(column.type) for column in schema):
-        advice.append('pandas turns whole numbers with gaps into floats: data["column"].astype("Int64") keeps them whole')
+        advice.append(
+            'pandas turns whole numbers with gaps into floats: data["column"].astype("Int64") keeps them whole'
+        )
     if any(pt.is_timestamp(column.type) and column.type.tz is None for column in schema):
         advice.append('here the time zone is an argument: trivium.run(…, timezone="America/New_York")')
     return "; ".join(advice)
@@ -138,7 +142,9 @@ def _records(data: Any) -> Iterable[Any]:
     if isinstance(data, Mapping):
         raise InputError("expected events, got one dict. Try: a list of dicts, [event]; or a table for columns")
     if isinstance(data, Path) or not isinstance(data, Iterable):
-        advice = "read the file first, for example pyarrow.parquet.read_table(path), or path.read_bytes() for JSON lines"
+        advice = (
+            "read the file first, for example pyarrow.parquet.read_table(path), or path.read_bytes() for JSON lines"
+        )
         if library_of(data) == "polars":
             advice = "data.collect()"
         raise InputError(f"expected {_FORMS}, got {type(data).__name__}. Try: {advice}")

@@ -127,7 +127,10 @@ def _text_table(header: tuple[str, ...], lines: tuple[tuple[str, ...], ...]) -> 
         return [*shown, f"  … and {', '.join(header[fitting:])}"]
     table = [shown[0]]
     for line, texts in zip(shown[1:], lines, strict=True):
-        table += [line, *(f"      {name}: {text}" for name, text in zip(header[fitting:], texts[fitting:], strict=True))]
+        table += [
+            line,
+            *(f"      {name}: {text}" for name, text in zip(header[fitting:], texts[fitting:], strict=True)),
+        ]
     return table
 
 
@@ -153,12 +156,13 @@ def _html_section(section: _Section) -> str:
 
 
 def _html_table(section: _Section) -> str:
-    cells = "".join(f'<th style="{_CELL};font-weight:600">{escape(name)}</th>' for name in section.header)
-    rows = "".join(
-        f"<tr>{''.join(f'<td style={chr(34)}{_CELL}{chr(34)}>{escape(value)}</td>' for value in line)}</tr>"
-        for line in section.lines
-    )
+    head = _html_cells("th", section.header)
+    rows = "".join(f"<tr>{_html_cells('td', line)}</tr>" for line in section.lines)
     return (
         '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:.92em;margin:.3em 0">'
-        f"<thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _html_cells(tag: str, texts: tuple[str, ...]) -> str:
+    return "".join(f'<{tag} style="{_CELL}">{escape(text)}</{tag}>' for text in texts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import enum
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -18,9 +18,17 @@ from trivium.config.model import Routing
 from trivium.runtimes.notebook.errors import InputError
 
 TAG_FIELD: Final = Routing().field
-_HEAD: Final = msgspec.json.Decoder(
+_HEAD: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
     msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": TAG_FIELD})
 )
+_FORMS: Final[list[tuple[Any, Callable[[Any], Any]]]] = [
+    (datetime | date | time, lambda value: value.isoformat()),
+    (Decimal | UUID, str),
+    (bytes, lambda value: base64.b64encode(value).decode()),
+    (enum.Enum, lambda value: value.value),
+    (np.generic, lambda value: value.item()),
+    (Mapping, dict),
+]
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:
@@ -40,7 +48,7 @@ def encoded(value: Mapping[str, Any]) -> bytes:
 
 def tagged(event: Mapping[str, Any], event_type: str) -> bytes:
     """A dict as JSON that names its event type."""
-    return encoded(event if TAG_FIELD in event else {TAG_FIELD: event_type, **event})
+    return encoded(event if TAG_FIELD in event else {**event, TAG_FIELD: event_type})
 
 
 def tagged_line(line: bytes, event_type: str) -> bytes:
@@ -61,16 +69,8 @@ def _lacks_tag(line: bytes) -> bool:
 
 def _plain(value: Any) -> Any:
     """Values that have one obvious form in JSON, the one the decoder reads."""
-    forms: list[tuple[Any, Any]] = [
-        (datetime | date | time, lambda: value.isoformat()),
-        (Decimal | UUID, lambda: str(value)),
-        (bytes, lambda: base64.b64encode(value).decode()),
-        (enum.Enum, lambda: value.value),
-        (np.generic, lambda: value.item()),
-        (Mapping, lambda: dict(value)),
-    ]
-    for kind, form in forms:
+    for kind, form in _FORMS:
         if isinstance(value, kind):
-            return form()
+            return form(value)
     message = f"JSON has no word for a {type(value).__name__}"
     raise TypeError(message)

@@ -59,12 +59,14 @@ def _check_names(pipeline: Pipeline, declaration: Declaration, given: Mapping[st
         if name not in given
     ]
     problems += [
-        f"{name} is no lookup of the executor {one_of(name, pipeline.lookups)}".rstrip()
+        f"{name} is no lookup of the executor; {one_of(name, pipeline.lookups) or 'it has none'}"
         for name in given
         if name not in pipeline.lookups
     ]
     if problems:
-        raise listed("lookups=", problems, 'lookups={"NAME": {key: {"field": value}}}, a table, or (table, "key column")')
+        raise listed(
+            "lookups=", problems, 'lookups={"NAME": {key: {"field": value}}}, a table, or (table, "key column")'
+        )
 
 
 def _asked_of(bound: BoundLookup, declaration: Declaration) -> str:
@@ -135,7 +137,9 @@ def _column(bound: BoundLookup, table: pa.Table, spec: FieldSpec) -> pa.Array:
     conformed = conform(column, spec)
     for mask, reason in conformed.flaws:
         row = int(np.flatnonzero(mask)[0])
-        raise InputError(f"lookup {bound.name}: row {row}, column {spec.wire}: {reason}, got {column[row].as_py()!r:.80}")
+        raise InputError(
+            f"lookup {bound.name}: row {row}, column {spec.wire}: {reason}, got {column[row].as_py()!r:.80}"
+        )
     return conformed.column
 
 
@@ -143,7 +147,9 @@ def _key_values(bound: BoundLookup, table: pa.Table, key: str) -> list[Any]:
     spec = FieldSpec(key, key, TypeSpec(bound.key_type), nullable=True, required=False)
     problem = type_problem(table.schema.field(key).type, spec.type)
     if problem:
-        raise InputError(f"lookup {bound.name}: key column {key}: {problem}. Try: cast it to the type of the event's key")
+        raise InputError(
+            f"lookup {bound.name}: key column {key}: {problem}. Try: cast it to the type of the event's key"
+        )
     conformed = conform(table.column(key).combine_chunks(), spec)
     for _, reason in conformed.flaws:
         raise InputError(f"lookup {bound.name}: key column {key}: {reason}")

@@ -22,9 +22,7 @@ _REASONS: Final = {UNROUTED: "another event type", TOMBSTONE: "no value"}
 _INDEX: Final = pa.field("index", pa.int64())
 _EVENT: Final = pa.field("event", pa.string())
 _DROPPED: Final = pa.schema([_INDEX, _EVENT, ("reason", pa.string())])
-_REJECTED: Final = pa.schema(
-    [_INDEX, _EVENT, ("reason", pa.string()), ("stage", pa.string()), ("error", pa.string())]
-)
+_REJECTED: Final = pa.schema([_INDEX, _EVENT, ("reason", pa.string()), ("stage", pa.string()), ("error", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,9 @@ class RunResult:
         The reason is `executor` (its accepts or process said no, or an enrichment with missing="drop" had no row),
         `another event type` or `no value`.
         """
-        rows = [{"index": each.index, "event": self.data.text(each.index), "reason": each.reason} for each in self.drops]
+        rows = [
+            {"index": each.index, "event": self.data.text(each.index), "reason": each.reason} for each in self.drops
+        ]
         return pa.Table.from_pylist(rows, schema=_DROPPED)
 
     @cached_property
@@ -97,7 +97,7 @@ class RunResult:
 
     def to_pandas(self) -> pandas.DataFrame:
         """The rows as a pandas table."""
-        return self.rows.to_pandas()
+        return self.rows.to_pandas()  # type: ignore[no-any-return]
 
     def to_polars(self) -> polars.DataFrame:
         """The rows as a Polars table."""
@@ -128,7 +128,11 @@ def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> Part:
     rows = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=columns)
     parents = emitted[0].parents + first if emitted else np.empty(0, np.int64)
     drops = sorted(
-        (Drop(int(row) + first, _REASONS.get(name, BY_EXECUTOR)) for name, rows in outcomes.dropped.items() for row in rows),
+        (
+            Drop(int(row) + first, _REASONS.get(name, BY_EXECUTOR))
+            for name, rows in outcomes.dropped.items()
+            for row in rows
+        ),
         key=lambda drop: drop.index,
     )
     rejects = sorted((_moved(each, first) for each in outcomes.rejects), key=lambda reject: reject.index)

@@ -55,9 +55,9 @@ def run(
         worker = Worker(pipeline, opened)
         parts = [part_of(worker.run(batch), int(batch.positions[0]), columns) for batch in given.batches(BATCH_ROWS)]
     else:
-        from trivium.runtimes.notebook import cluster
+        from trivium.runtimes.notebook.cluster import run as run_on_cluster
 
-        parts = cluster.run(cluster.Task(executor, checked, opened), given, address)
+        parts = run_on_cluster(executor, checked, opened, given, address)
     return joined(declaration.event_type, parts, columns, given)
 
 
