@@ -110,7 +110,7 @@ def json_of(*texts: str | bytes, wire: str = "value") -> RawBatch:
 def typed(column: pa.Array, timezone: str | None = None, wire: str = "value") -> TypedBatch:
     """Rows of type `given` whose field is this column."""
     count = len(column)
-    columns = pa.RecordBatch.from_arrays([pa.array(["given"] * count), column], names=["event_type", wire])
+    columns = pa.RecordBatch.from_arrays([pa.array(["given"] * count, pa.string()), column], names=["event_type", wire])
     return TypedBatch(columns, "folder/file.parquet", np.arange(count, dtype=np.int64), timezone)
 
 

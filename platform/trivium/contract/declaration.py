@@ -13,7 +13,7 @@ import pyarrow as pa
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.errors import ContractError
 from trivium.contract.rows import Event, NormalizedEvent
-from trivium.contract.types import FieldSpec, arrow_schema, row_fields
+from trivium.contract.types import FieldSpec, arrow_schema, row_fields, without_wire_names
 
 Form = Literal["row", "column"]
 Place = tuple[str, int]
@@ -58,7 +58,7 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
     event, row = _type_arguments(executor, root)
     enrichments = _enrichments(executor)
     form = _form(executor, root)
-    event_fields, row_specs = row_fields(event), row_fields(row)
+    event_fields, row_specs = row_fields(event), without_wire_names(row_fields(row))
     _check_optional_defaults(event.__name__, event_fields)
     _check_keys(enrichments, event_fields)
     parameters = _parameters(executor, form, enrichments)

@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -86,6 +86,16 @@ def row_fields(row: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
     return _struct_fields(info, row.__name__)
 
 
+def without_wire_names(fields: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
+    """The same fields, each under its Python name only: rows that are written have no other."""
+    return tuple(replace(spec, wire=spec.name, type=_unwired(spec.type)) for spec in fields)
+
+
+def _unwired(spec: TypeSpec) -> TypeSpec:
+    item = None if spec.item is None else _unwired(spec.item)
+    return replace(spec, item=item, fields=without_wire_names(spec.fields))
+
+
 def arrow_schema(fields: tuple[FieldSpec, ...]) -> pa.Schema:
     """The Arrow schema of a row's fields, under their Python names."""
     return pa.schema([spec.arrow for spec in fields])
@@ -93,6 +103,10 @@ def arrow_schema(fields: tuple[FieldSpec, ...]) -> pa.Schema:
 
 def _struct_fields(info: ms.Type, where: str) -> tuple[FieldSpec, ...]:
     assert isinstance(info, ms.StructType)
+    if not info.fields:
+        raise ContractError(
+            f"{info.cls.__name__} declares no field", hint="name: str, or whatever tells its rows apart"
+        )
     if not info.cls.__struct_config__.frozen:
         message = f"{info.cls.__name__} is not frozen, so a row could change after it was read"
         raise ContractError(message, hint="derive it from trivium.Row, Event or NormalizedEvent")

@@ -181,7 +181,7 @@ def _text(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
     try:
         column.validate(full=True)
     except pa.ArrowInvalid:
-        bad = np.array([not _is_utf8(value) for value in column.cast(pa.binary()).to_pylist()], np.bool_)
+        bad = np.array([not is_utf8(value) for value in column.cast(pa.binary()).to_pylist()], np.bool_)
         clean = pc.if_else(pa.array(bad), pa.scalar(None, pa.binary()), column.cast(pa.binary()))
         out = Conformed(clean.cast(pa.string()), [(bad, "invalid UTF-8")])
     out.column = out.column.cast(pa.string())
@@ -198,9 +198,10 @@ def _one_of(out: Conformed, spec: TypeSpec) -> None:
         _flawed(out, pc.invert(known), f"expected one of {list(spec.values)}")
 
 
-def _is_utf8(value: bytes | None) -> bool:
+def is_utf8(value: Any) -> bool:
+    """Whether bytes (or a buffer; None counts as empty) are UTF-8 without surrogates."""
     try:
-        (value or b"").decode()
+        str(value or b"", "utf-8")
     except UnicodeDecodeError:
         return False
     return True
@@ -269,8 +270,7 @@ def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
     lengths = pc.list_value_length(column)
     offsets = np.concatenate([[0], np.cumsum(pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False))])
     mask = pa.array(_mask(pc.is_null(column)))
-    rebuilt = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), inner.column, mask=mask)
-    out = Conformed(rebuilt.cast(spec.arrow))
+    out = Conformed(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), inner.column, type=spec.arrow, mask=mask))
     parents = pc.list_parent_indices(column).to_numpy()
     for bad, reason in inner.flaws:
         _flawed(out, np.isin(np.arange(len(column)), parents[bad]), f"an item: {reason}")

@@ -115,11 +115,8 @@ class JsonDecoder:
             if rows:
                 chosen = events if len(rows) == len(events) else [events[i] for i in rows]
                 out.events[each.name] = self._normalised(each, rows, chosen, out)
-        out.rejects.extend(
-            Reject(i, "decode", "no_tag", self._no_tag("\\0"))
-            for i, event in enumerate(events)
-            if type(event) is self._other
-        )
+        if undeclared := [i for i, event in enumerate(events) if type(event) is self._other]:
+            out.dropped[UNROUTED] = undeclared
 
     def _normalised(self, each: _Type, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
         bad: set[int] = set()

@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from trivium.contract.declaration import Declaration
 from trivium.contract.types import FieldSpec
 from trivium.engine.batch import TypedBatch
-from trivium.engine.conform import conform, type_problem
+from trivium.engine.conform import conform, is_utf8, type_problem
 from trivium.engine.outcomes import UNROUTED, Reject
 
 Rows = npt.NDArray[np.int64]
@@ -73,10 +73,18 @@ def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field:
     untagged = pc.is_null(tags)
     unknown = _where(pc.and_(pc.invert(known), pc.invert(untagged)))
     if len(unknown):
-        out.dropped[UNROUTED] = unknown
+        _unrouted(tags, unknown, out)
     error = f"expected the event type as a string in {tag_field!r}, got null"
     out.rejects += [Reject(int(row), "decode", "no_tag", error) for row in _where(untagged)]
     return out
+
+
+def _unrouted(tags: pa.Array, unknown: Rows, out: Routed) -> None:
+    readable = np.array([is_utf8(tags[int(row)].as_buffer()) for row in unknown], np.bool_)
+    if readable.any():
+        out.dropped[UNROUTED] = unknown[readable]
+    error = "the event type is not valid UTF-8"
+    out.rejects += [Reject(int(row), "decode", "encoding", error) for row in unknown[~readable]]
 
 
 def _where(mask: pa.Array) -> Rows:
