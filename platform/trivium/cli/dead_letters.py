@@ -1,0 +1,63 @@
+"""`trivium dead-letters`: what was rejected, and why. Read only."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from trivium.cli.options import output_format
+from trivium.cli.tables import facts, show_table
+from trivium.cli.text import one_line, plural
+
+
+@click.group("dead-letters")
+def dead_letters() -> None:
+    """Look at rejected inputs, which are kept whole."""
+
+
+@dead_letters.command("list")
+@click.argument("table_or_config")
+@click.option("--reason", help="Only of this reason.")
+@click.option("--type", "event_type", help="Only of this event type.")
+@output_format
+def list_groups(table_or_config: str, reason: str | None, event_type: str | None, output_format: str) -> None:
+    """Count dead letters by event type, stage and reason.
+
+    TABLE_OR_CONFIG is a pipeline file, or the path of its table or of its dead letters (TABLE_dead_letters).
+    """
+    from trivium.operations import letters
+    from trivium.operations.tables import tables_of
+
+    chosen = letters.chosen(letters.read_letters(tables_of(table_or_config)), reason, event_type)
+    groups = letters.grouped(chosen)
+    if output_format == "json":
+        click.echo(json.dumps([group.as_json() for group in groups], ensure_ascii=False, indent=2))
+        return
+    if groups:
+        header = ("event type", "stage", "reason", "count", "first", "last", "error of the first")
+        rows = [
+            (group.event_type or "-", group.stage, group.reason, f"{group.count:,}", group.first, group.last)
+            for group in groups
+        ]
+        errors = [one_line(group.error) for group in groups]
+        show_table(header, [(*row, error) for row, error in zip(rows, errors, strict=True)], figures=[3])
+    click.echo(plural(len(chosen), "dead letter"))
+    if groups:
+        click.echo(f"one whole: trivium dead-letters show {table_or_config} {one_line(groups[0].first)}")
+
+
+@dead_letters.command()
+@click.argument("table_or_config")
+@click.argument("place", metavar="SOURCE:POSITION")
+@output_format
+def show(table_or_config: str, place: str, output_format: str) -> None:
+    """Show one dead letter whole, with its original value."""
+    from trivium.operations import letters
+    from trivium.operations.tables import tables_of
+
+    letter = letters.at_place(letters.read_letters(tables_of(table_or_config)), place)
+    if output_format == "json":
+        click.echo(json.dumps(letter, ensure_ascii=False, indent=2))
+        return
+    facts((name, "-" if value is None else str(value)) for name, value in letter.items())

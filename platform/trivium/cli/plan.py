@@ -1,0 +1,88 @@
+"""`trivium plan`: what a batch run would do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trivium.cli.options import output_format, window
+from trivium.cli.tables import facts
+from trivium.cli.text import plural, size, span
+
+if TYPE_CHECKING:
+    from trivium.operations.planning import BatchPlan, TableSummary
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@window
+@output_format
+def plan(config: Path, start: date | None, end: date | None, output_format: str) -> None:
+    """Show what a batch run would read, write and replace. Changes nothing."""
+    from trivium.config.compile import compile_file
+    from trivium.operations.planning import plan_batch
+    from trivium.runtimes.batch.prepare import BatchArguments
+
+    found = plan_batch(compile_file(config), BatchArguments(start, end))
+    if output_format == "json":
+        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+    else:
+        facts(_lines(found))
+
+
+def _lines(found: BatchPlan) -> Iterator[tuple[str, str]]:
+    source = found.source
+    yield "pipeline", f"{found.pipeline}  (logic {found.logic}, plan {found.plan})"
+    yield "event days", f"{found.window[0]} to before {found.window[1]}" if found.window else "all of the source"
+    yield "source", f"{source.path}\n{_amount(found)}"
+    if source.late_days:
+        yield "late days", f"{span(source.late_days)}: read as well, for events of the window that came in late"
+    yield "columns read", f"{', '.join(source.columns)}  ({len(source.columns)} of {source.columns_of})"
+    for number, each in enumerate(found.executors):
+        facts_used = ", ".join(
+            f"{one['lookup']} by {one['key']} (missing: {one['missing']})" for one in each.enrichments
+        )
+        yield (
+            "" if number else "executors",
+            f"{each.event_type}  {each.form} form, version {each.version}\n"
+            + (f"  looks up {facts_used}" if facts_used else "  looks nothing up"),
+        )
+    for number, lookup in enumerate(found.lookups):
+        text = f"{lookup['name']}  {plural(lookup['rows'], 'row')} by {lookup['key']}, {lookup['path']}"
+        yield "" if number else "lookups", text
+    yield "table", _table(found.table)
+    yield "replaced", _replaced(found.table)
+    yield "dead letters", found.dead_letters
+    yield "units", f"{found.units}, of which {found.units_finished} finished already"
+    yield "guarantees", "\n".join(found.guarantees)
+
+
+def _amount(found: BatchPlan) -> str:
+    source = found.source
+    days = f"; {span(source.days)}" if source.days else ""
+    return f"{plural(source.files, 'file')}, {plural(source.rows, 'row')}, {size(source.bytes)}{days}"
+
+
+def _table(table: TableSummary) -> str:
+    lines = [table.path]
+    if table.version is None:
+        lines.append(f"not there yet; will have {len(table.columns)} columns: {', '.join(table.columns)}")
+    else:
+        added = f"; new columns: {', '.join(table.new_columns)}" if table.new_columns else ""
+        lines.append(f"version {table.version}, {len(table.columns)} columns{added}")
+    lines += [f"CONFLICT: {text}; the run will refuse to start" for text in table.conflicts]
+    return "\n".join(lines)
+
+
+def _replaced(table: TableSummary) -> str:
+    if not table.replaced:
+        return "no files: batch has written none of these days yet"
+    files = sum(table.replaced.values())
+    days = [f"{day}: {plural(count, 'file')}" for day, count in table.replaced.items()]
+    shown = days if len(days) <= 7 else [*days[:3], f"… {len(days) - 6} more days …", *days[-3:]]
+    return f"{plural(files, 'file')} of batch in {plural(len(days), 'event day')}\n" + "\n".join(shown)

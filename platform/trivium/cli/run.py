@@ -1,0 +1,76 @@
+"""`trivium run`: a pipeline on one of its roads."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from trivium.cli.options import Moment, window
+from trivium.cli.tables import facts, show_table
+from trivium.cli.text import plural
+
+if TYPE_CHECKING:
+    from trivium.engine.outcomes import Counts
+    from trivium.runtimes.batch.report import BatchReport
+
+
+@click.group()
+def run() -> None:
+    """Run a pipeline."""
+
+
+@run.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@window
+@click.option("--complete-as-of", type=Moment(), help="Streaming rows ingested before it are hidden on these days.")
+@click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
+def batch(
+    config: Path, start: date | None, end: date | None, complete_as_of: datetime | None, address: str | None
+) -> None:
+    """Read the archive, and replace batch's rows of these event days in one commit."""
+    from trivium.config.compile import compile_file
+    from trivium.runtimes.batch.prepare import BatchArguments
+    from trivium.runtimes.batch.run import run_batch
+
+    arguments = BatchArguments(start, end, complete_as_of, address)
+    arguments.window()
+    _show(run_batch(compile_file(config), arguments), config)
+
+
+def _show(report: BatchReport, config: Path) -> None:
+    header = ("event type", "read", "emitted", "dropped", "rejected", "out of window", "rows")
+    rows = [_cells(name, counts) for name, counts in sorted(report.counts.items())]
+    show_table(header, [*rows, _cells("all", report.total)], figures=range(1, len(header)))
+    rate = report.total.read / report.seconds if report.seconds > 0 else 0.0
+    resumed = f", {report.units_reused} resumed" if report.units_reused else ""
+    letters = plural(report.dead_letters, "dead letter")
+    if report.dead_letters:
+        letters += f"; see: trivium dead-letters list {shlex.quote(str(config))}"
+    facts(
+        [
+            ("speed", f"{rate:,.0f} events/s, {report.seconds:.1f} s, {plural(report.units, 'unit')}{resumed}"),
+            ("table", f"{report.table}, version {report.version}"),
+            ("rejected", letters),
+            ("in Python", duckdb_lines(report.table)),
+        ]
+    )
+
+
+def _cells(name: str, counts: Counts) -> tuple[str, ...]:
+    numbers = (
+        *(counts.read, counts.emitted_inputs, counts.dropped),
+        *(counts.rejected, counts.out_of_window, counts.emitted_rows),
+    )
+    return (name, *(f"{number:,}" for number in numbers))
+
+
+def duckdb_lines(table: str) -> str:
+    """Two lines of Python that read the table with DuckDB, with no trivium installed."""
+    return (
+        f"import deltalake, duckdb; events = deltalake.DeltaTable({table!r}).to_pyarrow_dataset()\n"
+        'print(duckdb.sql("SELECT _event_type, count(*) AS events FROM events GROUP BY ALL ORDER BY ALL"))'
+    )

@@ -1,0 +1,1 @@
+"""What people ask of pipelines and tables: scaffolds, samples, plans, rows, dead letters. Nothing here prints."""

@@ -1,0 +1,9 @@
+"""What a person asked for cannot be done as asked."""
+
+from __future__ import annotations
+
+from trivium.contract.errors import TriviumError
+
+
+class ArgumentError(TriviumError):
+    """An argument is wrong or missing; the message says what was expected, what came and what to try."""

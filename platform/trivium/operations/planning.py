@@ -1,0 +1,206 @@
+"""What a batch run would do, found out without doing any of it: takes no generation, creates no table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any, Final
+
+from deltalake import DeltaTable, Schema
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_files import locate, read_footers
+from trivium.connectors.parquet_source import ParquetReader
+from trivium.contract.clock import Clock, SystemClock
+from trivium.delivery import transactions
+from trivium.delivery.batch_commit import RUNTIME, Window
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.snapshot import Snapshot
+from trivium.runtimes.batch.job import window_json
+from trivium.runtimes.batch.prepare import BatchArguments, Source, batch_section, check_lookups, read_source, run_store
+
+GUARANTEES: Final = (
+    "one commit: readers see the old partitions until it lands, and the new ones whole afterwards",
+    "every input ends as rows, dropped, rejected or out of window; the balance is kept with the commit",
+    "rejected inputs are kept whole as dead letters, which count once the commit has landed",
+    "a re-run changes nothing in content; a killed run resumes from its finished units",
+    "streaming's files are never touched",
+)
+
+
+@dataclass(frozen=True)
+class SourceSummary:
+    """What would be read. `late_days` are the source days after the window; `columns` are read of `columns_of`."""
+
+    path: str
+    files: int
+    rows: int
+    bytes: int
+    days: tuple[str, ...]
+    late_days: tuple[str, ...]
+    columns: tuple[str, ...]
+    columns_of: int
+
+
+@dataclass(frozen=True)
+class ExecutorSummary:
+    """An executor as bound: its form (row or column), the digest of its sources, and its enrichments."""
+
+    event_type: str
+    form: str
+    version: str
+    enrichments: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """The table as it is (`version` None: not there yet) and the columns a run would add or cannot reconcile."""
+
+    path: str
+    version: int | None
+    columns: tuple[str, ...]
+    new_columns: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    replaced: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go."""
+
+    pipeline: str
+    logic: str
+    plan: str
+    window: tuple[str, str] | None
+    source: SourceSummary
+    executors: tuple[ExecutorSummary, ...]
+    lookups: tuple[dict[str, Any], ...]
+    table: TableSummary
+    dead_letters: str
+    units: int
+    units_finished: int
+    guarantees: tuple[str, ...] = GUARANTEES
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return asdict(self)
+
+
+def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | None = None) -> BatchPlan:
+    """What `run_batch` with these arguments would read, write and replace.
+
+    Raises:
+        SourceError, LookupAnswerError, RunError: what would stop the run before it starts.
+    """
+    window = arguments.window()
+    source = read_source(pipeline, window)
+    snapshots = check_lookups(pipeline, clock or SystemClock())
+    uri = pipeline.config.table.path
+    snapshot = Snapshot.latest(uri) if DeltaTable.is_deltatable(uri) else None
+    span = window_json(window)
+    return BatchPlan(
+        pipeline=pipeline.name,
+        logic=pipeline.plan.logic_short,
+        plan=pipeline.plan.plan_short,
+        window=None if span is None else (span[0], span[1]),
+        source=_source(pipeline, source, window),
+        executors=tuple(_executors(pipeline)),
+        lookups=tuple(_lookups(pipeline)),
+        table=_table(pipeline, snapshot, window),
+        dead_letters=pipeline.config.dead_letters.path,
+        units=len(source.units),
+        units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, window, snapshots)),
+    )
+
+
+def unit_context(pipeline: Pipeline, window: Window | None, snapshots: Mapping[str, str]) -> dict[str, object]:
+    """What a unit's result depends on beside its rows, as the run that would find it finished says it."""
+    return {
+        "window": window_json(window),
+        "lookups": dict(snapshots),
+        "source": batch_section(pipeline).source.model_dump(mode="json"),
+        "dead_letters": pipeline.config.dead_letters.path,
+    }
+
+
+def _source(pipeline: Pipeline, source: Source, window: Window | None) -> SourceSummary:
+    section = batch_section(pipeline).source
+    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+    reader = ParquetReader(section, declarations, pipeline.config.routing.field)
+    ranges = [each for unit in source.units for each in unit.ranges]
+    sizes = {each.path: each.size for each in ranges}
+    read = [file for file in source.plan.files if file.file.path in sizes]
+    columns = dict.fromkeys(name for file in read for name in reader.columns_of(file.schema))
+    days = sorted(day for day in source.days if day)
+    late = [day for day in days if window is not None and date.fromisoformat(day) >= window.end]
+    return SourceSummary(
+        path=section.path,
+        files=len(sizes),
+        rows=sum(each.rows for each in ranges),
+        bytes=sum(sizes.values()),
+        days=tuple(day for day in days if day not in late),
+        late_days=tuple(late),
+        columns=tuple(columns),
+        columns_of=max((len(file.schema.names) for file in read), default=0),
+    )
+
+
+def _executors(pipeline: Pipeline) -> list[ExecutorSummary]:
+    return [
+        ExecutorSummary(
+            event_type=event_type,
+            form=bound.declaration.form,
+            version=bound.version,
+            enrichments=tuple(
+                {"name": name, "key": each.key, "lookup": each.lookup, "missing": each.missing}
+                for name, each in bound.declaration.enrichments.items()
+            ),
+        )
+        for event_type, bound in pipeline.executors.items()
+    ]
+
+
+def _lookups(pipeline: Pipeline) -> list[dict[str, Any]]:
+    found = []
+    for name, bound in pipeline.lookups.items():
+        storage, files = locate(bound.config.path)
+        rows = sum(file.rows for file in read_footers(storage, files, None))
+        found.append({"name": name, "path": bound.config.path, "key": bound.config.key, "rows": rows})
+    return found
+
+
+def _table(pipeline: Pipeline, snapshot: Snapshot | None, window: Window | None) -> TableSummary:
+    wanted = {field.name: field for field in Schema.from_arrow(table_schema(pipeline.table_columns)).fields}
+    present = {field.name: field for field in snapshot.schema.fields} if snapshot else {}
+    conflicts = [f"column {name} is gone" for name in present if name not in wanted]
+    conflicts += [
+        f"column {name} changed type"
+        for name, field in present.items()
+        if name in wanted and wanted[name].to_json() != field.to_json()
+    ]
+    if snapshot and snapshot.pipeline != pipeline.name:
+        conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
+    return TableSummary(
+        path=pipeline.config.table.path,
+        version=snapshot.version if snapshot else None,
+        columns=tuple(wanted),
+        new_columns=tuple(name for name in wanted if snapshot and name not in present),
+        conflicts=tuple(conflicts),
+        replaced=_replaced(snapshot, window) if snapshot else {},
+    )
+
+
+def _replaced(snapshot: Snapshot, window: Window | None) -> dict[str, int]:
+    own = [file.partition_values for file in snapshot.active.values() if file.partition_values["_runtime"] == RUNTIME]
+    days = [str(values["event_date"]) for values in own]
+    return dict(sorted(Counter(day for day in days if window is None or window.holds(day)).items()))
+
+
+def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, context: Mapping[str, object]) -> int:
+    if snapshot is None:
+        return 0
+    committed = snapshot.transaction(transactions.committed(pipeline.name)) or 0
+    done = run_store(pipeline).load(committed)
+    return sum(unit.key(context) in done for unit in source.units)

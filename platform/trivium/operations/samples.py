@@ -1,0 +1,188 @@
+"""Golden samples: each event of `samples.jsonl` through the real worker, alone and among the others.
+
+Options are the executor's defaults (the pipeline's where there is no default), so that samples say the same whichever
+pipeline file runs them. Nothing is retried and nothing waits: samples have no weather.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.contract.retry import RetryPolicy
+from trivium.engine.batch import RawBatch
+from trivium.engine.outcomes import UNROUTED, Outcomes
+from trivium.engine.worker import Worker
+from trivium.operations.sample_facts import FactReader, Facts, SampleLookup, tell, together
+from trivium.operations.sample_file import Outcome, Sample, SampleError, read_samples, write_outcomes
+from trivium.operations.sample_values import differences, plain, unknown_columns
+
+FILE = "samples.jsonl"
+
+
+@dataclass(frozen=True)
+class TypeCheck:
+    """The samples of one event type: how many, what is wrong (`file:line: …`), and the lines that were updated."""
+
+    event_type: str
+    file: Path
+    samples: int
+    problems: tuple[str, ...] = ()
+    updated: tuple[int, ...] = ()
+
+
+def check_samples(pipeline: Pipeline) -> list[TypeCheck]:
+    """Every event type's samples against what the worker makes of them."""
+    return [_Check(pipeline, bound).compare() for bound in pipeline.executors.values()]
+
+
+def update_samples(pipeline: Pipeline) -> list[TypeCheck]:
+    """As `check_samples`, but outcomes that differ are written into the files; events and facts stay."""
+    return [_Check(pipeline, bound).update() for bound in pipeline.executors.values()]
+
+
+@dataclass(frozen=True)
+class _Ran:
+    sample: Sample
+    alone: Outcome
+    among_others: Outcome
+
+    @property
+    def stable(self) -> bool:
+        return (self.alone.rows, self.alone.rejected) == (self.among_others.rows, self.among_others.rejected)
+
+
+class _Check:
+    """The samples of one executor."""
+
+    def __init__(self, pipeline: Pipeline, bound: BoundExecutor) -> None:
+        self._bound, self._declaration = bound, bound.declaration
+        self._file = Path(self._declaration.file).parent / FILE
+        self._pipeline = _for_samples(pipeline, bound)
+        self._shown = _relative(self._file)
+        self._schema = self._declaration.row_schema
+
+    def compare(self) -> TypeCheck:
+        ran, problems = self._run()
+        for each in ran:
+            problems += self._differences(each)
+        return self._result(len(ran), problems)
+
+    def update(self) -> TypeCheck:
+        ran, problems = self._run()
+        differing = [each for each in ran if self._differences(each)]
+        problems += [text for each in differing if not each.stable for text in self._differences(each)]
+        changed = {each.sample.line: each.alone for each in differing if each.stable}
+        if changed:
+            write_outcomes(self._file, changed)
+        return self._result(len(ran), problems, tuple(changed))
+
+    def _result(self, samples: int, problems: list[str], updated: tuple[int, ...] = ()) -> TypeCheck:
+        return TypeCheck(self._bound.event_type, self._file, samples, tuple(problems), updated)
+
+    def _run(self) -> tuple[list[_Ran], list[str]]:
+        if not self._file.is_file():
+            return [], []
+        found, errors = read_samples(self._file)
+        reader = FactReader(self._declaration, self._pipeline.config.routing.field)
+        samples, facts = [], []
+        for sample in found:
+            try:
+                facts.append(reader.read(sample))
+                samples.append(sample)
+            except SampleError as error:
+                errors.append(error)
+        problems = [f"{self._shown}:{error}" for error in sorted(errors, key=lambda each: each.line)]
+        try:
+            return self._outcomes(samples, facts), problems
+        except Exception as error:  # noqa: BLE001 - an author's `open` may raise anything
+            return [], [*problems, f"{self._shown}: the executor does not open: {type(error).__name__}: {error}"]
+
+    def _outcomes(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
+        lookups = {name: SampleLookup(bound) for name, bound in self._pipeline.lookups.items()}
+        worker = Worker(self._pipeline, lookups)
+
+        def run(members: Sequence[int]) -> dict[int, Outcome]:
+            tell(lookups, [facts[index] for index in members])
+            values = [samples[index].event for index in members]
+            outcomes = worker.run(RawBatch(values, FILE, np.arange(len(values))))
+            return {index: self._outcome(outcomes, row) for row, index in enumerate(members)}
+
+        alone = {index: run([index])[index] for index in range(len(samples))}
+        among: dict[int, Outcome] = {}
+        for group in together(facts):
+            among |= run(group)
+        return [_Ran(sample, alone[index], among[index]) for index, sample in enumerate(samples)]
+
+    def _outcome(self, outcomes: Outcomes, row: int) -> Outcome:
+        for reject in outcomes.rejects:
+            if reject.index == row:
+                return Outcome(rejected=reject.reason, note=reject.error)
+        emitted = outcomes.emitted.get(self._bound.event_type)
+        if emitted is not None and (emitted.parents == row).any():
+            first, stop = np.searchsorted(emitted.parents, [row, row + 1])
+            rows = emitted.rows.slice(first, stop - first).select(self._schema.names).to_pylist()
+            return Outcome(tuple(self._plain(each) for each in rows))
+        unrouted = row in outcomes.dropped.get(UNROUTED, ())
+        note = f"its {self._pipeline.config.routing.field} is not {self._bound.event_type}" if unrouted else ""
+        return Outcome(note=note)
+
+    def _plain(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        known = set(self._schema.names)
+        return {
+            name: plain(each, self._schema.field(name).type) if name in known else each for name, each in row.items()
+        }
+
+    def _differences(self, ran: _Ran) -> list[str]:
+        place = f"{self._shown}:{ran.sample.line}"
+        if not ran.stable:
+            message = f"alone {_shown(ran.alone)}, among the other samples {_shown(ran.among_others)}"
+            return [f"{place}: {message}: rows may not depend on their neighbours"]
+        expected, got = ran.sample.expected, ran.alone
+        if expected is None:
+            return [f"{place}: no outcome is written (got {_shown(got)}); trivium check --update writes it"]
+        if got.note and not expected.rejected and not got.rejected:
+            return [f"{place}: {got.note}, so it is no sample of this executor"]
+        if (len(expected.rows), expected.rejected) != (len(got.rows), got.rejected):
+            return [f"{place}: expected {expected.kind}, got {_shown(got)}"]
+        return [f"{place}: {text}" for text in self._row_differences(expected, got)]
+
+    def _row_differences(self, expected: Outcome, got: Outcome) -> list[str]:
+        texts = []
+        for number, (left, right) in enumerate(zip(expected.rows, got.rows, strict=True)):
+            texts += [f"rows[{number}]: {unknown}" for unknown in unknown_columns(left, self._schema)]
+            known = {name: each for name, each in left.items() if name in self._schema.names}
+            for path, wanted, came in differences(self._plain(known), right, f"rows[{number}]"):
+                texts.append(f"{path}: expected {_json(wanted)}, got {_json(came)}")
+        return texts
+
+
+def _for_samples(pipeline: Pipeline, bound: BoundExecutor) -> Pipeline:
+    try:
+        options = bound.cls.Options()
+    except ValidationError:
+        options = bound.options
+    once = RetryPolicy(attempts=1)
+    alone = replace(bound, options=options, retry=once)
+    lookups = {name: replace(each, retry=once) for name, each in pipeline.lookups.items()}
+    return replace(pipeline, executors={bound.event_type: alone}, lookups=lookups)
+
+
+def _shown(outcome: Outcome) -> str:
+    return f"{outcome.kind} ({outcome.note})" if outcome.note else outcome.kind
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _relative(file: Path) -> str:
+    here = Path.cwd()
+    return str(file.relative_to(here)) if file.is_relative_to(here) else str(file)

@@ -1,0 +1,163 @@
+"""Writes the first files of a project and of an executor. What it writes passes `trivium check` as it is."""
+
+from __future__ import annotations
+
+import json
+import keyword
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from trivium.config.load import load_text
+from trivium.config.registry import module_name
+from trivium.operations.errors import ArgumentError
+from trivium.operations.pipeline_edit import with_executor
+
+_PROJECT: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_EVENT_TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+_PROJECT_FILES: Final = {
+    "README.md": "README.md",
+    ".gitignore": "gitignore",
+    ".rayignore": "rayignore",
+    "conftest.py": "conftest.py",
+    "configs/{name}.yaml": "pipeline.yaml",
+    "executors/__init__.py": "executors.py",
+    "executors/order/__init__.py": "order_package.py",
+    "executors/order/executor.py": "order.py",
+    "executors/order/samples.jsonl": "order_samples.jsonl",
+    "tests/test_order.py": "test_order.py",
+}
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a scaffold made: files it created, and the one it added a line to."""
+
+    created: tuple[Path, ...]
+    changed: Path | None = None
+
+
+def new_project(name: str, parent: Path) -> Written:
+    """A folder `name` below `parent` with a first executor, its pipeline and a small archive to run it on.
+
+    Raises:
+        ArgumentError: the name cannot name a pipeline, or something of that name is there already.
+    """
+    if _PROJECT.fullmatch(name) is None:
+        message = f"{name!r} cannot name a project: expected a letter a-z, then at most 62 of a-z 0-9 _ -"
+        raise ArgumentError(f"{message}. Try: {_lower(name) or 'my_project'}")
+    root = parent / name
+    if root.exists():
+        raise ArgumentError(f"{root} exists already; nothing was written. Try: another name")
+    texts = {
+        root / path.format(name=name): _template(f"project/{source}", {"name": name})
+        for path, source in _PROJECT_FILES.items()
+    }
+    _write_new(texts)
+    return Written((*texts, *_write_archive(root / "data" / "events")))
+
+
+def new_executor(event_type: str, root: Path, pipeline_file: Path) -> Written:
+    """An executor of `event_type` with samples and a test, listed in the pipeline file.
+
+    Raises:
+        ArgumentError: the type cannot name a folder, a file is there already, or the pipeline file cannot be added to.
+    """
+    folder = _folder(event_type)
+    text = _read(pipeline_file)
+    edited = with_executor(text, event_type, pipeline_file)
+    values = {
+        "type": event_type,
+        "folder": folder,
+        "class_name": _class_name(folder),
+        "column": f"{folder.lower()}_value",
+        "field": _routing_field(text, pipeline_file),
+    }
+    package = root / "executors" / folder
+    _write_new(
+        {
+            package / "__init__.py": _template("executor/package.py", values),
+            package / "executor.py": _template("executor/executor.py", values),
+            package / "samples.jsonl": _template("executor/samples.jsonl", values),
+            root / "tests" / f"test_{folder}.py": _template("executor/test.py", values),
+        }
+    )
+    pipeline_file.write_bytes(edited.encode())
+    files = (package / "__init__.py", package / "executor.py", package / "samples.jsonl")
+    return Written((*files, root / "tests" / f"test_{folder}.py"), pipeline_file)
+
+
+def _folder(event_type: str) -> str:
+    if _EVENT_TYPE.fullmatch(event_type) is None:
+        message = (
+            f"{event_type!r} cannot name an event type: expected a letter or _, then at most 62 of A-Z a-z 0-9 _ . -"
+        )
+        raise ArgumentError(f"{message}. Try: {_lower(event_type) or 'my_type'}")
+    folder = module_name(event_type).split(".")[1]
+    if keyword.iskeyword(folder) or not folder.strip("_"):
+        message = f"{folder!r} is no name for a Python module, and an executor lives in executors/{folder}/"
+        raise ArgumentError(f"{message}. Try: {folder.strip('_') or 'my'}_event")
+    return folder
+
+
+def _lower(name: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_0123456789")
+
+
+def _class_name(folder: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in folder.split("_"))
+
+
+def _routing_field(text: str, file: Path) -> str:
+    field = load_text(text.encode(), str(file), {}).at(("routing", "field"))
+    return json.dumps(field if isinstance(field, str) else "event_type")[1:-1]
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(f"cannot read the pipeline file {file}: {error}") from error
+
+
+def _template(name: str, values: Mapping[str, str]) -> str:
+    source = resources.files("trivium.operations").joinpath("templates", f"{name}.txt")
+    return Template(source.read_text("utf-8")).substitute(values)
+
+
+def _write_new(texts: Mapping[Path, str]) -> None:
+    present = [path for path in texts if path.exists()]
+    if present:
+        raise ArgumentError(f"{present[0]} exists already; nothing was written. Try: another name, or remove it first")
+    for path, text in texts.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="") as file:
+            file.write(text)
+
+
+def _write_archive(folder: Path) -> list[Path]:
+    """Eleven orders on two days, one of them with an amount that cannot be."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    paths = []
+    for day, amounts in (("2026-01-01", (12.5, 100, 0, 250.75, 3.2, 99.99)), ("2026-01-02", (45, 180, -1, 7.5, 64))):
+        orders = [
+            {
+                "event_type": "order",
+                "order_id": f"{day}-{number}",
+                "placed_at": f"{day}T{9 + number:02}:30:00Z",
+                "customer": ("ada", "bob", "cleo")[number % 3],
+                "amount": amount,
+            }
+            for number, amount in enumerate(amounts)
+        ]
+        path = folder / f"day={day}" / "part-0.parquet"
+        path.parent.mkdir(parents=True)
+        pq.write_table(pa.table({"value": [json.dumps(order).encode() for order in orders]}), path)
+        paths.append(path)
+    return paths
