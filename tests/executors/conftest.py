@@ -4,19 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import prepare_flights
 from tests.executors.archive import lookups_of
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.engine.worker import Worker
-
-
-@pytest.fixture(scope="session")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The prepared archive of all flights."""
-    folder = tmp_path_factory.mktemp("data") / "flights"
-    prepare_flights.prepare(folder)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -72,11 +72,15 @@ batch:
   record_deadline_seconds: %(record_deadline)s
 """
 DRIVE = """
-import json, sys
+import json, logging, os, sys
+import ray
 from trivium.config.compile import compile_file
 from trivium.contract.errors import TriviumError
 from trivium.runtimes.batch.run import run_batch
 
+point = os.environ.get("TRIVIUM_FAULT_POINT")
+armed = {"runtime_env": {"env_vars": {"TRIVIUM_FAULT_POINT": point}}} if point else {}
+ray.init(log_to_driver=False, logging_level=logging.WARNING, **armed)
 try:
     report = run_batch(compile_file(sys.argv[1]))
 except TriviumError as error:
@@ -88,6 +92,7 @@ print(json.dumps({
     "read": total.read, "rows": total.emitted_rows, "dropped": total.dropped, "rejected": total.rejected,
 }))
 """
+CONTENT = "SELECT event_id, epoch_us(event_time), value, doubled FROM ticks ORDER BY ALL"
 FIRST_DAY = date(2026, 3, 1)
 
 
@@ -104,7 +109,7 @@ class Project:
     """A project folder with data, its table, and drivers to run and to break."""
 
     def __init__(self, root: Path, address: str, *, unit_rows: int = 500, deadline: float = 60.0) -> None:
-        self.root, self._address = root, address
+        self.root, self._address, self._group_rows = root, address, min(unit_rows, 500)
         self.config = root / "configs" / "ticks.yaml"
         files = {
             "executors/__init__.py": "",
@@ -143,7 +148,7 @@ class Project:
         path = self.root / "data" / f"day={day}" / "part-0.parquet"
         path.parent.mkdir(parents=True, exist_ok=True)
         values = [msgspec.json.encode({k: v for k, v in event.items() if v is not None}) for event in events]
-        pq.write_table(pa.table({"value": pa.array(values, pa.binary())}), path, row_group_size=500)
+        pq.write_table(pa.table({"value": pa.array(values, pa.binary())}), path, row_group_size=self._group_rows)
         return path
 
     def start(self, **environ: str) -> subprocess.Popen[str]:
@@ -171,8 +176,9 @@ class Project:
 
     def content(self) -> list[tuple[object, ...]]:
         """The table's rows over all columns that are not lineage, in an order that depends on nothing else."""
-        ticks = DeltaTable(self.table).to_pyarrow_dataset()
-        return duckdb.sql("SELECT event_id, epoch_us(event_time), value, doubled FROM ticks ORDER BY ALL").fetchall()
+        with duckdb.connect() as connection:
+            connection.register("ticks", DeltaTable(self.table).to_pyarrow_dataset())
+            return connection.sql(CONTENT).fetchall()
 
     def expected(self, total: int, without: set[int] | frozenset[int] = frozenset()) -> list[str]:
         """The event ids of an undisturbed run, sorted as `content` is."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from tests.faults.project import Project, kill
 from trivium.delivery import dead_letters
 
@@ -51,7 +52,9 @@ def test_driver_killed_around_a_commit(project: Project, step: str) -> None:
 @pytest.mark.faults
 def test_driver_killed_between_units_resumes(tmp_path: Path, ray_cluster: str) -> None:
     project = Project(tmp_path, ray_cluster)
-    project.write_days(DAYS, ROWS, {i: "slow" for i in range(0, TOTAL, 250)} | {7: "raise", 1234: "raise", 99: "drop"})
+    project.write_days(
+        DAYS, ROWS, dict.fromkeys(range(0, TOTAL, 250), "slow") | {7: "raise", 1234: "raise", 99: "drop"}
+    )
     driver = project.start()
     project.wait_for_units(2, driver)
     kill(driver)
@@ -77,7 +80,9 @@ def _is_pool_actor(process: psutil.Process) -> bool:
 @pytest.mark.faults
 def test_actor_killed_from_outside(tmp_path: Path, ray_cluster: str) -> None:
     project = Project(tmp_path, ray_cluster)
-    project.write_days(DAYS, ROWS, {i: "slow" for i in range(0, TOTAL, 250)} | {7: "raise", 1234: "raise", 99: "drop"})
+    project.write_days(
+        DAYS, ROWS, dict.fromkeys(range(0, TOTAL, 250), "slow") | {7: "raise", 1234: "raise", 99: "drop"}
+    )
     driver = project.start()
     project.wait_for_units(1, driver)
     actors = _actors_of(project)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from tests.faults.project import Project
 from trivium.delivery import dead_letters
 
