@@ -65,29 +65,37 @@ def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[Fie
         arrays.append(array)
         for row, reason in bad.items():
             reasons.setdefault(row, f"{spec.name}: {reason}")
-    return _checked(arrays, np.asarray(parents, np.int64), fields, reasons)
+    columns, flawed = _conformed(arrays, fields)
+    refused = Checked(columns, np.asarray(parents, np.int64))
+    return _in_order(without_refused(refused, flawed | reasons))
 
 
 def check_columns(pieces: Sequence[tuple[pa.RecordBatch, Parents]], fields: Sequence[FieldSpec]) -> Checked:
     """Batches an executor returned, as checked columns."""
     parents = np.concatenate([piece for _, piece in pieces]) if pieces else np.empty(0, np.int64)
-    parts = [_aligned(rows, fields) for rows, _ in pieces]
-    whole = parts[0] if len(parts) == 1 else pa.Table.from_batches(parts).combine_chunks().to_batches()[0]
-    return _checked(whole.columns, parents, fields, {})
+    reasons: dict[int, str] = {}
+    parts = []
+    start = 0
+    for rows, _ in pieces:
+        part, flawed = _conformed(_declared(rows, fields), fields)
+        reasons.update({start + row: reason for row, reason in flawed.items()})
+        parts.append(part)
+        start += rows.num_rows
+    whole = parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+    return _in_order(without_refused(Checked(whole, parents), reasons))
 
 
-def _aligned(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> pa.RecordBatch:
-    """The declared columns in their order and conformed type; flaws stay in place as they were given."""
-    columns = [
+def _declared(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> list[pa.Array]:
+    """The declared columns in their order, in whatever types they were given."""
+    return [
         rows.column(spec.name) if spec.name in rows.schema.names else pa.nulls(rows.num_rows, spec.type.arrow)
         for spec in fields
     ]
-    return pa.RecordBatch.from_arrays(columns, names=[spec.name for spec in fields])
 
 
-def _checked(
-    arrays: Sequence[pa.Array], parents: Parents, fields: Sequence[FieldSpec], reasons: dict[int, str]
-) -> Checked:
+def _conformed(arrays: Sequence[pa.Array], fields: Sequence[FieldSpec]) -> tuple[pa.RecordBatch, dict[int, str]]:
+    """Columns in the declared types, and the rows with a value that does not fit."""
+    reasons: dict[int, str] = {}
     conformed = []
     for array, spec in zip(arrays, fields, strict=True):
         result = conform(array, spec)
@@ -95,8 +103,7 @@ def _checked(
         for mask, reason in result.flaws:
             for row in np.flatnonzero(mask):
                 reasons.setdefault(int(row), f"{spec.name}: {reason}")
-    columns = pa.RecordBatch.from_arrays(conformed, names=[spec.name for spec in fields])
-    return _in_order(without_refused(Checked(columns, parents), reasons))
+    return pa.RecordBatch.from_arrays(conformed, names=[spec.name for spec in fields]), reasons
 
 
 def _in_order(checked: Checked) -> Checked:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,7 @@ from trivium.engine.inputs import ColumnInputs, RowInputs
 from trivium.engine.retry import Chosen, Failures, IsRetryable
 
 # An author's code may raise anything, and call exit; memory that ran out is not the row's fault.
-_AUTHORS_ERRORS: Final = (Exception, SystemExit)
+AUTHORS_ERRORS: Final = (Exception, SystemExit)
 
 
 @dataclass
@@ -42,8 +42,8 @@ class RowForm:
                 self._process(todo)
             except MemoryError:
                 raise
-            except _AUTHORS_ERRORS as error:
-                failures[self._at] = _as_exception(error)
+            except AUTHORS_ERRORS as error:
+                failures[self._at] = as_exception(error)
             else:
                 return failures
 
@@ -90,14 +90,12 @@ class ColumnForm:
             except MemoryError:
                 raise
             except RowErrors as error:
-                bad = {int(part[row]): _row_error(reason) for row, reason in error.errors.items()}
-                failures.update(bad)
-                rest = part[~np.isin(part, np.fromiter(bad, np.int64))]
-                waiting += [rest] if len(rest) and len(rest) < len(part) else []
-                if len(rest) == len(part):
-                    failures.update({int(i): RejectError("process_batch raised RowErrors without rows") for i in part})
-            except _AUTHORS_ERRORS as error:
-                failure = _as_exception(error)
+                named = _named_rows(error, part)
+                failures.update(named)
+                rest = part[~np.isin(part, np.fromiter(named, np.int64))]
+                waiting += [rest] if len(rest) else []
+            except AUTHORS_ERRORS as error:
+                failure = as_exception(error)
                 if len(part) == 1 or retryable(failure):
                     failures.update({int(i): failure for i in part})
                 else:
@@ -122,6 +120,9 @@ class ColumnForm:
             message = f"process_batch returned {type(returned).__name__}; expected (RecordBatch, parents)"
             raise ContractError(message)
         rows, parents = returned
+        if not isinstance(rows, pa.RecordBatch):
+            message = f"process_batch returned rows as {type(rows).__name__}; expected a pyarrow RecordBatch"
+            raise ContractError(message)
         places = np.asarray(parents)
         if not np.issubdtype(places.dtype, np.integer) or len(places) != rows.num_rows:
             message = f"parents: expected {rows.num_rows} integers, got {len(places)} of {places.dtype}"
@@ -130,7 +131,7 @@ class ColumnForm:
             message = f"parents: expected rows 0 to {count - 1}, got {places.min()} to {places.max()}"
             raise ContractError(message)
         self._check_columns(rows.schema)
-        return cast("pa.RecordBatch", rows), places.astype(np.int64)
+        return rows, places.astype(np.int64)
 
     def _check_columns(self, schema: pa.Schema) -> None:
         declaration = self.executor.declaration
@@ -148,9 +149,21 @@ class ColumnForm:
                 raise ContractError(message)
 
 
+def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
+    """The inputs that RowErrors names; all of `part` where it does not name rows of it."""
+    rows = list(error.errors)
+    if not rows:
+        return {int(i): RejectError("process_batch raised RowErrors without rows") for i in part}
+    if not all(isinstance(row, int | np.integer) and 0 <= row < len(part) for row in rows):
+        message = f"RowErrors: expected rows 0 to {len(part) - 1}, got {rows[:5]}"
+        return {int(i): ContractError(message) for i in part}
+    return {int(part[row]): _row_error(reason) for row, reason in error.errors.items()}
+
+
 def _row_error(reason: Exception | str) -> Exception:
     return reason if isinstance(reason, Exception) else RejectError(reason)
 
 
-def _as_exception(error: BaseException) -> Exception:
+def as_exception(error: BaseException) -> Exception:
+    """What an author's code raised, as an error of its row."""
     return error if isinstance(error, Exception) else RejectError(f"the executor called exit: {error}")

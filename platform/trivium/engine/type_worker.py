@@ -26,7 +26,7 @@ from trivium.engine.emit import (
 )
 from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
-from trivium.engine.invoke import ColumnForm, RowForm
+from trivium.engine.invoke import AUTHORS_ERRORS, ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
 from trivium.engine.retry import GivenUp, run_with_retry
@@ -108,8 +108,11 @@ class TypeWorker:
             try:
                 if self._executor.accepts(event):
                     keep.append(place)
-            except Exception as error:  # noqa: BLE001 - an author's code may raise anything; it is this row's reject
-                rejects.append(self._reject(int(inputs.rows[place]), "accept", GivenUp(error, 1)))
+            except MemoryError:
+                raise
+            except AUTHORS_ERRORS as error:
+                failure = GivenUp(as_exception(error), 1)
+                rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
 
     def _enrich(self, step: EnrichmentStep, work: _Work, rejects: list[Reject]) -> None:
@@ -134,7 +137,7 @@ class TypeWorker:
             return Checked(pa.RecordBatch.from_pylist([], schema=self._declaration.row_schema), np.empty(0, np.int64))
         form = self._form(work)
         policy, clock = self._bound.retry, self._settings.clock
-        given_up = run_with_retry(count, form.attempt, self._executor.is_retryable, policy, clock)
+        given_up = run_with_retry(count, form.attempt, self._is_retryable, policy, clock)
         rejects += [self._reject(int(work.inputs.rows[i]), "process", failure) for i, failure in given_up.items()]
         specs = self._declaration.row_specs
         if isinstance(form, RowForm):
@@ -146,6 +149,14 @@ class TypeWorker:
         checked = refuse_times_outside(checked, self._settings.earliest, self._settings.latest)
         return refuse_repeated_identity(checked)
 
+    def _is_retryable(self, error: Exception) -> bool:
+        try:
+            return bool(self._executor.is_retryable(error))
+        except MemoryError:
+            raise
+        except AUTHORS_ERRORS:
+            return False
+
     def _form(self, work: _Work) -> RowForm | ColumnForm:
         if isinstance(work.inputs, RowInputs):
             structs = {step.name: step.structs(work.facts[step.name]) for step in self._steps}
@@ -155,8 +166,9 @@ class TypeWorker:
 
     def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
         error = failure.error
-        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         reason = type(error).__name__
+        said = _text(error)
+        text = f"{reason}: {said}" if said else reason
         return Reject(index, stage, reason, text, self._declaration.event_type, failure.attempts)
 
     def _refusals(self, refused: Mapping[int, str], rows: Rows) -> list[Reject]:
@@ -186,6 +198,13 @@ class TypeWorker:
             enrichments,
         )
         return pa.RecordBatch.from_pydict(columns)
+
+
+def _text(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an author's error may fail to print; its class still says something
+        return ""
 
 
 def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:
