@@ -12,7 +12,6 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from trivium.connectors.parquet_source import Unit
-from trivium.contract.errors import TriviumError
 from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
@@ -33,11 +32,11 @@ class IsolatedWorker:
     """One unit at a time, in a process that nothing else depends on."""
 
     def __init__(self, job: Job) -> None:
-        self._runner = UnitRunner(job)
+        self._job = job
 
-    def ready(self) -> bool:
-        """Whether the worker was built."""
-        return True
+    def open(self) -> None:
+        """Get ready; a call of its own, so that what it raises arrives in its own words."""
+        self._runner = UnitRunner(self._job)
 
     def run(self, unit: str) -> str:
         """Run a unit."""
@@ -107,8 +106,8 @@ class Isolation:
             self.close()
             return None, "worker_hung"
         except RayTaskError as error:
-            cause = error.cause
-            raise UnitFailed(str(cause) if isinstance(cause, TriviumError) else str(error)) from error
+            # What the worker raised, be it a bug of ours, is not the record's doing: it is no reason to halve.
+            raise UnitFailed(str(error.cause)) from error
         except RayActorError:
             self._actor = None
             return None, "worker_died"
@@ -116,6 +115,6 @@ class Isolation:
     def _running(self) -> Any:
         if self._actor is None:
             remote = ray.remote(num_cpus=1, max_restarts=0)(IsolatedWorker)
-            self._actor = remote.options(name=None).remote(self.job)
-            ray.get(self._actor.ready.remote(), timeout=_START_SECONDS)
+            self._actor = remote.remote(self.job)
+            ray.get(self._actor.open.remote(), timeout=_START_SECONDS)
         return self._actor

@@ -14,7 +14,10 @@ _EVENT_WIDTH: Final = 100
 _LINE_WIDTH: Final = 120
 _LINE: Final = "rgba(128,128,128,.35)"
 _MUTED: Final = "opacity:.7"
-_CELL: Final = f"padding:.2em .8em .2em 0;border-bottom:1px solid {_LINE};text-align:left;white-space:nowrap"
+_CELL: Final = f"padding:.2em .8em .2em 0;border-bottom:1px solid {_LINE};text-align:left;vertical-align:top"
+_SHORT: Final = f"{_CELL};white-space:nowrap"
+_LONG: Final = f"{_CELL};min-width:16em;max-width:36em;overflow-wrap:anywhere"
+_LONG_COLUMNS: Final = ("error", "event")
 _BAR: Final = {"emitted": "#2f9e6e", "dropped": "#9a9a9a", "rejected": "#d9534f"}
 
 
@@ -156,13 +159,17 @@ def _html_section(section: _Section) -> str:
 
 
 def _html_table(section: _Section) -> str:
-    head = _html_cells("th", section.header)
-    rows = "".join(f"<tr>{_html_cells('td', line)}</tr>" for line in section.lines)
+    # Tables do not inherit colours on pages without a doctype.
+    look = "border-collapse:collapse;color:inherit;font-size:.92em;margin:.3em 0"
+    styles = [_LONG if name in _LONG_COLUMNS else _SHORT for name in section.header]
+    head = _html_cells("th", section.header, styles)
+    rows = "".join(f"<tr>{_html_cells('td', line, styles)}</tr>" for line in section.lines)
     return (
-        '<div style="overflow-x:auto"><table style="border-collapse:collapse;font-size:.92em;margin:.3em 0">'
+        f'<div style="overflow-x:auto"><table style="{look}">'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
-def _html_cells(tag: str, texts: tuple[str, ...]) -> str:
-    return "".join(f'<{tag} style="{_CELL}">{escape(text)}</{tag}>' for text in texts)
+def _html_cells(tag: str, texts: tuple[str, ...], styles: list[str]) -> str:
+    cells = zip(texts, styles, strict=True)
+    return "".join(f'<{tag} style="{style}">{escape(text)}</{tag}>' for text, style in cells)
