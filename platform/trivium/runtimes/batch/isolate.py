@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import ray
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from trivium.connectors.parquet_source import Unit
 from trivium.engine.outcomes import merge_counts
@@ -106,9 +106,14 @@ class Isolation:
             self.close()
             return None, "worker_hung"
         except RayTaskError as error:
-            # What the worker raised, be it a bug of ours, is not the record's doing: it is no reason to halve.
-            raise UnitFailed(str(error.cause)) from error
-        except RayActorError:
+            cause = error.cause
+            if isinstance(cause, MemoryError):
+                self.close()
+                return None, "worker_died"
+            # What else the worker raised, be it a bug of ours, is not the record's doing: no reason to halve.
+            known = isinstance(cause, TriviumError)
+            raise UnitFailed(str(cause) if known else f"{type(cause).__name__}: {cause}") from error
+        except RayError:
             self._actor = None
             return None, "worker_died"
 
