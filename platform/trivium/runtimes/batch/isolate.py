@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from trivium.connectors.parquet_source import Unit
+from trivium.contract.errors import TriviumError
 from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
