@@ -70,17 +70,22 @@ class EnrichmentStep:
         """The fact for each event.
 
         Raises:
-            RunError: the lookup stayed unavailable and the pipeline says `unavailable: fail`.
+            RunError: the lookup stayed unavailable and the pipeline says `unavailable: fail`, or it failed otherwise.
         """
         keys = inputs.key(self._key).dictionary_encode()
         null_keys = pc.is_null(keys)
-        answer = self._answer(keys.dictionary)
-        if answer is None:
-            index = pa.nulls(len(keys), pa.int32())
-            return Fact(self._empty, index, null_keys, unavailable=True)
-        columns = [answer.rows.column(spec.wire) for spec in self._fields]
-        rows = pa.RecordBatch.from_arrays(columns, schema=pa.schema([spec.arrow for spec in self._fields]))
-        return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False)
+        try:
+            answer = self._answer(keys.dictionary)
+            if answer is None:
+                return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=True)
+            columns = [answer.rows.column(spec.wire) for spec in self._fields]
+            rows = pa.RecordBatch.from_arrays(columns, schema=self._empty.schema)
+            return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False)
+        except (RunError, MemoryError):
+            raise
+        except Exception as error:
+            message = f"lookup {self._use.name} gave no usable answer: {type(error).__name__}: {error}"
+            raise RunError(message) from error
 
     def structs(self, fact: Fact) -> list[Any]:
         """The fact as one struct (or None) an event; equal rows share a struct."""

@@ -1,0 +1,238 @@
+"""Facts an executor declares: what is asked, how answers are aligned, and what happens when there is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from tests.engine.doors import raw
+from tests.engine.flows import Item, Line, emitted, every, items, line, lines, rejects
+from tests.engine.manual_clock import ManualClock
+from trivium import Enrichment, Executor, RetryPolicy, Row
+from trivium.config.in_memory import pipeline_of
+from trivium.config.pipeline import Pipeline
+from trivium.contract.clock import Deadline
+from trivium.contract.errors import LookupAnswerError, LookupUnavailable, RunError
+from trivium.contract.lookup import Answer
+from trivium.engine.worker import Worker
+
+POLICY = RetryPolicy(attempts=3, first_delay_seconds=1.0, factor=2.0, deadline_seconds=60.0)
+
+
+class Plane(Row):
+    seats: int
+    maker: str | None = None
+
+
+@dataclass
+class Planes:
+    """A lookup over two planes, in an order and with a row beside them that nobody asked for."""
+
+    failures: int = 0
+    error: Exception = field(default_factory=lambda: LookupUnavailable("down"))
+    asked: list[list[Any]] = field(default_factory=list)
+    rows = pa.RecordBatch.from_pydict(
+        {"seats": [1, 200, 100], "maker": ["Nobody", None, "Airbus"], "x": [0, 0, 0]},
+        schema=pa.schema([pa.field("seats", pa.int64(), nullable=False), ("maker", pa.string()), ("x", pa.int8())]),
+    )
+
+    def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
+        self.asked.append(keys.to_pylist())
+        assert deadline.remaining() <= POLICY.deadline_seconds
+        if len(self.asked) <= self.failures:
+            raise self.error
+        return Answer(self.rows, pc.index_in(keys, pa.array(["Nobody", "b", "a"])))
+
+
+def executors(missing: Any = "null") -> dict[str, type[Executor[Any, Any]]]:
+    class Rows(Executor[Item, Line]):
+        plane = Enrichment(Plane, key="key", missing=missing)
+
+        def process(self, event: Item, plane: Plane | None) -> Line:
+            return line(event, n=-1 if plane is None else plane.seats)
+
+    class Columns(Executor[Item, Line]):
+        plane = Enrichment(Plane, key="key", missing=missing)
+
+        def process_batch(self, events: pa.RecordBatch, plane: pa.RecordBatch) -> Any:
+            assert plane.num_rows == events.num_rows
+            seats = pc.fill_null(plane.column("seats"), -1)
+            made = lines(events)
+            return made.set_column(made.schema.get_field_index("n"), "n", seats), every(events.num_rows)
+
+    return {"row": Rows, "column": Columns}
+
+
+def worker(executor: Any, planes: Planes, unavailable: Any = "fail", clock: ManualClock | None = None) -> Worker:
+    pipeline = pipeline_of([executor], retry=POLICY)
+    for name, bound in pipeline.lookups.items():
+        config = bound.config.model_copy(update={"unavailable": unavailable})
+        pipeline.lookups[name] = type(bound)(name, config, bound.retry, bound.columns, bound.key_type)  # type: ignore[index]
+    assert isinstance(pipeline, Pipeline)
+    return Worker(pipeline, dict.fromkeys(pipeline.lookups, planes), clock or ManualClock())
+
+
+def keyed(*keys: str | None) -> Any:
+    return raw(*(json.dumps({"event_type": "item", "n": n, "key": key}).encode() for n, key in enumerate(keys)))
+
+
+FORMS = pytest.mark.parametrize("form", ["row", "column"])
+
+
+@FORMS
+def test_rows_are_aligned_and_each_key_is_asked_once(form: str) -> None:
+    planes = Planes()
+    out = worker(executors()[form], planes).run(keyed("a", "b", None, "a", "zz", "b"))
+    assert emitted(out) == [100, 200, -1, 100, -1, 200]
+    assert planes.asked == [["a", "b", "zz"]]
+
+
+@FORMS
+def test_null_is_written_down_where_it_was_not_a_plain_hit(form: str) -> None:
+    out = worker(executors("null")[form], Planes()).run(keyed("a", None, "zz"))
+    assert emitted(out, "_enrichments") == [None, '{"plane":"null_key"}', '{"plane":"missing"}']
+
+
+@FORMS
+def test_drop(form: str) -> None:
+    out = worker(executors("drop")[form], Planes()).run(keyed(None, "a", "zz", "b"))
+    assert rejects(out) == {}
+    assert out.dropped["item"].tolist() == [0, 2]
+    assert emitted(out) == [100, 200]
+    assert emitted(out, "_enrichments") == [None, None]
+
+
+@FORMS
+def test_reject(form: str) -> None:
+    out = worker(executors("reject")[form], Planes()).run(keyed(None, "a", "zz", "b"))
+    assert {row: (r.stage, r.reason, r.error) for row, r in rejects(out).items()} == {
+        0: ("enrich", "enrichment_null_key", "enrichment plane: the event's key is null"),
+        2: ("enrich", "enrichment_missing", "enrichment plane: plane has no row for the event's key"),
+    }
+    assert emitted(out) == [100, 200]
+
+
+@FORMS
+def test_nobody_left(form: str) -> None:
+    out = worker(executors("drop")[form], Planes()).run(keyed(None, "zz"))
+    assert (rejects(out), emitted(out), out.dropped["item"].tolist()) == ({}, [], [0, 1])
+
+
+@FORMS
+def test_an_unavailable_lookup_is_tried_again(form: str) -> None:
+    planes, clock = Planes(failures=2), ManualClock()
+    assert emitted(worker(executors()[form], planes, clock=clock).run(keyed("a"))) == [100]
+    assert (len(planes.asked), clock.sleeps) == (3, [1.0, 2.0])
+
+
+def test_the_wait_a_lookup_asks_for_is_honoured() -> None:
+    planes, clock = Planes(failures=1, error=LookupUnavailable("busy", retry_after=7.0)), ManualClock()
+    worker(executors()["row"], planes, clock=clock).run(keyed("a"))
+    assert clock.sleeps == [7.0]
+
+
+def test_a_lookup_that_stays_away_fails_the_run() -> None:
+    planes, clock = Planes(failures=99), ManualClock()
+    with pytest.raises(RunError, match="lookup plane stayed unavailable: down") as raised:
+        worker(executors()["row"], planes, "fail", clock).run(keyed("a"))
+    assert "lookups.plane.unavailable" in str(raised.value)
+    assert isinstance(raised.value.__cause__, LookupUnavailable)
+    assert clock.sleeps == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("error", [LookupAnswerError("two rows for a"), ConnectionError("no route"), KeyError("seats")])
+def test_a_lookup_that_is_wrong_fails_the_run_at_once(error: Exception) -> None:
+    clock = ManualClock()
+    with pytest.raises(RunError, match="lookup plane") as raised:
+        worker(executors()["row"], Planes(failures=99, error=error), "missing", clock).run(keyed("a"))
+    assert raised.value.__cause__ is error
+    assert clock.sleeps == []
+
+
+UNAVAILABLE: dict[str, tuple[list[int], list[int], list[int]]] = {
+    "null": ([-1, -1], [], []),
+    "drop": ([], [0, 1], []),
+    "reject": ([], [], [0, 1]),
+}
+
+
+@FORMS
+@pytest.mark.parametrize("missing", UNAVAILABLE)
+def test_unavailable_may_count_as_missing(form: str, missing: str) -> None:
+    kept, dropped, rejected = UNAVAILABLE[missing]
+    out = worker(executors(missing)[form], Planes(failures=99), "missing").run(keyed("a", None))
+    found = rejects(out)
+    assert (emitted(out), list(found)) == (kept, rejected)
+    assert [row for rows in out.dropped.values() for row in rows] == dropped
+    if kept:
+        assert emitted(out, "_enrichments") == ['{"plane":"unavailable"}', '{"plane":"null_key"}']
+    if rejected:
+        assert [found[row].reason for row in rejected] == ["enrichment_unavailable", "enrichment_null_key"]
+
+
+class Pair(Item, tag="item"):
+    second: str | None = None
+
+
+def test_two_enrichments_on_one_lookup_and_parameters_in_any_order() -> None:
+    class Both(Executor[Pair, Line]):
+        first_plane = Enrichment(Plane, key="key", lookup="plane", missing="null")
+        second_plane = Enrichment(Plane, key="second", lookup="plane", missing="null")
+
+        def process(self, event: Pair, second_plane: Plane | None, first_plane: Plane | None) -> Line:
+            first = first_plane.seats if first_plane else 0
+            return line(event, n=1000 * first + (second_plane.seats if second_plane else 0))
+
+    planes = Planes()
+    out = worker(Both, planes).run(items([0, 1], key="a", second="b"))
+    assert emitted(out) == [100_200, 100_200]
+    assert planes.asked == [["a"], ["b"]]
+    one = worker(Both, Planes()).run(items([0], key=None, second="zz"))
+    assert emitted(one, "_enrichments") == ['{"first_plane":"null_key","second_plane":"missing"}']
+
+
+def test_an_event_the_first_enrichment_dropped_asks_nothing_of_the_second() -> None:
+    class Both(Executor[Pair, Line]):
+        one = Enrichment(Plane, key="key", missing="drop")
+        two = Enrichment(Plane, key="second", missing="null")
+
+        def process(self, event: Pair, one: Plane, two: Plane | None) -> Line:
+            return line(event, n=one.seats)
+
+    planes = Planes()
+    records = [{"event_type": "item", "n": 0, "key": "zz", "second": "q"}, {"event_type": "item", "n": 1, "key": "a"}]
+    out = worker(Both, planes).run(raw(*(json.dumps(record).encode() for record in records)))
+    assert emitted(out) == [100]
+    assert "q" not in planes.asked[1]
+
+
+def test_what_is_not_accepted_is_not_looked_up() -> None:
+    class Some(executors()["row"]):  # type: ignore[misc]
+        def accepts(self, event: Item) -> bool:
+            return event.key == "a"
+
+    planes = Planes()
+    worker(Some, planes).run(keyed("a", "b"))
+    worker(Some, planes).run(keyed("b"))
+    assert planes.asked == [["a"]]
+
+
+def test_events_with_one_key_share_one_fact() -> None:
+    seen: list[Any] = []
+
+    class Keeps(Executor[Item, Line]):
+        plane = Enrichment(Plane, key="key")
+
+        def process(self, event: Item, plane: Plane) -> Line:
+            seen.append(plane)
+            return line(event)
+
+    worker(Keeps, Planes()).run(keyed("a", "b", "a"))
+    assert seen[0] is seen[2]
+    assert (seen[0].seats, seen[0].maker) == (100, "Airbus")
+    assert isinstance(seen[0], Plane)
