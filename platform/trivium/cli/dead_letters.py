@@ -32,7 +32,7 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
     chosen = letters.chosen(letters.read_letters(tables_of(table_or_config)), reason, event_type)
     groups = letters.grouped(chosen)
     if output_format == "json":
-        click.echo(json.dumps([group.as_json() for group in groups], ensure_ascii=False, indent=2))
+        click.echo(json.dumps([group.as_json() for group in groups], indent=2))
         return
     if groups:
         header = ("event type", "stage", "reason", "count", "first", "last", "error of the first")
@@ -58,6 +58,6 @@ def show(table_or_config: str, place: str, output_format: str) -> None:
 
     letter = letters.at_place(letters.read_letters(tables_of(table_or_config)), place)
     if output_format == "json":
-        click.echo(json.dumps(letter, ensure_ascii=False, indent=2))
+        click.echo(json.dumps(letter, indent=2))
         return
     facts((name, "-" if value is None else str(value)) for name, value in letter.items())

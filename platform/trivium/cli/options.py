@@ -13,7 +13,7 @@ from trivium.cli.problems import FORMAT
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-class Day(click.ParamType):
+class Day(click.ParamType[date]):
     """A UTC day."""
 
     name = "day"
@@ -26,7 +26,7 @@ class Day(click.ParamType):
             self.fail(f"expected a day such as 2013-01-31, got {value!r}", param, ctx)
 
 
-class Moment(click.ParamType):
+class Moment(click.ParamType[datetime]):
     """A moment; without an offset it is UTC."""
 
     name = "time"

@@ -26,12 +26,12 @@ _LINEAGE = "_"
     "--limit", type=click.IntRange(min=0), help=f"Rows to show or write; default: {_FIRST}, or all to a file."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="File to write: .parquet, .csv or .json.")
-def read(  # noqa: PLR0913 - one parameter an option of the command
+def read(
     table: str, version: int | None, as_of: datetime | None, sql: str | None, limit: int | None, output: Path | None
 ) -> None:
-    """Read a table: one row per identity, by the merge policy of batch and streaming.
+    """Read the rows of a table that count.
 
-    TABLE is the table's path, or a pipeline file. Columns that start with _ say where a row came from; they are
+    One row per identity, by the merge policy of batch and streaming. TABLE is the table's path, or a pipeline file. Columns that start with _ say where a row came from; they are
     written to files and left out on the screen.
     """
     from trivium.operations import reading, tables

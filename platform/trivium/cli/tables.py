@@ -21,7 +21,7 @@ def show_table(header: Sequence[str], rows: Iterable[Sequence[str]], figures: It
     from rich.table import Table
 
     right = set(figures)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     for index, name in enumerate(header):
         table.add_column(name, justify="right" if index in right else "left", overflow="fold")
     for row in rows:

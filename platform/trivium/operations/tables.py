@@ -37,7 +37,7 @@ def tables_of(named: str, environ: Mapping[str, str] = os.environ) -> Tables:
     """
     if Path(named).suffix in (".yaml", ".yml"):
         return _of_file(Path(named), environ)
-    bare = named.rstrip("/")
+    bare = named.rstrip("/") if "://" in named else os.path.abspath(named)
     table = bare.removesuffix(_SUFFIX)
     return Tables(table, f"{table}{_SUFFIX}")
 

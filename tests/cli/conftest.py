@@ -1,0 +1,52 @@
+"""A small shop of three days, as a project a person would have, and its command line."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli import shop
+from tests.cli.terminal import Trivium
+
+
+@pytest.fixture(autouse=True)
+def own_executors() -> Iterator[None]:
+    """Each test imports its own project's `executors`; afterwards those of the others are as they were."""
+    path = list(sys.path)
+    known = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "executors"}
+    yield
+    sys.path[:] = path
+    for name in [name for name in sys.modules if name.split(".")[0] == "executors"]:
+        del sys.modules[name]
+    sys.modules.update(known)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shop nobody has run yet; the current folder."""
+    root = shop.make(tmp_path)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, ray_cluster: str) -> tuple[Path, str]:
+    """A shop whose batch ran, and what the run printed. Tests only read it."""
+    root = shop.make(tmp_path_factory.mktemp("finished"))
+    done = Trivium()("run", "batch", str(root / "configs" / "shop.yaml"))
+    assert done.exit_code == 0, done.output
+    return root, done.stdout
+
+
+@pytest.fixture
+def ran(finished: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The finished shop; the current folder."""
+    monkeypatch.chdir(finished[0])
+    return finished[0]
+
+
+@pytest.fixture
+def trivium() -> Trivium:
+    """The command line."""
+    return Trivium()
