@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -118,6 +119,8 @@ def _field(spec: ms.Field, where: str) -> FieldSpec:
         raise ContractError(f"{where} has a default factory", hint="a plain immutable default, such as None or ()")
     info, nullable = _without_none(spec.type, where)
     default = None if spec.default is msgspec.NODEFAULT else spec.default
+    if isinstance(default, datetime) and default.tzinfo is None:
+        raise ContractError(f"{where} has a default without a time zone", hint="datetime(…, tzinfo=UTC)")
     return FieldSpec(spec.name, spec.encode_name, _type(info, {}, where), nullable, spec.required, default)
 
 
