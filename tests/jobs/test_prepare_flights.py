@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pytest
 
-from jobs import prepare_flights
+from jobs import flight_records, prepare_flights
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def typed(archive: Path) -> pa.Table:
 
 @pytest.fixture(scope="module")
 def flights() -> pa.Table:
-    return prepare_flights.read_flights(prepare_flights.find_source())
+    return flight_records.read_flights(flight_records.find_source())
 
 
 def raw_lines(archive: Path) -> Iterator[dict[str, Any]]:
@@ -86,7 +86,7 @@ def test_a_diverted_flight_departed_and_did_not_arrive(typed: pa.Table) -> None:
 
 def test_scheduled_times_follow_daylight_saving(typed: pa.Table, flights: pa.Table) -> None:
     """The source's own UTC hour is the oracle: the step derives its times from the local clock and never reads it."""
-    ids = prepare_flights.flight_id(flights)
+    ids = flight_records.flight_id(flights)
     oracle = pc.add(flights["time_hour"], pc.multiply(flights["minute"], 60).cast(pa.duration("s")))
     expected = pa.table({"flight_id": ids, "expected": oracle})
     joined = typed.select(["flight_id", "scheduled"]).join(expected, "flight_id")
@@ -101,7 +101,7 @@ def test_scheduled_times_follow_daylight_saving(typed: pa.Table, flights: pa.Tab
 def test_five_in_the_morning_on_the_days_the_clocks_change(month: int, day: int, utc_hour: int) -> None:
     flights = pa.table({"year": [2013], "month": [month], "day": [day], "sched_dep_time": [500], "origin": ["JFK"]})
     airports = pa.table({"faa": ["JFK"], "tzone": ["America/New_York"]})
-    (scheduled,) = prepare_flights.scheduled_utc(flights, airports).to_pylist()
+    (scheduled,) = flight_records.scheduled_utc(flights, airports).to_pylist()
     assert scheduled == datetime(2013, month, day, utc_hour, tzinfo=UTC)
 
 
@@ -125,7 +125,7 @@ def test_raw_lines_say_what_the_typed_rows_say_in_the_same_order(archive: Path, 
     text = pc.strftime(rows["scheduled"].cast(pa.timestamp("s", "UTC")), format="%Y-%m-%dT%H:%M:%SZ")
     rows = rows.set_column(2, "scheduled", text).to_pylist()
     for line, row in zip(raw_lines(archive), rows, strict=True):
-        assert list(line) == prepare_flights.FIELDS[row["event_type"]]
+        assert list(line) == flight_records.FIELDS[row["event_type"]]
         assert line | {name: line.get(name) for name in optional} == row
 
 
@@ -161,18 +161,18 @@ def test_a_folder_made_from_another_source_is_replaced_whole(archive: Path, tmp_
 
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
-    with pytest.raises(prepare_flights.PreparationError, match="name another folder"):
+    with pytest.raises(flight_records.PreparationError, match="name another folder"):
         prepare_flights.prepare(tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
 def test_another_edition_of_the_source_is_refused() -> None:
     events = pa.table({"event_type": ["departure", "departure", "arrival"]})
-    with pytest.raises(prepare_flights.PreparationError, match=r"got \{'departure': 2, 'arrival': 1\}"):
-        prepare_flights.check_counts(events)
+    with pytest.raises(flight_records.PreparationError, match=r"got \{'departure': 2, 'arrival': 1\}"):
+        flight_records.check_counts(events)
 
 
 def test_a_flight_listed_twice_is_refused(flights: pa.Table) -> None:
     twice = pa.concat_tables([flights.slice(0, 3), flights.slice(2, 1)])
-    with pytest.raises(prepare_flights.PreparationError, match="got 3 for 4 flights"):
-        prepare_flights.flight_id(twice)
+    with pytest.raises(flight_records.PreparationError, match="got 3 for 4 flights"):
+        flight_records.flight_id(twice)
