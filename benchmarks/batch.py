@@ -1,7 +1,8 @@
 """`./dev bench batch`: query 14 over NEXMark bids on the batch road, beside Ray Data, two plain processes and Polars.
 
 Every contender runs in a fresh process, warmed up; rounds go through all of them in turn, and figures are medians of
-the rounds. No figure is shown unless all outputs hold the same rows. Other work on the machine is in the figures.
+the rounds. No figure is shown unless all outputs hold the same rows. Walls count only on an idle machine: the column
+`others' CPU s` says how idle it was.
 """
 
 from __future__ import annotations

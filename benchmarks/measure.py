@@ -33,7 +33,8 @@ class Measurement:
     """One run of a contender.
 
     `start_up_seconds` is from the process's start to the end of a warm-up run, `fixed_seconds` a run on the tiny input
-    after that, the rest the run itself: wall and CPU of the whole process tree, and the most memory it held.
+    after that, the rest the run itself: wall and CPU of the whole process tree, the most memory it held, and the CPU the
+    machine spent on everything else meanwhile.
     """
 
     form: str
@@ -43,6 +44,7 @@ class Measurement:
     wall_seconds: float
     cpu_seconds: float
     peak_bytes: int
+    others_cpu_seconds: float
     fingerprint: Fingerprint
 
 
@@ -58,7 +60,17 @@ def measure(form: str, name: str, tiny: Bids, bids: Bids, scratch: Path) -> Meas
     usage = meter.usage()
     proof = fingerprint(scratch / "output")
     shutil.rmtree(scratch)
-    return Measurement(form, name, start_up, fixed, wall, usage.cpu_seconds, usage.peak_bytes, proof)
+    return Measurement(
+        form=form,
+        contender=name,
+        start_up_seconds=start_up,
+        fixed_seconds=fixed,
+        wall_seconds=wall,
+        cpu_seconds=usage.cpu_seconds,
+        peak_bytes=usage.peak_bytes,
+        others_cpu_seconds=usage.others_cpu_seconds,
+        fingerprint=proof,
+    )
 
 
 def _folder(form: str, bids: Bids) -> Path:

@@ -15,10 +15,14 @@ _Key = tuple[int, float]
 
 @dataclass(frozen=True)
 class Usage:
-    """What a stretch of time cost. `peak_bytes` sums resident sets, so shared pages count once a process."""
+    """What a stretch of time cost. `peak_bytes` sums resident sets, so shared pages count once a process.
+
+    `others_cpu_seconds` is what the machine spent on everything else meanwhile: wall times suffer from it.
+    """
 
     cpu_seconds: float
     peak_bytes: int
+    others_cpu_seconds: float
 
 
 class TreeMeter:
@@ -33,12 +37,14 @@ class TreeMeter:
         self._seen: dict[_Key, float] = {}
         self._before: dict[_Key, float] = {}
         self._peak = 0
+        self._machine = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> TreeMeter:
         self._look()
         self._before = dict(self._seen)
+        self._machine = -_machine_seconds()
         self._thread.start()
         return self
 
@@ -48,10 +54,12 @@ class TreeMeter:
         self._done.set()
         self._thread.join()
         self._look()
+        self._machine += _machine_seconds()
 
     def usage(self) -> Usage:
-        """CPU seconds since entering, and the most memory seen."""
-        return Usage(sum(self._seen.values()) - sum(self._before.values()), self._peak)
+        """What was used between entering and leaving."""
+        spent = sum(self._seen.values()) - sum(self._before.values())
+        return Usage(spent, self._peak, max(0.0, self._machine - spent))
 
     def _watch(self) -> None:
         while not self._done.wait(_INTERVAL_SECONDS):
@@ -68,3 +76,9 @@ class TreeMeter:
             except psutil.NoSuchProcess:
                 continue
         self._peak = max(self._peak, memory)
+
+
+def _machine_seconds() -> float:
+    """CPU seconds the machine has worked since it started."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0))

@@ -30,6 +30,7 @@ class Figures:
     wall_seconds: float
     cpu_seconds: float
     peak_bytes: int
+    others_cpu_seconds: float
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ def figures(runs: Sequence[Measurement], rows: int) -> Figures:
         wall_seconds=middle("wall_seconds"),
         cpu_seconds=middle("cpu_seconds"),
         peak_bytes=int(middle("peak_bytes")),
+        others_cpu_seconds=middle("others_cpu_seconds"),
     )
 
 
@@ -103,7 +105,9 @@ def show(found: Sequence[Figures], goals: Sequence[Goal], where: dict[str, Any])
 
 
 def _figures(found: Sequence[Figures]) -> Table:
-    table = Table("form", "contender", "rows", "wall s", "rows/s", "CPU s", "peak MB", "fixed s", "start-up s")
+    table = Table(
+        "form", "contender", "rows", "wall s", "rows/s", "CPU s", "others' CPU s", "peak MB", "fixed s", "start-up s"
+    )
     for column in table.columns[2:]:
         column.justify = "right"
     for each in found:
@@ -119,6 +123,7 @@ def _cells(each: Figures) -> tuple[str, ...]:
         f"{each.wall_seconds:.2f}",
         f"{each.rows / each.wall_seconds:,.0f}",
         f"{each.cpu_seconds:.2f}",
+        f"{each.others_cpu_seconds:.2f}",
         f"{each.peak_bytes / 1e6:,.0f}",
         f"{each.fixed_seconds:.2f}",
         f"{each.start_up_seconds:.1f}",

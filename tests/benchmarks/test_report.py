@@ -12,7 +12,7 @@ from benchmarks.report import Figures, Goal, as_json
 
 
 def took(form: str, contender: str, wall: float, rows: int = 10, fixed: float = 1.0) -> tuple:
-    each = Figures(form, contender, rows, 5.0, fixed, wall, 2 * wall, 1 << 20)
+    each = Figures(form, contender, rows, 5.0, fixed, wall, 2 * wall, 1 << 20, 0.0)
     return ((form, contender), rows), each
 
 
