@@ -12,6 +12,7 @@ from trivium.delivery import dead_letters
 
 DAYS, ROWS = 8, 500
 TOTAL = DAYS * ROWS
+BAD = {7: "raise", 1234: "raise", 99: "drop"}
 STEPS = [
     "dead_letters.before_commit",
     "dead_letters.after_commit",
@@ -23,7 +24,7 @@ STEPS = [
 @pytest.fixture
 def project(tmp_path: Path, ray_cluster: str) -> Project:
     made = Project(tmp_path, ray_cluster)
-    made.write_days(DAYS, ROWS, {7: "raise", 1234: "raise", 99: "drop"})
+    made.write_days(DAYS, ROWS, BAD)
     return made
 
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 
 from tests.faults.project import EXECUTOR, ROW, Project
 from trivium.delivery import dead_letters
@@ -130,7 +131,7 @@ def _compact(project: Project) -> int:
     """Compact if there is anything to compact; how many compactions were committed."""
     try:
         metrics = DeltaTable(project.table).optimize.compact()
-    except Exception:
+    except DeltaError:
         return 0
     return int(metrics["numFilesRemoved"] > 0)
 
