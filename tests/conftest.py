@@ -22,7 +22,7 @@ def ray_cluster(repository: Path) -> Iterator[str]:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     environment = {"env_vars": {"PYTHONPATH": str(repository / "platform")}}
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    context = ray.init(num_cpus=2, runtime_env=environment, **options)
+    context = ray.init("local", num_cpus=2, runtime_env=environment, **options)
     yield context.address_info["gcs_address"]
     ray.shutdown()
 

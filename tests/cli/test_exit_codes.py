@@ -78,7 +78,7 @@ def test_an_interrupt_ends_in_130(project: Path) -> None:
 def test_a_bug_says_that_it_is_one(
     asked: tuple[str, ...], project: Path, trivium: Trivium, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(**_: object) -> None:
         raise KeyError("surprise")
 
     monkeypatch.setattr(read.read, "callback", broken)

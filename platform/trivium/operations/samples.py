@@ -58,6 +58,16 @@ class _Ran:
     def stable(self) -> bool:
         return (self.alone.rows, self.alone.rejected) == (self.among_others.rows, self.among_others.rejected)
 
+    @property
+    def foreign(self) -> bool:
+        """Whether the event is of another type: dropped, but not by this executor."""
+        return self.alone.rejected is None and bool(self.alone.note)
+
+    @property
+    def settled(self) -> bool:
+        """Whether there is an outcome that can be written down."""
+        return self.stable and not self.foreign
+
 
 class _Check:
     """The samples of one executor."""
@@ -78,8 +88,8 @@ class _Check:
     def update(self) -> TypeCheck:
         ran, problems = self._run()
         differing = [each for each in ran if self._differences(each)]
-        problems += [text for each in differing if not each.stable for text in self._differences(each)]
-        changed = {each.sample.line: each.alone for each in differing if each.stable}
+        problems += [text for each in differing if not each.settled for text in self._differences(each)]
+        changed = {each.sample.line: each.alone for each in differing if each.settled}
         if changed:
             write_outcomes(self._file, changed)
         return self._result(len(ran), problems, tuple(changed))
@@ -146,10 +156,10 @@ class _Check:
             message = f"alone {_shown(ran.alone)}, among the other samples {_shown(ran.among_others)}"
             return [f"{place}: {message}: rows may not depend on their neighbours"]
         expected, got = ran.sample.expected, ran.alone
+        if ran.foreign:
+            return [f"{place}: {got.note}, so it is no sample of this executor"]
         if expected is None:
             return [f"{place}: no outcome is written (got {_shown(got)}); trivium check --update writes it"]
-        if got.note and not expected.rejected and not got.rejected:
-            return [f"{place}: {got.note}, so it is no sample of this executor"]
         if (len(expected.rows), expected.rejected) != (len(got.rows), got.rejected):
             return [f"{place}: expected {expected.kind}, got {_shown(got)}"]
         return [f"{place}: {text}" for text in self._row_differences(expected, got)]
