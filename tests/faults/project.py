@@ -87,7 +87,7 @@ except TriviumError as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(1)
 total = report.total
-print(json.dumps({
+print("REPORT", json.dumps({
     "version": report.version, "generation": report.generation, "reused": report.units_reused, "units": report.units,
     "read": total.read, "rows": total.emitted_rows, "dropped": total.dropped, "rejected": total.rejected,
 }))
@@ -161,7 +161,8 @@ class Project:
     def finish(self, process: subprocess.Popen[str], timeout: float = 240.0) -> Outcome:
         """Wait for a driver's end."""
         out, said = process.communicate(timeout=timeout)
-        report = json.loads(out.splitlines()[-1]) if process.returncode == 0 else {}
+        reports = [line.removeprefix("REPORT ") for line in out.splitlines() if line.startswith("REPORT ")]
+        report = json.loads(reports[0]) if process.returncode == 0 else {}
         return Outcome(process.returncode, report, said)
 
     def run(self, **environ: str) -> Outcome:
