@@ -1,25 +1,12 @@
 """A small shop of three days, as a project a person would have, and its command line."""
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli import shop
 from tests.cli.terminal import Trivium
-
-
-@pytest.fixture(autouse=True)
-def own_executors() -> Iterator[None]:
-    """Each test imports its own project's `executors`; afterwards those of the others are as they were."""
-    path = list(sys.path)
-    known = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "executors"}
-    yield
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.split(".")[0] == "executors"]:
-        del sys.modules[name]
-    sys.modules.update(known)
+from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
 
 
 @pytest.fixture
