@@ -33,8 +33,8 @@ class Measurement:
     """One run of a contender.
 
     `start_up_seconds` is from the process's start to the end of a warm-up run, `fixed_seconds` a run on the tiny input
-    after that, the rest the run itself: wall and CPU of the whole process tree, the most memory it held, and the CPU the
-    machine spent on everything else meanwhile.
+    after that, the rest the run itself: wall and CPU of the whole process tree, the most memory it held, and the CPU
+    the machine spent on everything else meanwhile.
     """
 
     form: str

@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Literal
 
-from benchmarks.peers import WORKERS, Run
+from benchmarks.local_ray import local_ray
+from benchmarks.peers import Run
 from trivium.config.compile import compile_file
 from trivium.runtimes.batch.run import run_batch
-from trivium.runtimes.cluster import connected
 
 Form = Literal["row", "column", "json"]
 
@@ -27,21 +27,21 @@ _PIPELINES: Final = {
 @contextmanager
 def column_form() -> Iterator[Run]:
     """The executor in column form."""
-    with connected(None, WORKERS):
+    with local_ray():
         yield partial(run_trivium, "column")
 
 
 @contextmanager
 def row_form() -> Iterator[Run]:
     """The executor in row form."""
-    with connected(None, WORKERS):
+    with local_ray():
         yield partial(run_trivium, "row")
 
 
 @contextmanager
 def json_form() -> Iterator[Run]:
     """The executor in row form over JSON bytes."""
-    with connected(None, WORKERS):
+    with local_ray():
         yield partial(run_trivium, "json")
 
 

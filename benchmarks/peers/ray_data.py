@@ -14,10 +14,10 @@ import ray
 import ray.data
 
 from benchmarks.by_hand import COLUMNS, column_rows
-from benchmarks.peers import WORKERS, Run
+from benchmarks.local_ray import local_ray
+from benchmarks.peers import Run
 from benchmarks.q14.bid import BidOptions
 from benchmarks.q14.row.executors.bid.executor import time_type
-from trivium.runtimes.cluster import connected
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OPTIONS = BidOptions()
@@ -39,7 +39,7 @@ def row_form() -> Iterator[Run]:
 
 @contextmanager
 def _ray() -> Iterator[None]:
-    with connected(None, WORKERS):
+    with local_ray():
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
