@@ -14,6 +14,7 @@ from trivium.contract.errors import SourceError
 from trivium.delivery.storage import Storage, StoredFile
 
 _THREADS: Final = 16
+_READ_AHEAD_BYTES: Final = 1 << 20
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -87,7 +88,7 @@ def open_parquet(storage: Storage, path: str) -> pq.ParquetFile:
         SourceError: it is no whole Parquet file.
     """
     try:
-        return pq.ParquetFile(storage.open(path), pre_buffer=False)
+        return pq.ParquetFile(storage.open(path), pre_buffer=False, buffer_size=_READ_AHEAD_BYTES)
     except (pa.ArrowException, OSError) as error:
         raise _broken(storage, path, error) from error
 
@@ -130,9 +131,12 @@ def _group_day(storage: Storage, path: str, metadata: pq.FileMetaData, index: in
     at = next(i for i in range(group.num_columns) if group.column(i).path_in_schema == day_column)
     statistics = group.column(at).statistics
     low, high = (_day_text(statistics.min), _day_text(statistics.max)) if statistics else (None, None)
-    if low is None or low != high:
+    nulls = statistics.null_count if statistics else 0
+    if low is None or low != high or nulls:
+        without = f" and {nulls} rows without" if nulls else ""
         raise SourceError(
-            f"{storage.uri}/{path}, row group {index}: expected one day in column {day_column}, got {low} to {high}. "
+            f"{storage.uri}/{path}, row group {index}: expected one day in column {day_column}, "
+            f"got {low} to {high}{without}. "
             "Try: write the archive with one day a row group, or partition it by day"
         )
     return low
