@@ -11,19 +11,18 @@ from trivium.cli.main import program
 
 CONFIG = "configs/flights.yaml"
 DATA = Path("data/flights")
-TABLE = "data/tables/flights"
 STEPS = (
     ("the pipeline file, the executors and their samples", ("check", CONFIG)),
     ("what a run would do", ("plan", CONFIG)),
     ("the run", ("run", "batch", CONFIG)),
-    ("what the table holds now", ("read", TABLE, "--limit", "5")),
+    ("what the table holds now", ("read", CONFIG, "--limit", "5")),
 )
 NEXT = f"""
 Look next at
-  trivium dead-letters list {CONFIG}
-  trivium read {TABLE} --sql duckdb
+  .venv/bin/trivium dead-letters list {CONFIG}
+  .venv/bin/trivium read {CONFIG} --sql duckdb
   executors/departure/executor.py, {CONFIG}
-  trivium new executor TYPE"""
+  .venv/bin/trivium new executor TYPE"""
 
 
 def step(title: str, arguments: tuple[str, ...]) -> None:

@@ -31,8 +31,8 @@ def read(
 ) -> None:
     """Read the rows of a table that count.
 
-    One row per identity, by the merge policy of batch and streaming. TABLE is the table's path, or a pipeline file. Columns that start with _ say where a row came from; they are
-    written to files and left out on the screen.
+    One row per identity, by the merge policy of batch and streaming. TABLE is the table's path, or a pipeline file.
+    Columns that start with _ say where a row came from; they are written to files and left out on the screen.
     """
     from trivium.operations import reading, tables
 
