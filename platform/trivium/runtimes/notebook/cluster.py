@@ -24,7 +24,6 @@ from trivium.runtimes.notebook.shipment import Shipment, packed
 
 MAX_ACTORS: Final = 8
 MAX_BATCH_ROWS: Final = 65_536
-LOCAL: Final = "local"
 _LOCAL_CPUS: Final = 2
 
 
@@ -63,7 +62,7 @@ def run(
         RunError: the cluster cannot run it.
     """
     shipment = packed(executor, options.model_dump(), lookups)
-    with connected(None if address == LOCAL else address, _LOCAL_CPUS):
+    with connected(address, _LOCAL_CPUS):
         try:
             return _run(ray.put(shipment), data)
         except RayTaskError as error:
