@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from trivium.cli.problems import FORMAT
+
+if TYPE_CHECKING:
+    from trivium.runtimes.batch.prepare import BatchArguments
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -45,6 +48,22 @@ def window(command: CommandT) -> CommandT:
     end = click.option("--to", "end", type=Day(), help="Event day to end before (not included).")
     start = click.option("--from", "start", type=Day(), help="First event day (UTC); default: all of the source.")
     return start(end(command))
+
+
+def checked(arguments: BatchArguments) -> BatchArguments:
+    """The arguments of a run, if their window is one.
+
+    Raises:
+        ArgumentError: one side is missing, or the window is empty.
+    """
+    from trivium.contract.errors import RunError
+    from trivium.operations.errors import ArgumentError
+
+    try:
+        arguments.window()
+    except RunError as error:
+        raise ArgumentError(str(error)) from error
+    return arguments
 
 
 def output_format(command: CommandT) -> CommandT:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import output_format, window
+from trivium.cli.options import checked, output_format, window
 from trivium.cli.tables import facts
 from trivium.cli.text import plural, size, span
 
@@ -28,7 +28,7 @@ def plan(config: Path, start: date | None, end: date | None, output_format: str)
     from trivium.operations.planning import plan_batch
     from trivium.runtimes.batch.prepare import BatchArguments
 
-    found = plan_batch(compile_file(config), BatchArguments(start, end))
+    found = plan_batch(compile_file(config), checked(BatchArguments(start, end)))
     if output_format == "json":
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
     else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import Moment, window
+from trivium.cli.options import Moment, checked, window
 from trivium.cli.tables import facts, show_table
 from trivium.cli.text import plural
 
@@ -36,8 +36,7 @@ def batch(
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.run import run_batch
 
-    arguments = BatchArguments(start, end, complete_as_of, address)
-    arguments.window()
+    arguments = checked(BatchArguments(start, end, complete_as_of, address))
     _show(run_batch(compile_file(config), arguments), config)
 
 
