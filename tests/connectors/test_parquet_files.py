@@ -111,14 +111,14 @@ def test_each_row_group_has_its_own_day(tmp_path: Path) -> None:
 
 def test_several_days_in_a_row_group_are_refused(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", columns(4, day=[FIRST, FIRST, FIRST, SECOND]), rows_per_group=2)
-    with pytest.raises(SourceError, match="a.parquet, row group 1: expected one day in column day, got 2026-03-01 to"):
+    with pytest.raises(SourceError, match=r"a\.parquet, row group 1: expected one day in column day, got 2026"):
         footers(tmp_path, "day")
 
 
 @pytest.mark.parametrize("values", [[DAY, None], [None, None], ["yesterday", "yesterday"], ["20260301", "20260301"]])
 def test_a_row_group_with_rows_of_no_day_is_refused(tmp_path: Path, values: list[str | None]) -> None:
     write(tmp_path / "a.parquet", columns(2, day=pa.array(values, pa.string())))
-    with pytest.raises(SourceError, match=r"a.parquet, row group 0: expected one day in column day"):
+    with pytest.raises(SourceError, match=r"a\.parquet, row group 0: expected one day in column day"):
         footers(tmp_path, "day")
 
 

@@ -121,7 +121,9 @@ def test_a_value_column_of_another_type_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_value_column_shows_what_there_is(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", pa.table({"payload": [b"{}"], "key": [b"k"]}))
-    with pytest.raises(SourceError, match="column value: value_column names it and it is missing; there is payload, key"):
+    with pytest.raises(
+        SourceError, match="column value: value_column names it and it is missing; there is payload, key"
+    ):
         reader(tmp_path, value_column="value").plan()
 
 

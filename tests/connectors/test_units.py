@@ -98,7 +98,9 @@ def some_units(draw: st.DrawFn) -> Unit:
     ranges = []
     for number in range(draw(st.integers(1, 5))):
         start = draw(st.integers(0, 50))
-        ranges.append(Range(f"f{number}", 1, 2, draw(st.sampled_from([None, "d"])), start, start + draw(st.integers(1, 9))))
+        ranges.append(
+            Range(f"f{number}", 1, 2, draw(st.sampled_from([None, "d"])), start, start + draw(st.integers(1, 9)))
+        )
     return Unit(tuple(ranges))
 
 

@@ -16,9 +16,10 @@ from trivium.connectors.parquet_files import locate, open_parquet
 from trivium.contract.clock import Clock, Deadline
 from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError, TriviumError
 from trivium.contract.lookup import Answer
-from trivium.contract.types import FieldSpec
+from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.delivery.storage import StoredFile
-from trivium.engine.conform import conform, type_problem
+from trivium.engine.column_types import type_problem
+from trivium.engine.conform import conform
 
 FROZEN: Final = float("inf")
 
@@ -46,6 +47,7 @@ class ParquetLookup:
     def __init__(self, bound: BoundLookup, clock: Clock, refresh_seconds: float | None = None) -> None:
         self._bound, self._clock = bound, clock
         self._refresh_seconds = bound.config.refresh_seconds if refresh_seconds is None else refresh_seconds
+        self._fields = _fields(bound)
         self._storage, files = locate(bound.config.path)
         self._loaded = self._load(tuple(files))
         self._looked_at = clock.monotonic()
@@ -86,39 +88,36 @@ class ParquetLookup:
         return _Loaded(files, rows, {key: place for place, key in enumerate(keys.to_pylist())})
 
     def _read(self, path: str) -> pa.Table:
-        """One file's declared columns and the key, in their declared types."""
+        """One file's declared columns and the key, in their declared types and order."""
         with open_parquet(self._storage, path) as opened:
             schema = opened.schema_arrow
-            wanted = {spec.wire: spec for spec in self._bound.columns}
-            columns = [name for name in {**wanted, self._bound.config.key: None} if name in schema.names]
             self._check_schema(path, schema)
+            columns = [name for name in self._fields if name in schema.names]
             table = opened.read(columns=columns, use_threads=False).combine_chunks()
-        arrays = {name: self._column(path, table, name, wanted.get(name)) for name in columns}
-        for name, spec in wanted.items():
-            arrays.setdefault(name, pa.nulls(table.num_rows, spec.type.arrow))
-        return pa.table(arrays)
+        return pa.table({name: self._column(path, table, spec) for name, spec in self._fields.items()})
 
-    def _column(self, path: str, table: pa.Table, name: str, spec: FieldSpec | None) -> pa.Array:
-        column = table.column(name).combine_chunks()
-        if spec is None:
-            return column.cast(self._bound.key_type)
-        conformed = conform(column, spec)
+    def _column(self, path: str, table: pa.Table, spec: FieldSpec) -> pa.Array:
+        if spec.wire not in table.column_names:
+            return conform(pa.nulls(table.num_rows), spec).column
+        conformed = conform(table.column(spec.wire).combine_chunks(), spec)
         for mask, reason in conformed.flaws:
             row = int(np.flatnonzero(mask)[0])
             raise LookupAnswerError(
-                f"lookup {self._bound.name}: {self._storage.uri}/{path}, row {row}, column {name}: {reason}. "
+                f"lookup {self._bound.name}: {self._storage.uri}/{path}, row {row}, column {spec.wire}: {reason}. "
                 "Try: repair the file, or declare the column optional"
             )
         return conformed.column
 
     def _check_schema(self, path: str, schema: pa.Schema) -> None:
-        problems = [] if self._bound.config.key in schema.names else [f"column {self._bound.config.key}: it is the key"]
-        for spec in self._bound.columns:
-            if spec.wire in schema.names:
-                problem = type_problem(schema.field(spec.wire).type, spec.type)
+        problems = []
+        for name, spec in self._fields.items():
+            if name in schema.names:
+                problem = type_problem(schema.field(name).type, spec.type)
+            elif name == self._bound.config.key:
+                problem = "it is the key and missing"
             else:
                 problem = "it is required and missing" if spec.required else None
-            problems += [f"column {spec.wire}: {problem}"] if problem else []
+            problems += [f"column {name}: {problem}"] if problem else []
         if problems:
             listed = "\n  ".join(problems)
             raise SourceError(
@@ -137,3 +136,11 @@ class ParquetLookup:
                 f"lookup {self._bound.name}: expected one row a key, got {len(twice)} keys more than once, such as "
                 f"{key!r}. Try: remove the repeated rows"
             )
+
+
+def _fields(bound: BoundLookup) -> dict[str, FieldSpec]:
+    """What is read of a file, by wire name: the declared columns, and the key where it is none of them."""
+    key = bound.config.key
+    undeclared = FieldSpec(key, key, TypeSpec(bound.key_type), nullable=True, required=False)
+    declared = {spec.wire: spec for spec in bound.columns}
+    return declared if key in declared else {**declared, key: undeclared}
