@@ -17,8 +17,9 @@ def test_the_executor_is_quoted_from_its_file(repository: Path) -> None:
 
 def test_continuous_integration_calls_the_readmes_test_command(repository: Path) -> None:
     assert "./dev test\n" in (repository / "README.md").read_text()
-    commands = (repository / ".ci" / "run").read_text().splitlines()
-    assert [line for line in commands if "dev" in line and not line.startswith("#")][-1].endswith("./dev test")
+    commands = [line for line in (repository / ".ci" / "run").read_text().splitlines() if not line.startswith("#")]
+    assert commands[-1].startswith("exec ")
+    assert commands[-1].endswith('/../dev" test')
 
 
 def test_linked_files_exist(repository: Path) -> None:

@@ -11,7 +11,7 @@ from trivium.config import checks, paths, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of
 from trivium.config.document import Document
 from trivium.config.load import load
-from trivium.config.model import ExecutorEntry, PipelineConfig, overruled
+from trivium.config.model import ExecutorEntry, PipelineConfig, Routing, overruled
 from trivium.config.options import Options, read_options
 from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline
 from trivium.config.plan import Plan
@@ -112,12 +112,18 @@ class _Compilation:
         checks.check_listed_once(document)
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
+        checks.check_routed_field(document, listed, self._routed_field())
         executors = document.value.get("executors")
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
         if self._road not in document.value:
             message = f"the {self._road} road needs the section {self._road}"
             document.add_at((1, 1), "missing-section", message, f"{self._road}: {{source: …}}")
+
+    def _routed_field(self) -> str:
+        routing = self._document.value.get("routing")
+        field = routing.get("field") if isinstance(routing, dict) else None
+        return field if isinstance(field, str) else Routing().field
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""

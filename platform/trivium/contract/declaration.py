@@ -111,6 +111,9 @@ def _form(executor: type, root: type) -> Form:
         raise ContractError("overrides both process and process_batch", hint="keep one: the engine derives the other")
     if not row and not column:
         raise ContractError("overrides neither process nor process_batch", hint="def process(self, event): …")
+    for name in ("process", "process_batch", "accepts"):
+        if inspect.iscoroutinefunction(getattr(executor, name)):
+            raise ContractError(f"{name} is async; executors do no I/O to wait for", hint=f"def {name}(self, …)")
     return "row" if row else "column"
 
 
@@ -148,6 +151,10 @@ def _check_keys(enrichments: Mapping[str, Enrichment], event_fields: tuple[Field
         if enrichment.key not in names:
             message = f"enrichment {name} is keyed by {enrichment.key!r}, which the event does not have"
             raise ContractError(message, hint=f"one of {', '.join(names)}")
+        key = next(spec.type for spec in event_fields if spec.name == enrichment.key)
+        if key.item is not None or key.fields:
+            message = f"enrichment {name} is keyed by {enrichment.key!r}, a {key.arrow}; a key is one value"
+            raise ContractError(message, hint="a field of str, int, date, …")
 
 
 def _parameters(executor: type, form: Form, enrichments: Mapping[str, Enrichment]) -> tuple[str, ...]:

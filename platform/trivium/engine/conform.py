@@ -1,75 +1,23 @@
-"""Typed columns held to the declared types, with answers proven equal to those of the JSON decoder.
-
-Two steps: `type_problem` looks at types alone (one start-up problem a column, never a million rejects); `conform`
-looks at values and says which rows have none that fits, and why.
-"""
+"""Typed columns held to the declared types, with answers proven equal to those of the JSON decoder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import date
-from typing import Any, Final
-
-import msgspec
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from trivium.contract.types import UTC_MICROSECONDS, FieldSpec, TypeSpec
+from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.convert import array_of, writer
-from trivium.engine.decoder_types import annotation, integer_limits
-from trivium.engine.normalise import exact_decimal
-from trivium.engine.times import localise, microseconds
-
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass
-class Conformed:
-    """A column in the declared type, and the rows (masks over the input) whose value does not fit, with the reason.
-
-    A row that does not fit is null in `column`.
-    """
-
-    column: pa.Array
-    flaws: list[tuple[Mask, str]] = field(default_factory=list)
-
-
-def type_problem(arrow: pa.DataType, spec: TypeSpec, timezone: str | None = None) -> str | None:
-    """What is wrong with reading a column of type `arrow` as `spec`, or None where its values can be looked at."""
-    if pt.is_dictionary(arrow):
-        arrow = arrow.value_type
-    if pt.is_null(arrow):
-        return None
-    if pt.is_timestamp(arrow) and pt.is_timestamp(spec.arrow) and arrow.tz is None and timezone is None:
-        return "timestamps without a time zone; set source.timezone to what they mean"
-    if spec.item is not None and _is_list(arrow):
-        return type_problem(arrow.value_type, spec.item, timezone)
-    if spec.fields and pt.is_struct(arrow):
-        return _struct_problem(arrow, spec, timezone)
-    accepted = next(accepts for matches, accepts in _ACCEPTED if matches(spec.arrow))
-    return None if accepted(arrow) else f"expected {spec.arrow}, got {arrow}"
-
-
-def _struct_problem(arrow: pa.DataType, spec: TypeSpec, timezone: str | None) -> str | None:
-    for child in spec.fields:
-        at = arrow.get_field_index(child.wire)
-        if at < 0 and child.required:
-            return f"field {child.wire} is missing"
-        if at >= 0 and (problem := type_problem(arrow.field(at).type, child.type, timezone)):
-            return f"{child.wire}: {problem}"
-    return None
+from trivium.engine.scalar_values import Conformed, check_lengths, conform_scalar, flawed, mask_of
 
 
 def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> Conformed:
-    """Cast a column whose type passed `type_problem` and find the rows that do not fit."""
+    """Cast a column whose type passed `column_types.type_problem` and find the rows that do not fit."""
     if pt.is_dictionary(column.type):
         column = column.dictionary_decode()
     out = _conform(column, spec.type, timezone)
-    missing = _mask(pc.is_null(column))
+    missing = mask_of(pc.is_null(column))
     if spec.nullable or not missing.any():
         return out
     if not spec.required:
@@ -91,175 +39,7 @@ def _conform(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conforme
         return _list(column, spec, timezone)
     if spec.fields:
         return _struct(column, spec, timezone)
-    step = next(step for matches, step in _STEPS if matches(spec.arrow))
-    return step(column, spec, timezone)
-
-
-def _flawed(out: Conformed, bad: Any, reason: str) -> None:
-    mask = _mask(bad)
-    if mask.any():
-        out.flaws.append((mask, reason))
-        out.column = pc.if_else(pa.array(mask), pa.scalar(None, out.column.type), out.column)
-
-
-def _mask(values: Any) -> Mask:
-    if isinstance(values, np.ndarray):
-        return values
-    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
-
-
-_COMPARE: Final[list[tuple[str, Callable[[Any, Any], Any], str]]] = [
-    ("ge", pc.less, ">="),
-    ("gt", pc.less_equal, ">"),
-    ("le", pc.greater, "<="),
-    ("lt", pc.greater_equal, "<"),
-]
-
-
-def _limits(out: Conformed, column: pa.Array, limits: dict[str, Any]) -> None:
-    for name, outside, sign in _COMPARE:
-        if name in limits:
-            _flawed(out, outside(column, pa.scalar(limits[name])), f"expected a value {sign} {limits[name]}")
-
-
-def _by_value(out: Conformed, spec: TypeSpec, *names: str) -> None:
-    """Rules without an Arrow twin, decided value by value by msgspec itself."""
-    rules = {name: spec.limits[name] for name in names if name in spec.limits}
-    if not rules:
-        return
-    plain = TypeSpec(spec.arrow, rules)
-    wanted = annotation(FieldSpec("", "", plain, nullable=True, required=False))
-    bad = np.array([not _converts(value, wanted) for value in out.column.to_pylist()], np.bool_)
-    _flawed(out, bad, f"expected a value that fits {rules}")
-
-
-def _converts(value: Any, wanted: Any) -> bool:
-    try:
-        msgspec.convert(value, wanted)
-    except msgspec.ValidationError:
-        return False
-    return True
-
-
-def _boolean(column: pa.Array, _spec: TypeSpec, _timezone: str | None) -> Conformed:
-    return Conformed(column)
-
-
-def _integer(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    limits = integer_limits(spec)
-    out = Conformed(column)
-    held = pc.min_max(column).as_py()
-    if held["min"] is not None and (held["min"] < limits["ge"] or held["max"] > limits["le"]):
-        wide = column.cast(pa.decimal128(20, 0)) if pt.is_uint64(column.type) else column.cast(pa.int64())
-        outside = pc.or_(pc.less(wide, _like(limits["ge"], wide)), pc.greater(wide, _like(limits["le"], wide)))
-        _flawed(out, outside, f"expected an int from {limits['ge']} to {limits['le']}")
-    out.column = out.column.cast(spec.arrow)
-    _by_value(out, spec, "multiple_of")
-    _one_of(out, spec)
-    return out
-
-
-def _like(value: int, column: pa.Array) -> pa.Scalar:
-    return pa.scalar(value, pa.int64()).cast(column.type)
-
-
-def _floating(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    column = column.cast(pa.float64(), safe=False)
-    out = Conformed(column)
-    _flawed(out, pc.invert(pc.is_finite(column)), "expected a finite number")
-    _limits(out, column, spec.limits)
-    _by_value(out, spec, "multiple_of")
-    if pt.is_float32(spec.arrow):
-        rounded = out.column.cast(pa.float32(), safe=False)
-        _flawed(out, pc.invert(pc.is_finite(rounded)), "out of range for Float32")
-        out.column = out.column.cast(pa.float32(), safe=False)
-    return out
-
-
-def _text(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    out = Conformed(column)
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        bad = np.array([not is_utf8(value) for value in column.cast(pa.binary()).to_pylist()], np.bool_)
-        clean = pc.if_else(pa.array(bad), pa.scalar(None, pa.binary()), column.cast(pa.binary()))
-        out = Conformed(clean.cast(pa.string()), [(bad, "invalid UTF-8")])
-    out.column = out.column.cast(pa.string())
-    _lengths(out, pc.utf8_length(out.column) if spec.limits else None, spec.limits)
-    _by_value(out, spec, "pattern")
-    _one_of(out, spec)
-    return out
-
-
-def _one_of(out: Conformed, spec: TypeSpec) -> None:
-    """Enums and Literals. A null is no flaw of its own."""
-    if spec.values:
-        known = pc.is_in(out.column, pa.array([*spec.values, None], spec.arrow))
-        _flawed(out, pc.invert(known), f"expected one of {list(spec.values)}")
-
-
-def is_utf8(value: Any) -> bool:
-    """Whether bytes (or a buffer; None counts as empty) are UTF-8 without surrogates."""
-    try:
-        str(value or b"", "utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _lengths(out: Conformed, lengths: pa.Array | None, limits: dict[str, Any]) -> None:
-    if "min_length" in limits:
-        _flawed(out, pc.less(lengths, limits["min_length"]), f"expected a length >= {limits['min_length']}")
-    if "max_length" in limits:
-        _flawed(out, pc.greater(lengths, limits["max_length"]), f"expected a length <= {limits['max_length']}")
-
-
-def _bytes(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    out = Conformed(column.cast(pa.binary()))
-    _lengths(out, pc.binary_length(out.column) if spec.limits else None, spec.limits)
-    return out
-
-
-def _timestamp(column: pa.Array, _spec: TypeSpec, timezone: str | None) -> Conformed:
-    out = Conformed(column)
-    if column.type.tz is None:
-        out.column, bad = localise(column, timezone or "UTC")
-        _flawed(out, bad, f"no such time, or two, in {timezone}")
-    out.column, finer, outside = microseconds(out.column)
-    _flawed(out, finer, "a time has digits below a microsecond")
-    _flawed(out, outside, "the time lies outside the years 1 to 9999 in UTC")
-    out.column = out.column.cast(UTC_MICROSECONDS)
-    return out
-
-
-_FIRST_DATE: Final = pa.scalar(date.min, pa.date32())
-_LAST_DATE: Final = pa.scalar(date.max, pa.date32())
-
-
-def _date(column: pa.Array, _spec: TypeSpec, _timezone: str | None) -> Conformed:
-    out = Conformed(column.cast(pa.date32(), safe=False))
-    outside = pc.or_(pc.less(out.column, _FIRST_DATE), pc.greater(out.column, _LAST_DATE))
-    _flawed(out, outside, "the date lies outside the years 1 to 9999")
-    return out
-
-
-def _decimal(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
-    digits = column.cast(pa.decimal128(20, 0)) if pt.is_integer(column.type) else column
-    try:
-        return Conformed(digits.cast(spec.arrow))
-    except pa.ArrowInvalid:
-        fitting = [_fitting(value, exact_decimal(spec.arrow)) for value in digits.to_pylist()]
-    out = Conformed(pa.array(fitting, spec.arrow))
-    bad = pc.and_(pc.is_null(out.column), pc.is_valid(column))
-    _flawed(out, bad, f"does not fit Precision({spec.arrow.precision}, {spec.arrow.scale}) exactly")
-    return out
-
-
-def _fitting(value: Any, exact: Callable[[Any], Any]) -> Any:
-    try:
-        return None if value is None else exact(value)
-    except ValueError:
-        return None
+    return conform_scalar(column, spec, timezone)
 
 
 def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
@@ -269,17 +49,17 @@ def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
     inner = conform(column.flatten(), item, timezone)
     lengths = pc.list_value_length(column)
     offsets = np.concatenate([[0], np.cumsum(pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False))])
-    mask = pa.array(_mask(pc.is_null(column)))
+    mask = pa.array(mask_of(pc.is_null(column)))
     out = Conformed(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), inner.column, type=spec.arrow, mask=mask))
     parents = pc.list_parent_indices(column).to_numpy()
     for bad, reason in inner.flaws:
-        _flawed(out, np.isin(np.arange(len(column)), parents[bad]), f"an item: {reason}")
-    _lengths(out, lengths, spec.limits)
+        flawed(out, np.isin(np.arange(len(column)), parents[bad]), f"an item: {reason}")
+    check_lengths(out, lengths, spec.limits)
     return out
 
 
 def _struct(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
-    present = ~_mask(pc.is_null(column))
+    present = ~mask_of(pc.is_null(column))
     children, flaws = [], []
     for child in spec.fields:
         at = column.type.get_field_index(child.wire)
@@ -290,43 +70,5 @@ def _struct(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed
     rebuilt = pa.StructArray.from_arrays(children, fields=list(spec.arrow), mask=pa.array(~present))
     out = Conformed(rebuilt)
     for bad, reason in flaws:
-        _flawed(out, bad, reason)
+        flawed(out, bad, reason)
     return out
-
-
-def _is_list(arrow: pa.DataType) -> bool:
-    return any(matches(arrow) for matches in (pt.is_list, pt.is_large_list, pt.is_fixed_size_list))
-
-
-def _is_text(arrow: pa.DataType) -> bool:
-    return any(matches(arrow) for matches in (pt.is_string, pt.is_large_string, pt.is_string_view))
-
-
-def _is_bytes(arrow: pa.DataType) -> bool:
-    return any(matches(arrow) for matches in (pt.is_binary, pt.is_large_binary, pt.is_fixed_size_binary))
-
-
-_Accepts = Callable[[pa.DataType], bool]
-_ACCEPTED: Final[list[tuple[_Accepts, _Accepts]]] = [
-    (pt.is_boolean, pt.is_boolean),
-    (pt.is_integer, pt.is_integer),
-    (pt.is_floating, lambda arrow: pt.is_floating(arrow) or pt.is_integer(arrow)),
-    (pt.is_string, _is_text),
-    (pt.is_binary, _is_bytes),
-    (pt.is_timestamp, pt.is_timestamp),
-    (pt.is_date, pt.is_date),
-    (pt.is_decimal, lambda arrow: pt.is_decimal(arrow) or pt.is_integer(arrow)),
-    (_is_list, _is_list),
-    (pt.is_struct, pt.is_struct),
-]
-_Step = Callable[[pa.Array, TypeSpec, str | None], Conformed]
-_STEPS: Final[list[tuple[_Accepts, _Step]]] = [
-    (pt.is_boolean, _boolean),
-    (pt.is_integer, _integer),
-    (pt.is_floating, _floating),
-    (pt.is_string, _text),
-    (pt.is_binary, _bytes),
-    (pt.is_timestamp, _timestamp),
-    (pt.is_date, _date),
-    (pt.is_decimal, _decimal),
-]

@@ -74,6 +74,8 @@ class EnrichmentStep:
         """
         keys = inputs.key(self._key).dictionary_encode()
         null_keys = pc.is_null(keys)
+        if not len(keys.dictionary):
+            return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=False)
         try:
             answer = self._answer(keys.dictionary)
             if answer is None:

@@ -11,12 +11,12 @@ import pyarrow as pa
 
 from trivium.contract.errors import ContractError, RejectError, RowErrors
 from trivium.contract.executor import Executor
-from trivium.engine.conform import type_problem
+from trivium.engine.column_types import type_problem
 from trivium.engine.inputs import ColumnInputs, RowInputs
 from trivium.engine.retry import Chosen, Failures, IsRetryable
 
-# An author's code may raise anything, and call exit; memory that ran out is not the row's fault.
-AUTHORS_ERRORS: Final = (Exception, SystemExit)
+# An author's code may raise anything, call exit, or panic in native code; these alone are not the row's fault.
+NOT_THE_ROWS: Final = (MemoryError, KeyboardInterrupt, GeneratorExit)
 
 
 @dataclass
@@ -40,9 +40,9 @@ class RowForm:
         while True:
             try:
                 self._process(todo)
-            except MemoryError:
+            except NOT_THE_ROWS:
                 raise
-            except AUTHORS_ERRORS as error:
+            except BaseException as error:  # noqa: BLE001
                 failures[self._at] = as_exception(error)
             else:
                 return failures
@@ -87,14 +87,14 @@ class ColumnForm:
             part = waiting.pop()
             try:
                 self.pieces.append(self._call(part))
-            except MemoryError:
+            except NOT_THE_ROWS:
                 raise
             except RowErrors as error:
                 named = _named_rows(error, part)
                 failures.update(named)
                 rest = part[~np.isin(part, np.fromiter(named, np.int64))]
                 waiting += [rest] if len(rest) else []
-            except AUTHORS_ERRORS as error:
+            except BaseException as error:  # noqa: BLE001
                 failure = as_exception(error)
                 if len(part) == 1 or retryable(failure):
                     failures.update({int(i): failure for i in part})
@@ -166,4 +166,7 @@ def _row_error(reason: Exception | str) -> Exception:
 
 def as_exception(error: BaseException) -> Exception:
     """What an author's code raised, as an error of its row."""
-    return error if isinstance(error, Exception) else RejectError(f"the executor called exit: {error}")
+    if isinstance(error, Exception):
+        return error
+    did = "called exit" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
+    return RejectError(f"the executor {did}: {error}")

@@ -26,7 +26,7 @@ from trivium.engine.emit import (
 )
 from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
-from trivium.engine.invoke import AUTHORS_ERRORS, ColumnForm, RowForm, as_exception
+from trivium.engine.invoke import NOT_THE_ROWS, ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
 from trivium.engine.retry import GivenUp, run_with_retry
@@ -108,9 +108,9 @@ class TypeWorker:
             try:
                 if self._executor.accepts(event):
                     keep.append(place)
-            except MemoryError:
+            except NOT_THE_ROWS:
                 raise
-            except AUTHORS_ERRORS as error:
+            except BaseException as error:  # noqa: BLE001
                 failure = GivenUp(as_exception(error), 1)
                 rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
@@ -152,9 +152,9 @@ class TypeWorker:
     def _is_retryable(self, error: Exception) -> bool:
         try:
             return bool(self._executor.is_retryable(error))
-        except MemoryError:
+        except NOT_THE_ROWS:
             raise
-        except AUTHORS_ERRORS:
+        except BaseException:  # noqa: BLE001
             return False
 
     def _form(self, work: _Work) -> RowForm | ColumnForm:

@@ -16,8 +16,10 @@ import pyarrow.types as pt
 from trivium.contract.declaration import Declaration
 from trivium.contract.types import FieldSpec
 from trivium.engine.batch import TypedBatch
-from trivium.engine.conform import conform, is_utf8, type_problem
+from trivium.engine.column_types import type_problem
+from trivium.engine.conform import conform
 from trivium.engine.outcomes import UNROUTED, Reject
+from trivium.engine.scalar_values import is_utf8
 
 Rows = npt.NDArray[np.int64]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
 from trivium.engine.type_worker import Settings, TypeWorker
 from trivium.engine.typed import route
 
+_LAST_DAY: Final = date.max - timedelta(days=1)
 _POLICY_REJECTS: Final = {
     UNROUTED: ("unrouted", "its event type is not declared in this pipeline and routing.unrouted is reject"),
     TOMBSTONE: ("tombstone", "the record has no value and routing.tombstones is reject"),
@@ -48,7 +49,7 @@ class Worker:
             logic=pipeline.plan.logic_short,
             plan=pipeline.plan.plan_short,
             earliest=_moment(pipeline.config.event_time.earliest),
-            latest=_moment(pipeline.config.event_time.latest + timedelta(days=1)),
+            latest=_moment(min(pipeline.config.event_time.latest, _LAST_DAY) + timedelta(days=1)),
             clock=self._clock,
         )
         self._types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}

@@ -36,6 +36,7 @@ def _options(address: str | None, cpus: int) -> dict[str, Any]:
     if known is None:
         search = os.pathsep.join([str(package.parent), *filter(None, [os.environ.get("PYTHONPATH")])])
         return {
+            "address": "local",
             "num_cpus": cpus,
             "include_dashboard": False,
             "runtime_env": {"env_vars": {"PYTHONPATH": search}},

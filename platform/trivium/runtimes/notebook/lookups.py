@@ -18,7 +18,8 @@ from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.rows import Row
 from trivium.contract.types import FieldSpec, TypeSpec
-from trivium.engine.conform import conform, type_problem
+from trivium.engine.column_types import type_problem
+from trivium.engine.conform import conform
 from trivium.engine.convert import columns_of
 from trivium.engine.decoder_types import derive
 from trivium.engine.normalise import Normaliser

@@ -1,0 +1,36 @@
+"""What else is refused when an executor class is defined."""
+
+from typing import Any
+
+import pytest
+
+from trivium import ContractError, Enrichment, Event, Executor, NormalizedEvent, Row
+
+
+class Item(Event, tag="item"):
+    name: str
+    tags: tuple[str, ...] = ()
+
+
+class Line(NormalizedEvent):
+    name: str
+
+
+class Fact(Row):
+    name: str
+
+
+def test_async_forms_are_refused() -> None:
+    with pytest.raises(ContractError, match="process is async; executors do no I/O to wait for"):
+
+        class Waits(Executor[Item, Line]):
+            async def process(self, event: Item) -> Any: ...
+
+
+def test_a_key_is_one_value() -> None:
+    with pytest.raises(ContractError, match="keyed by 'tags', a list<item: string"):
+
+        class Keyed(Executor[Item, Line]):
+            fact = Enrichment(Fact, key="tags")
+
+            def process(self, event: Item, fact: Fact) -> Any: ...
