@@ -18,7 +18,7 @@ from trivium.delivery.generation import take_generation
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
-from trivium.delivery.storage_token import StorageToken, write_token
+from trivium.delivery.storage_token import write_token
 from trivium.delivery.table import events_table, open_table
 from trivium.runtimes.batch.job import Job, window_json
 
@@ -86,21 +86,26 @@ def read_source(pipeline: Pipeline, window: Window | None) -> Source:
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = ParquetReader(batch.source, declarations, pipeline.config.routing.field).plan()
     every = plan.days()
-    if window is None:
-        return Source(plan, tuple(plan.units(batch.unit_rows, None)), every)
-    _check_days(batch.source)
-    last = (window.end + timedelta(days=batch.late_days)).isoformat()
-    days: dict[str | None, int] = {
-        day: at for day, at in every.items() if day is not None and window.start.isoformat() <= day < last
-    }
-    units = plan.units(batch.unit_rows, frozenset(day for day in days if day is not None))
+    days = every if window is None else _days_read(batch, every, window)
+    chosen = None if window is None else frozenset(day for day in days if day is not None)
+    units = tuple(plan.units(batch.unit_rows, chosen))
     if not units:
-        found = sorted(day for day in every if day)
-        raise RunError(
-            f"expected source days in {window}, found none (the source has {found[0]} to {found[-1]}); "
-            "replacing these days by nothing was not asked for. Try: another --from and --to"
-        )
-    return Source(plan, tuple(units), dict(days))
+        raise RunError(_nothing_to_read(every, window))
+    return Source(plan, units, days)
+
+
+def _days_read(batch: Batch, every: Mapping[str | None, int], window: Window) -> dict[str | None, int]:
+    """The source days of a window and the `late_days` after it."""
+    _check_days(batch.source)
+    first, last = window.start.isoformat(), (window.end + timedelta(days=batch.late_days)).isoformat()
+    return {day: at for day, at in every.items() if day is not None and first <= day < last}
+
+
+def _nothing_to_read(every: Mapping[str | None, int], window: Window | None) -> str:
+    days = sorted(day for day in every if day)
+    there = f"the source has {days[0]} to {days[-1]}" if days else "the source has no rows at all"
+    what, hint = (f"source days with rows in {window}", "another --from and --to") if window else ("rows", "the path")
+    return f"expected {what}, found none ({there}); replacing what is there by nothing was not asked for. Try: {hint}"
 
 
 def check_lookups(pipeline: Pipeline, clock: Clock) -> dict[str, str]:
@@ -131,26 +136,24 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
     dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)
     committed = Snapshot.latest(config.table.path).transaction(transactions.committed(pipeline.name)) or 0
-    context: dict[str, object] = {
-        "window": window_json(window),
-        "lookups": lookups,
-        "source": batch_section(pipeline).source.model_dump(mode="json"),
-        "dead_letters": config.dead_letters.path,
-    }
-    job = _job(pipeline, generation, window, context, write_token(config.table.path))
+    context = unit_context(pipeline, window, lookups)
+    token = write_token(config.table.path)
+    root = str(pipeline.root)
+    job = Job(pipeline.plan.json, pipeline.secrets, root, generation, window, context, lookups, token)
     markers = run_store(pipeline).load(committed)
     keys = {unit.key(context) for unit in source.units}
     done = {key: marker for key, marker in markers.items() if key in keys}
     return Prepared(pipeline, job, source, done, committed, _complete_as_of(arguments, source))
 
 
-def _job(
-    pipeline: Pipeline, generation: int, window: Window | None, context: dict[str, object], token: StorageToken
-) -> Job:
-    lookups = context["lookups"]
-    assert isinstance(lookups, dict)
-    secrets, root = pipeline.secrets, str(pipeline.root)
-    return Job(pipeline.plan.json, secrets, root, generation, window, context, lookups, token)
+def unit_context(pipeline: Pipeline, window: Window | None, lookups: Mapping[str, str]) -> dict[str, object]:
+    """What a unit's result depends on beside its rows; `lookups` maps names to snapshots."""
+    return {
+        "window": window_json(window),
+        "lookups": dict(lookups),
+        "source": batch_section(pipeline).source.model_dump(mode="json"),
+        "dead_letters": pipeline.config.dead_letters.path,
+    }
 
 
 def run_store(pipeline: Pipeline) -> RunStore:

@@ -24,7 +24,7 @@ from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import prove_shared
-from trivium.engine.outcomes import Counts, Reject, merge_counts
+from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
 from trivium.engine.worker import Worker
 from trivium.runtimes.batch.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.batch.job import Job, UnitResult
@@ -69,12 +69,18 @@ class UnitRunner:
         return result
 
     def reject(self, unit: Unit, reason: str, error: str) -> UnitResult:
-        """Write a unit of one record that no process survives as a dead letter, without showing it to its executor."""
+        """Write a unit of one record that no process survives as a dead letter, without showing it to its executor.
+
+        As every reject it belongs to the run whose window holds its source day.
+        """
         with self._files(unit) as (files, rejects):
+            parts: list[dict[str, Counts]] = []
             for part in self._reader.batches(unit):
-                self._write_rejects(rejects, [Reject(0, "process", reason, error, attempts=2)], part)
-            counts = {"_undecoded": Counts(read=1, rejected=1)}
-            return UnitResult(tuple(files.close()), tuple(rejects.close()), counts)
+                outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
+                written = restrict(outcomes, part.days, self._job.window)
+                self._write_rejects(rejects, list(written.rejects), part)
+                parts.append(dict(written.counts))
+            return UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))
 
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""

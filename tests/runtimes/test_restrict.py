@@ -1,0 +1,93 @@
+"""A batch held to a window: each input has one outcome, whatever came of it and whatever day it is of."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trivium.delivery.batch_commit import Window
+from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject
+from trivium.runtimes.batch.window import InWindow, restrict
+
+DAYS = [date(2026, 3, number) for number in range(1, 6)]
+Fate = tuple[str, str, tuple[date, ...]]
+some_days = st.sampled_from(DAYS)
+fates = st.one_of(
+    st.tuples(st.just("emitted"), st.sampled_from("ab"), st.lists(some_days, min_size=1, max_size=3).map(tuple)),
+    st.tuples(st.sampled_from(["dropped", "rejected"]), st.sampled_from("ab"), st.just(())),
+)
+batches = st.lists(st.tuples(fates, some_days), max_size=12)
+
+
+def outcomes_of(inputs: list[tuple[Fate, date]]) -> Outcomes:
+    out = Outcomes(read=len(inputs))
+    for kind in "ab":
+        rows = [(n, each) for n, ((fate, name, dates), _) in enumerate(inputs) if name == kind for each in dates]
+        if rows:
+            columns = {"n": [n for n, _ in rows], "event_date": pa.array([each for _, each in rows], pa.date32())}
+            parents = np.array([n for n, _ in rows], np.int64)
+            out.emitted[kind] = Emitted(pa.RecordBatch.from_pydict(columns), parents)
+        dropped = [n for n, ((fate, name, _), _) in enumerate(inputs) if (fate, name) == ("dropped", kind)]
+        if dropped:
+            out.dropped[kind] = np.array(dropped, np.int64)
+    out.rejects = [
+        Reject(n, "process", "error", "", name) for n, ((fate, name, _), _) in enumerate(inputs) if fate == "rejected"
+    ]
+    return out
+
+
+def held(inputs: list[tuple[Fate, date]], window: Window | None) -> InWindow:
+    days = np.array([day.isoformat() for _, day in inputs], object)
+    return restrict(outcomes_of(inputs), days, window)
+
+
+def total(parts: list[InWindow]) -> Counts:
+    summed = Counts()
+    for part in parts:
+        for counts in part.counts.values():
+            assert counts.balanced(), counts
+            summed.add(counts)
+    return summed
+
+
+def rows(part: InWindow) -> list[tuple[int, date]]:
+    return sorted((row["n"], row["event_date"]) for each in part.rows.values() for row in each.to_pylist())
+
+
+@given(batches, some_days, some_days)
+def test_every_input_is_counted_once_and_only_rows_inside_are_kept(
+    inputs: list[tuple[Fate, date]], one: date, other: date
+) -> None:
+    window = Window(min(one, other), max(one, other))
+    part = held(inputs, window)
+    counts = total([part])
+    assert counts.read == len(inputs)
+    assert counts.emitted_rows == len(rows(part))
+    assert counts.emitted_inputs == len({n for n, _ in rows(part)})
+    assert counts.rejected == len(part.rejects)
+    assert all(window.start <= day < window.end for _, day in rows(part))
+    assert all(window.holds(inputs[reject.index][1].isoformat()) for reject in part.rejects)
+
+
+@given(batches, some_days)
+def test_two_adjacent_windows_share_out_all_there_is(inputs: list[tuple[Fate, date]], cut: date) -> None:
+    whole = held(inputs, None)
+    parts = [held(inputs, Window(date(2026, 1, 1), cut)), held(inputs, Window(cut, date(2027, 1, 1)))]
+    assert sorted(row for part in parts for row in rows(part)) == rows(whole)
+    assert sorted(reject.index for part in parts for reject in part.rejects) == [r.index for r in whole.rejects]
+    counts, expected = total(parts), total([whole])
+    assert (counts.emitted_rows, counts.dropped, counts.rejected) == (
+        expected.emitted_rows,
+        expected.dropped,
+        expected.rejected,
+    )
+    assert total([whole]).out_of_window == 0
+
+
+@given(batches)
+def test_a_window_around_everything_changes_nothing(inputs: list[tuple[Fate, date]]) -> None:
+    whole, around = held(inputs, None), held(inputs, Window(date(2026, 1, 1), date(2027, 1, 1)))
+    assert rows(around) == rows(whole)
+    assert dict(around.counts) == dict(whole.counts)
