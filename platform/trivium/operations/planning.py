@@ -19,7 +19,15 @@ from trivium.delivery.batch_commit import RUNTIME, Window
 from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
 from trivium.runtimes.batch.job import window_json
-from trivium.runtimes.batch.prepare import BatchArguments, Source, batch_section, check_lookups, read_source, run_store
+from trivium.runtimes.batch.prepare import (
+    BatchArguments,
+    Source,
+    batch_section,
+    check_lookups,
+    read_source,
+    run_store,
+    unit_context,
+)
 
 GUARANTEES: Final = (
     "one commit: readers see the old partitions until it lands, and the new ones whole afterwards",
@@ -113,16 +121,6 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         units=len(source.units),
         units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, window, snapshots)),
     )
-
-
-def unit_context(pipeline: Pipeline, window: Window | None, snapshots: Mapping[str, str]) -> dict[str, object]:
-    """What a unit's result depends on beside its rows, as the run that would find it finished says it."""
-    return {
-        "window": window_json(window),
-        "lookups": dict(snapshots),
-        "source": batch_section(pipeline).source.model_dump(mode="json"),
-        "dead_letters": pipeline.config.dead_letters.path,
-    }
 
 
 def _source(pipeline: Pipeline, source: Source, window: Window | None) -> SourceSummary:

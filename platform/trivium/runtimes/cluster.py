@@ -23,6 +23,7 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
         return
     # Ray's coming default, and without it a warning a start; workers of ours use no accelerator.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it announces its default at each start
     ray.init(logging_level=logging.WARNING, log_to_driver=False, **_options(address, cpus))
     try:
         yield

@@ -53,13 +53,13 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
     """
     clock, arguments = clock or SystemClock(), arguments or BatchArguments()
     prepared = prepare(pipeline, arguments, clock)
-    started = clock.monotonic()
     try:
         with connected(arguments.address, batch_section(pipeline).workers):
+            started = clock.monotonic()
             results = _Units(prepared, clock).run()
+            seconds = clock.monotonic() - started
     finally:
         remove_token(prepared.job.token)
-    seconds = clock.monotonic() - started
     report = _commit(prepared, results, clock, seconds)
     _clean_up(prepared)
     return report
