@@ -44,6 +44,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def clean_environ() -> dict[str, str]:
+    """The environment without what could lead to this checkout or to another cluster."""
+    foreign = ("PYTHON", "RAY_", "VIRTUAL")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Python that sees this environment's packages but not what is installed editable into it."""
@@ -52,9 +58,8 @@ def bare_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packages = next(folder.glob("lib/python*/site-packages"))
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     python = folder / "bin" / "python"
-    answer = subprocess.run(
-        [python, "-c", "import ray, deltalake; import trivium"], capture_output=True, text=True, check=False
-    )
+    command = [python, "-c", "import ray, deltalake; import trivium"]
+    answer = subprocess.run(command, env=clean_environ(), capture_output=True, text=True, check=False)
     assert "No module named 'trivium'" in answer.stderr
     return python
 

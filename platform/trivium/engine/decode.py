@@ -110,13 +110,17 @@ class JsonDecoder:
                 return events
 
     def _sort(self, events: list[Any], out: Decoded) -> None:
-        for struct, each in self._by_struct.items():
-            rows = [i for i, event in enumerate(events) if type(event) is struct]
-            if rows:
-                chosen = events if len(rows) == len(events) else [events[i] for i in rows]
-                out.events[each.name] = self._normalised(each, rows, chosen, out)
-        if undeclared := [i for i, event in enumerate(events) if type(event) is self._other]:
-            out.dropped[UNROUTED] = undeclared
+        kinds = set(map(type, events))
+        for struct in kinds & self._by_struct.keys():
+            each = self._by_struct[struct]
+            if len(kinds) == 1:
+                rows, chosen = list(range(len(events))), events
+            else:
+                rows = [i for i, event in enumerate(events) if type(event) is struct]
+                chosen = [events[i] for i in rows]
+            out.events[each.name] = self._normalised(each, rows, chosen, out)
+        if self._other in kinds:
+            out.dropped[UNROUTED] = [i for i, event in enumerate(events) if type(event) is self._other]
 
     def _normalised(self, each: _Type, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
         bad: set[int] = set()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from operator import length_hint
 from typing import Any, Final
 
 import numpy as np
@@ -36,29 +37,31 @@ class RowForm:
         events = given if len(places) == len(given) else [given[i] for i in places]
         extra = [[column[i] for i in places] for column in self.enrichments]
         failures: dict[int, Exception] = {}
-        todo = iter(zip(places, events, *extra, strict=True))
+        # The calls are made by `map`, which is faster than a loop; a call that raises has used up its place.
+        returned, todo = map(self.executor.process, events, *extra), iter(places)
         while True:
             try:
-                self._process(todo)
+                self._collect(todo, returned)
             except NOT_THE_ROWS:
                 raise
             except BaseException as error:  # noqa: BLE001
-                failures[self._at] = as_exception(error)
+                failures[places[len(places) - length_hint(todo) - 1]] = as_exception(_raised(error))
             else:
                 return failures
 
-    def _process(self, todo: Any) -> None:
-        process, row_class = self.executor.process, self.executor.declaration.row
+    def _collect(self, todo: Iterator[int], returned: Iterator[Any]) -> None:
+        row_class = self.executor.declaration.row
         add_row, add_parent = self.rows.append, self.parents.append
-        for self._at, event, *facts in todo:
-            row = process(event, *facts)
+        for at, row in zip(todo, returned, strict=True):
+            if row is None:
+                continue
             if type(row) is row_class:
                 add_row(row)
-                add_parent(self._at)
-            elif row is not None:
+                add_parent(at)
+            else:
                 several = self._several(row)
                 self.rows.extend(several)
-                self.parents.extend([self._at] * len(several))
+                self.parents.extend([at] * len(several))
 
     def _several(self, returned: Any) -> Sequence[Any]:
         row_class = self.executor.declaration.row
@@ -162,6 +165,12 @@ def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
 
 def _row_error(reason: Exception | str) -> Exception:
     return reason if isinstance(reason, Exception) else RejectError(reason)
+
+
+def _raised(error: BaseException) -> BaseException:
+    """What the call raised: a StopIteration reaches us as zip's complaint that `map` came to its end."""
+    short = isinstance(error, ValueError) and str(error) == "zip() argument 2 is shorter than argument 1"
+    return StopIteration() if short else error
 
 
 def as_exception(error: BaseException) -> Exception:
