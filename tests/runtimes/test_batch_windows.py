@@ -3,19 +3,25 @@
 import json
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
+from tests.delivery.test_committer import Append
 from tests.runtimes.visits import RAW, TYPED, BatchArguments, Fields, Visits, balance, day, visit, window
+from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
-from trivium.delivery import transactions
+from trivium.delivery import committer, transactions
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage import Storage
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -209,6 +215,34 @@ def test_complete_as_of_as_told(project: Visits) -> None:
     moment = datetime(2026, 4, 1, tzinfo=UTC)
     project.run(BatchArguments(day(1), day(2), complete_as_of=moment))
     assert covered(project) == {str(day(1)): int(moment.timestamp()) * 1_000_000}
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["argument", "default"])
+def test_complete_as_of_decides_which_streamed_rows_stay(project: Visits, told: bool) -> None:
+    """Rows streamed before that moment are hidden for the days the run covered; later and other days' rows stay."""
+    moment = datetime(2026, 4, 1, tzinfo=UTC)
+    for path in (project.root / "data").rglob("*.parquet"):
+        os.utime(path, (moment.timestamp(), moment.timestamp()))
+    as_told = datetime(2026, 5, 1, tzinfo=UTC)
+    project.run(BatchArguments(day(1), day(2), complete_as_of=as_told if told else None))
+    edge = as_told if told else moment
+    stream(project, {"before": edge - timedelta(microseconds=1), "after": edge})
+    seen = set(project.merged()["event_id"].to_pylist())
+    assert "after" in seen
+    assert "before" not in seen
+    assert seen - {"after"} == {"a1.0", "late2.0", "two1.0", "two2.1"}
+
+
+def stream(project: Visits, ingested: dict[str, datetime]) -> None:
+    """Rows of the second day as streaming would have appended them, by identity and time of ingestion."""
+    table = DeltaTable(project.table).to_pyarrow_table()
+    template = table.filter(pc.field("event_id") == "a1.0").to_pylist()[0]
+    rows = [template | {"event_id": name, "_ingested_at": moment} for name, moment in ingested.items()]
+    schema = table_schema(project.compile().table_columns)
+    plain = pa.schema([(field.name, getattr(field.type, "value_type", field.type)) for field in schema])
+    files = PartitionedFiles(Storage(project.table), schema, ["event_date"], "s", {"_runtime": "streaming"})
+    files.write(pa.Table.from_pylist(rows, schema=plain))
+    committer.commit(project.table, Append(tuple(files.close())), SystemClock())
 
 
 def covered(project: Visits) -> dict[str, int]:
