@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from operator import length_hint
+from types import NoneType
 from typing import Any, Final
 
 import numpy as np
@@ -37,29 +37,27 @@ class RowForm:
         events = given if len(places) == len(given) else [given[i] for i in places]
         extra = [[column[i] for i in places] for column in self.enrichments]
         failures: dict[int, Exception] = {}
-        # The calls are made by `map`, which is faster than a loop; a call that raises has used up its place.
-        returned, todo = map(self.executor.process, events, *extra), iter(places)
-        while True:
-            try:
-                self._collect(todo, returned)
-            except NOT_THE_ROWS:
-                raise
-            except BaseException as error:  # noqa: BLE001
-                failures[places[len(places) - length_hint(todo) - 1]] = as_exception(_raised(error))
-            else:
-                return failures
+        # The calls are made by `map`, which is faster than a loop; a call that raises leaves those before it in place.
+        returned, results = map(self.executor.process, events, *extra), list[Any]()
+        while len(results) < len(places):
+            error = _extend(results, returned)
+            if len(results) < len(places):
+                failures[places[len(results)]] = as_exception(error)
+                results.append(None)
+        self._collect(places, results, failures)
+        return failures
 
-    def _collect(self, todo: Iterator[int], returned: Iterator[Any]) -> None:
-        row_class = self.executor.declaration.row
-        add_row, add_parent = self.rows.append, self.parents.append
-        for at, row in zip(todo, returned, strict=True):
-            if row is None:
-                continue
-            if type(row) is row_class:
-                add_row(row)
-                add_parent(at)
+    def _collect(self, places: Sequence[int], results: Sequence[Any], failures: dict[int, Exception]) -> None:
+        if set(map(type, results)) <= {self.executor.declaration.row, NoneType}:
+            self.rows += [row for row in results if row is not None]
+            self.parents += [at for at, row in zip(places, results, strict=True) if row is not None]
+            return
+        for at, row in zip(places, results, strict=True):
+            try:
+                several = [] if row is None else self._several(row)
+            except ContractError as error:
+                failures[at] = error
             else:
-                several = self._several(row)
                 self.rows.extend(several)
                 self.parents.extend([at] * len(several))
 
@@ -167,10 +165,15 @@ def _row_error(reason: Exception | str) -> Exception:
     return reason if isinstance(reason, Exception) else RejectError(reason)
 
 
-def _raised(error: BaseException) -> BaseException:
-    """What the call raised: a StopIteration reaches us as zip's complaint that `map` came to its end."""
-    short = isinstance(error, ValueError) and str(error) == "zip() argument 2 is shorter than argument 1"
-    return StopIteration() if short else error
+def _extend(results: list[Any], returned: Iterator[Any]) -> BaseException:
+    """Extend `results` up to the next call that raises. What it raised: a StopIteration does no more than end it."""
+    try:
+        results.extend(returned)
+    except NOT_THE_ROWS:
+        raise
+    except BaseException as error:  # noqa: BLE001
+        return error
+    return StopIteration()
 
 
 def as_exception(error: BaseException) -> Exception:
