@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trivium import Event, Executor, NormalizedEvent
 from trivium.config.model import ParquetSource
 from trivium.connectors.parquet_source import ParquetReader, Slice
-from trivium.engine.batch import RawBatch
+from trivium.engine.batch import RawBatch, source_column
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -75,6 +76,5 @@ def ids(part: Slice) -> list[str]:
 
 def places(part: Slice) -> list[tuple[str, int, str | None]]:
     """File, position and source day of each event of a slice."""
-    source = part.batch.source
-    assert not isinstance(source, str)
+    source = source_column(part.batch.source, np.arange(len(part.batch)))
     return list(zip(source.to_pylist(), part.batch.positions.tolist(), part.days.tolist(), strict=True))

@@ -263,3 +263,16 @@ def test_typed_and_raw_archives_give_equal_tables(tmp_path: Path) -> None:
     assert reports[0].counts == reports[1].counts
     place = slice(5, 8)
     assert [letter[place] for letter in raw.content().letters] == [letter[place] for letter in typed.content().letters]
+
+
+def test_a_window_that_would_lose_rows_of_a_day_it_does_not_read_is_refused(tmp_path: Path) -> None:
+    visits = Visits(tmp_path)
+    visits.write(0, [visit("a", 0), visit("early", 1)])
+    visits.write(1, [visit("b", 1)])
+    visits.run()
+    before = visits.content()
+    with pytest.raises(RunError, match=r"also come from day=.*part-0\.parquet, which this window does not read"):
+        visits.run(window(1, 2))
+    assert visits.content() == before
+    visits.run(window(0, 2))
+    assert visits.content() == before

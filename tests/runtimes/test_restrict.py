@@ -7,7 +7,9 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trivium.connectors.parquet_source import Slice
 from trivium.delivery.batch_commit import Window
+from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject
 from trivium.runtimes.batch.window import InWindow, restrict
 
@@ -39,8 +41,9 @@ def outcomes_of(inputs: list[tuple[Fate, date]]) -> Outcomes:
 
 
 def held(inputs: list[tuple[Fate, date]], window: Window | None) -> InWindow:
-    days = np.array([day.isoformat() for _, day in inputs], object)
-    return restrict(outcomes_of(inputs), days, window)
+    nothing = RawBatch([], "archive", np.empty(0, np.int64))
+    part = Slice(nothing, [(day.isoformat(), 1) for _, day in inputs])
+    return restrict(outcomes_of(inputs), part, window)
 
 
 def total(parts: list[InWindow]) -> Counts:

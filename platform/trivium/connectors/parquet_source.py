@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from trivium.connectors.parquet_files import SourceFile, locate, open_parquet, r
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import SourceError
 from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
+from trivium.engine.batch import Source as BatchSource
 from trivium.engine.typed import columns_read, schema_problems
 
 _BATCH_ROWS: Final = 65_536
@@ -130,10 +132,16 @@ def _append(pending: list[Range], each: Range) -> None:
 
 @dataclass(frozen=True)
 class Slice:
-    """Some events of a unit, and the source day of each (an object array of ISO dates, or None)."""
+    """Some events of a unit; `day_lengths` says for how many of them in a row a source day holds."""
 
     batch: Batch
-    days: npt.NDArray[np.object_]
+    day_lengths: Sequence[tuple[str | None, int]]
+
+    @cached_property
+    def days(self) -> npt.NDArray[np.object_]:
+        """The source day of each event: an ISO date, or None."""
+        days = [np.full(length, day, object) for day, length in self.day_lengths]
+        return np.concatenate(days) if days else np.empty(0, object)
 
 
 @dataclass(frozen=True)
@@ -243,13 +251,19 @@ class ParquetReader:
     def _slice(self, pieces: Sequence[_Piece]) -> Slice:
         lengths = [piece.rows.num_rows for piece in pieces]
         positions = np.concatenate([piece.positions for piece in pieces])
-        paths = pa.array([piece.range.path for piece in pieces]).dictionary_encode()
-        source = paths.take(pa.array(np.repeat(np.arange(len(pieces)), lengths)))
         rows = pa.concat_batches([piece.rows for piece in pieces])
-        days = np.repeat(np.array([piece.range.day for piece in pieces], object), lengths)
+        days = [(piece.range.day, length) for piece, length in zip(pieces, lengths, strict=True)]
+        source = _source([piece.range.path for piece in pieces], lengths)
         if self._source.value_column:
             return Slice(RawBatch(_values(rows.column(self._source.value_column)), source, positions), days)
         return Slice(TypedBatch(rows, source, positions, self._source.timezone), days)
+
+
+def _source(paths: Sequence[str], lengths: Sequence[int]) -> BatchSource:
+    if len(set(paths)) == 1:
+        return paths[0]
+    named = pa.array(paths).dictionary_encode()
+    return named.take(pa.array(np.repeat(np.arange(len(paths)), lengths)))
 
 
 def _values(column: pa.Array) -> Sequence[bytes | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trivium.contract.clock import Clock
 from trivium.delivery import transactions
@@ -125,3 +126,17 @@ def commit_batch(uri: str, proposal: BatchCommit, schema: pa.Schema, clock: Cloc
     """
     validate(Storage(uri), proposal.files, schema)
     return commit(uri, proposal, clock)
+
+
+def batch_sources(uri: str, window: Window) -> set[str]:
+    """The source files that batch's active rows of the window came from, as the rows say (`_source`)."""
+    rows = Snapshot.latest(uri).table.to_pyarrow_dataset()
+    held = (
+        (pc.field("_runtime") == RUNTIME)
+        & (pc.field("event_date") >= pa.scalar(window.start))
+        & (pc.field("event_date") < pa.scalar(window.end))
+    )
+    found: set[str] = set()
+    for batch in rows.to_batches(columns=["_source"], filter=held):
+        found.update(pc.unique(batch.column("_source")).to_pylist())
+    return found

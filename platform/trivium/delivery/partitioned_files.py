@@ -20,6 +20,7 @@ from trivium.delivery.storage import NewFile, Storage
 
 _OPEN_FILES: Final = 16
 _ROWS_PER_GROUP: Final = 131_072
+_BYTES_PER_GROUP: Final = 32 << 20
 _SAFE_FOLDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _NULL_FOLDER: Final = "__HIVE_DEFAULT_PARTITION__"  # what every engine writes for null
 
@@ -137,7 +138,8 @@ class _OpenFile:
 
     def append(self, rows: pa.Table) -> None:
         self._pending.append(rows)
-        if sum(table.num_rows for table in self._pending) >= _ROWS_PER_GROUP:
+        rows, size = (sum(getattr(table, name) for table in self._pending) for name in ("num_rows", "nbytes"))
+        if rows >= _ROWS_PER_GROUP or size >= _BYTES_PER_GROUP:
             self._flush()
 
     def close(self, partition_values: Mapping[str, str | None]) -> DataFile:

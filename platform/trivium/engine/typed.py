@@ -67,6 +67,9 @@ def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field:
     out = Routed()
     tags = batch.columns.column(tag_field)
     tags = tags.dictionary_decode() if pt.is_dictionary(tags.type) else tags
+    if len(declarations) == 1 and pc.all(pc.equal(tags, next(iter(declarations))), skip_nulls=False).as_py():
+        _conform_events(batch, np.arange(len(batch), dtype=np.int64), next(iter(declarations.values())), out)
+        return out
     for event_type, declaration in declarations.items():
         rows = _where(pc.equal(tags, event_type))
         if len(rows):

@@ -13,7 +13,7 @@ from trivium.connectors.parquet_source import ParquetReader, SourcePlan, Unit
 from trivium.contract.clock import Clock
 from trivium.contract.errors import RunError
 from trivium.delivery import dead_letters, transactions
-from trivium.delivery.batch_commit import RUNTIME, Window
+from trivium.delivery.batch_commit import RUNTIME, Window, batch_sources
 from trivium.delivery.generation import take_generation
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.snapshot import Snapshot
@@ -25,7 +25,10 @@ from trivium.runtimes.batch.job import Job, window_json
 
 @dataclass(frozen=True)
 class BatchArguments:
-    """What a person says about one run beside the pipeline file. `start` and `end` are event dates, half open."""
+    """What a person says about one run beside the pipeline file.
+
+    `start` and `end` are event dates, half open; a `complete_as_of` without a zone is UTC.
+    """
 
     start: date | None = None
     end: date | None = None
@@ -67,6 +70,24 @@ class Prepared:
     done: Mapping[str, UnitMarker]
     committed: int
     complete_as_of: int = field(default=0)
+
+
+def check_nothing_left_out(table: str, source: Source, window: Window) -> None:
+    """Prove that the window's batch rows come from files this run reads, or that are gone: else it would lose them.
+
+    Raises:
+        RunError: rows of the window came from a source day the window does not read; names one of its files.
+    """
+    written = batch_sources(table, window)
+    read = {each.path for unit in source.units for each in unit.ranges}
+    there = {each.file.path for each in source.plan.files}
+    lost = sorted((written & there) - read)
+    if lost:
+        raise RunError(
+            f"the table's rows of {window} also come from {lost[0]}{' and others' if len(lost) > 1 else ''}, which "
+            "this window does not read: replacing them would lose those rows. Try: a wider --from and --to, a larger "
+            "batch.late_days, or a run over all of the source"
+        )
 
 
 def batch_section(pipeline: Pipeline) -> Batch:
@@ -133,6 +154,8 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     config = pipeline.config
     open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
+    if window is not None:
+        check_nothing_left_out(config.table.path, source, window)
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
     dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)
     committed = Snapshot.latest(config.table.path).transaction(transactions.committed(pipeline.name)) or 0
@@ -172,6 +195,8 @@ def _check_days(source: ParquetSource) -> None:
 
 def _complete_as_of(arguments: BatchArguments, source: Source) -> int:
     """Microseconds before which batch has seen everything: as told, or the oldest day's newest file."""
-    if arguments.complete_as_of is not None:
-        return int(arguments.complete_as_of.astimezone(UTC).timestamp() * 1_000_000)
+    told = arguments.complete_as_of
+    if told is not None:
+        aware = told if told.tzinfo else told.replace(tzinfo=UTC)
+        return int(aware.timestamp() * 1_000_000)
     return min(source.days.values())

@@ -58,7 +58,7 @@ class UnitRunner:
         with self._files(unit) as (files, rejects):
             parts: list[dict[str, Counts]] = []
             for part in self._reader.batches(unit):
-                written = restrict(self._worker.run(part.batch), part.days, self._job.window)
+                written = restrict(self._worker.run(part.batch), part, self._job.window)
                 if written.rows:
                     files.write(pa.Table.from_batches(written.rows.values()))
                 self._write_rejects(rejects, list(written.rejects), part)
@@ -77,7 +77,7 @@ class UnitRunner:
             parts: list[dict[str, Counts]] = []
             for part in self._reader.batches(unit):
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
-                written = restrict(outcomes, part.days, self._job.window)
+                written = restrict(outcomes, part, self._job.window)
                 self._write_rejects(rejects, list(written.rejects), part)
                 parts.append(dict(written.counts))
             return UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trivium.connectors.parquet_source import Slice
 from trivium.delivery.batch_commit import Window
 from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject, count_distinct
 
@@ -23,8 +23,8 @@ class InWindow:
     counts: Mapping[str, Counts]
 
 
-def restrict(outcomes: Outcomes, days: npt.NDArray[np.object_], window: Window | None) -> InWindow:
-    """Hold a batch to the run's window; `days` is the source day of each of its rows.
+def restrict(outcomes: Outcomes, part: Slice, window: Window | None) -> InWindow:
+    """Hold the outcomes of a slice to the run's window.
 
     Rows outside are not written; an input with all its rows outside is `out_of_window`. Rejects and drops belong to
     their source day: a run whose window does not hold it counts them `out_of_window` too.
@@ -43,6 +43,7 @@ def restrict(outcomes: Outcomes, days: npt.NDArray[np.object_], window: Window |
         every = count_distinct(emitted.parents)
         rows[name] = emitted.rows if inside.all() else emitted.rows.take(pa.array(np.flatnonzero(inside)))
         counts[name] = Counts(every, kept, int(inside.sum()), out_of_window=every - kept)
+    days = part.days
     own = {day: window.holds(day) for day in set(days)}
     for name, dropped in outcomes.dropped.items():
         here = sum(own[day] for day in days[dropped])
