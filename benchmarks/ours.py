@@ -13,6 +13,7 @@ from benchmarks.local_ray import local_ray
 from benchmarks.peers import Run
 from trivium.config.compile import compile_file
 from trivium.runtimes.batch.run import run_batch
+from trivium.runtimes.cluster import worker_environment
 
 Form = Literal["row", "column", "json"]
 
@@ -27,21 +28,21 @@ _PIPELINES: Final = {
 @contextmanager
 def column_form() -> Iterator[Run]:
     """The executor in column form."""
-    with local_ray():
+    with local_ray(worker_environment()):
         yield partial(run_trivium, "column")
 
 
 @contextmanager
 def row_form() -> Iterator[Run]:
     """The executor in row form."""
-    with local_ray():
+    with local_ray(worker_environment()):
         yield partial(run_trivium, "row")
 
 
 @contextmanager
 def json_form() -> Iterator[Run]:
     """The executor in row form over JSON bytes."""
-    with local_ray():
+    with local_ray(worker_environment()):
         yield partial(run_trivium, "json")
 
 

@@ -39,7 +39,7 @@ def row_form() -> Iterator[Run]:
 
 @contextmanager
 def _ray() -> Iterator[None]:
-    with local_ray():
+    with local_ray({}):
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         ray.data.DataContext.get_current().enable_progress_bars = False
         yield
