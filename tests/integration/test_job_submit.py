@@ -76,6 +76,8 @@ def cluster(bare_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     options = [
         *("--port", str(port), "--dashboard-port", str(dashboard), "--dashboard-host", "127.0.0.1"),
         *("--node-ip-address", "127.0.0.1", "--ray-client-server-port", str(free_port())),
+        # The agent that takes jobs has a fixed port by default, which another Ray on this machine may hold.
+        *("--dashboard-agent-listen-port", str(free_port()), "--metrics-export-port", str(free_port())),
         *("--num-cpus", "2", "--block", "--disable-usage-stats"),
     ]
     command = [started.python, "-m", "ray.scripts.scripts", "start", "--head", *options]
