@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -47,6 +47,14 @@ def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
         for event_type, counts in part.items():
             total[event_type].add(counts)
     return dict(total)
+
+
+def total_of(counts: Mapping[str, Counts]) -> Counts:
+    """The balance over all event types."""
+    total = Counts()
+    for each in counts.values():
+        total.add(each)
+    return total
 
 
 def count_distinct(parents: npt.NDArray[np.int64]) -> int:

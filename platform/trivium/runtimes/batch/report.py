@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trivium.engine.outcomes import Counts
+from trivium.engine.outcomes import Counts, total_of
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,4 @@ class BatchReport:
     @property
     def total(self) -> Counts:
         """The balance over all event types."""
-        total = Counts()
-        for counts in self.counts.values():
-            total.add(counts)
-        return total
+        return total_of(self.counts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pyarrow as pa
 
-from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Counts, Outcomes, Reject, merge_counts
+from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Counts, Outcomes, Reject, merge_counts, total_of
 from trivium.runtimes.notebook.data import Data
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ class RunResult:
     @property
     def total(self) -> Counts:
         """The balance over all event types."""
-        total = Counts()
-        for counts in self.counts.values():
-            total.add(counts)
-        return total
+        return total_of(self.counts)
 
     @cached_property
     def dropped(self) -> pa.Table:
