@@ -17,6 +17,7 @@ from trivium.delivery.data_files import DataFile, file_statistics
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.lineage import DICTIONARY_COLUMNS
 from trivium.delivery.storage import NewFile, Storage
+from trivium.engine.batch import constant
 
 _OPEN_FILES: Final = 16
 _ROWS_PER_GROUP: Final = 131_072
@@ -96,7 +97,7 @@ class PartitionedFiles:
                 column = rows[name].cast(self._columns.field(name).type)
                 rows = rows.set_column(rows.column_names.index(name), name, column)
         for name, value in self._constants.items():
-            rows = rows.append_column(name, _constant(value, rows.num_rows))
+            rows = rows.append_column(name, constant(value, rows.num_rows))
         return rows
 
     def _file(self, partition: Partition) -> _OpenFile:
@@ -223,7 +224,3 @@ def _as_type(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
 
 def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _constant(value: str, rows: int) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), rows), pa.array([value]))

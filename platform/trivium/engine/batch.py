@@ -43,8 +43,13 @@ class TypedBatch:
 Batch = RawBatch | TypedBatch
 
 
+def constant(value: str, length: int) -> pa.DictionaryArray:
+    """One string for all rows; Parquet writes it as one dictionary entry and a run length."""
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([value]))
+
+
 def source_column(source: Source, rows: Positions) -> pa.DictionaryArray:
     """The source of each of these rows of a batch."""
     if isinstance(source, str):
-        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(len(rows), np.int32)), pa.array([source]))
+        return constant(source, len(rows))
     return source.take(pa.array(rows))

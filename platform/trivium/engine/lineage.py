@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.contract.types import UTC_MICROSECONDS
+from trivium.engine.batch import constant
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,6 @@ class Origin:
     logic: str
     plan: str
     ingested_at_us: int
-
-
-def constant(value: str, length: int) -> pa.DictionaryArray:
-    """One string for all rows; Parquet writes it as one dictionary entry and a run length."""
-    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([value]))
 
 
 def lineage_columns(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date
 from typing import Any
 
 from trivium.delivery.batch_commit import Window
@@ -61,12 +60,3 @@ class UnitResult:
 def window_json(window: Window | None) -> list[str] | None:
     """A window as plain data."""
     return None if window is None else [window.start.isoformat(), window.end.isoformat()]
-
-
-def parse_day(text: str) -> date:
-    """A day as people write it.
-
-    Raises:
-        ValueError: not YYYY-MM-DD.
-    """
-    return date.fromisoformat(text)
