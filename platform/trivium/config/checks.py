@@ -10,8 +10,8 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.config.document import Document
-from trivium.config.model import EVENT_TYPE
 from trivium.config.problems import Path
+from trivium.config.section import EVENT_TYPE
 from trivium.config.suggest import did_you_mean, one_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment

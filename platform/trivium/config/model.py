@@ -4,52 +4,58 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Literal
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
+from trivium.config.section import (
+    ColumnName,
+    EventType,
+    Location,
+    LookupName,
+    Name,
+    Seconds,
+    Section,
+    TimeZone,
+    Unwanted,
+)
+from trivium.config.streaming_model import Breaker, Streaming
 from trivium.contract.retry import RetryPolicy
-
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
-LookupName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")]
-EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]{0,126}$"
-EventType = Annotated[str, Field(pattern=EVENT_TYPE)]
-Location = Annotated[str, Field(min_length=1, max_length=4096)]
-ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
-Seconds = Annotated[float, Field(gt=0, le=86400)]
-Unwanted = Literal["drop", "reject"]
-
-
-def _known_zone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError("no time zone of the IANA database; for example Europe/Zurich or UTC")
-    return name
-
-
-TimeZone = Annotated[str, AfterValidator(_known_zone)]
-
-
-class Section(BaseModel):
-    """A mapping of the pipeline file: unknown keys are problems, values never change."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class ExecutorEntry(Section):
     """One executor of the pipeline. `retry` overrules the pipeline's field by field; artifacts map names to files."""
 
     type: EventType
-    options: dict[str, JsonValue] = {}
+    options: dict[str, JsonValue] = Field(default_factory=dict)
     retry: RetryPolicy | None = None
-    artifacts: dict[str, Location] = {}
+    artifacts: dict[str, Location] = Field(default_factory=dict)
 
 
 class Routing(Section):
-    """Which field of an event names its type, and what happens to types nobody declared and to null values."""
+    """What names an event's type, and what happens to types nobody declared and to null values.
+
+    By default a field of the event does. `header` names a Kafka header that does instead, `topics` maps topics to event
+    types; then a tag in the body is neither required nor believed.
+    """
 
     field: Annotated[str, Field(min_length=1, max_length=255)] = "event_type"
+    header: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    topics: dict[str, EventType] | None = None
     unrouted: Unwanted = "drop"
     tombstones: Unwanted = "drop"
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Routing:
+        ways = ["field"] if self.field != type(self).model_fields["field"].default else []
+        ways += [name for name in ("header", "topics") if getattr(self, name) is not None]
+        if len(ways) > 1:
+            raise ValueError(f"expected one of field, header and topics, got {' and '.join(ways)}")
+        return self
+
+    @property
+    def by_body(self) -> bool:
+        """Whether a field of the event itself names its type."""
+        return self.header is None and self.topics is None
 
 
 class ParquetLookup(Section):
@@ -101,12 +107,14 @@ class ParquetSource(Section):
     """Parquet files below `path`: typed columns, or one column of raw JSON when `value_column` names it.
 
     `day_column` is the folder or column naming the source day; `timezone` says what naive timestamps mean.
+    `type_column` holds what a header or topic said of the event's type, for pipelines that route by one.
     """
 
     type: Literal["parquet"]
     path: Location
     value_column: ColumnName | None = None
     day_column: ColumnName | None = None
+    type_column: ColumnName | None = None
     timezone: TimeZone | None = None
 
 
@@ -131,12 +139,14 @@ class PipelineConfig(Section):
     pipeline: Name
     executors: Annotated[tuple[ExecutorEntry, ...], Field(min_length=1)]
     routing: Routing = Routing()
-    lookups: dict[LookupName, ParquetLookup] = {}
+    lookups: dict[LookupName, ParquetLookup] = Field(default_factory=dict)
     table: Table
     dead_letters: DeadLetters
     retry: RetryPolicy = RetryPolicy()
     event_time: EventTimeRange = EventTimeRange()
+    breaker: Breaker | Literal["off"] = Breaker()
     batch: Batch | None = None
+    streaming: Streaming | None = None
 
 
 def overruled(base: RetryPolicy, override: RetryPolicy | None) -> RetryPolicy:

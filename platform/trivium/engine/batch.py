@@ -17,11 +17,16 @@ Source: TypeAlias = str | pa.DictionaryArray
 
 @dataclass(frozen=True)
 class RawBatch:
-    """JSON records. `values` holds one record each (None is a tombstone), `positions` their places in `source`."""
+    """JSON records. `values` holds one record each (None is a tombstone), `positions` their places in `source`.
+
+    `types` names each record's event type when a header or the topic does (None: it names none); without it the routed
+    field of the record does.
+    """
 
     values: Sequence[bytes | None]
     source: Source
     positions: Positions
+    types: Sequence[str | None] | None = None
 
     def __len__(self) -> int:
         return len(self.values)

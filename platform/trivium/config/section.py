@@ -1,0 +1,32 @@
+"""What every section of the pipeline file is made of: strict frozen mappings, and the types of their values."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
+LookupName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")]
+EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]{0,126}$"
+EventType = Annotated[str, Field(pattern=EVENT_TYPE)]
+Location = Annotated[str, Field(min_length=1, max_length=4096)]
+ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
+Seconds = Annotated[float, Field(gt=0, le=86400)]
+Unwanted = Literal["drop", "reject"]
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("no time zone of the IANA database; for example Europe/Zurich or UTC")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class Section(BaseModel):
+    """A mapping of the pipeline file: unknown keys are problems, values never change."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")

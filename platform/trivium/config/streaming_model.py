@@ -1,0 +1,80 @@
+"""The streaming section of the pipeline file, and the breaker that both table-writing roads share."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from trivium.config.section import Location, Seconds, Section
+
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+Bytes = Annotated[int, Field(ge=1 << 16, le=1 << 40)]
+
+
+class KafkaSecurity(Section):
+    """TLS and SASL. `password` may only be a reference to a variable. Host names are always checked."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Location | None = None
+    certificate_file: Location | None = None
+    key_file: Location | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> KafkaSecurity:
+        sasl = {"mechanism": self.mechanism, "username": self.username, "password": self.password}
+        if self.protocol.startswith("SASL") and (missing := [name for name, value in sasl.items() if value is None]):
+            raise ValueError(f"{self.protocol} needs {', '.join(missing)}")
+        if not self.protocol.startswith("SASL") and any(value is not None for value in sasl.values()):
+            raise ValueError(f"{self.protocol} takes no mechanism, username or password")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
+class KafkaSource(Section):
+    """Topics of a Kafka cluster, read with static assignment; nothing resumes from the cluster's group offsets.
+
+    `servers` is host:port, comma separated. `fetch_bytes` bounds what one worker holds fetched and not yet processed;
+    `max_batch_bytes` bounds one record batch after decompression.
+    """
+
+    type: Literal["kafka"]
+    servers: Annotated[str, Field(min_length=1)]
+    topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    security: KafkaSecurity = KafkaSecurity(protocol="PLAINTEXT")
+    fetch_bytes: Bytes = 64 << 20
+    max_batch_bytes: Bytes = 128 << 20
+    request_timeout_seconds: Seconds = 30.0
+
+
+class Streaming(Section):
+    """The streaming road: its source, workers, and bounds.
+
+    Rows become readable every `commit_interval_seconds`, or sooner once a worker holds `epoch_bytes` of uncommitted
+    input. A batch (a record, alone) that runs longer than its deadline is taken for hanging. `drain_seconds` bounds a
+    stop. `group` names the Kafka group whose offsets show progress to lag tools; default: the pipeline's name.
+    """
+
+    source: KafkaSource
+    workers: Annotated[int, Field(ge=1, le=10_000)] = 2
+    commit_interval_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
+    epoch_bytes: Bytes = 256 << 20
+    batch_deadline_seconds: Seconds = 300.0
+    record_deadline_seconds: Seconds = 60.0
+    drain_seconds: Seconds = 30.0
+    group: Annotated[str, Field(min_length=1, max_length=249)] | None = None
+
+
+class Breaker(Section):
+    """When rejects are taken for systemic and the run stops instead of emptying the source into the dead letters.
+
+    That is when, of the last `window_events` inputs or more, a share of `ratio` or more was rejected for one reason.
+    """
+
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window_events: Annotated[int, Field(ge=1)] = 10_000
