@@ -1,4 +1,4 @@
-"""The dead-letter table: rejected inputs kept whole, and which of them count.
+"""Which dead letters count, and batch's own. Those of streaming are in `stream_letters`.
 
 Batch appends its dead letters under its generation before the table's commit. They count only if the table's snapshot
 says that their source day was committed by their generation; so they are replaced per source day, atomically with the
@@ -13,56 +13,32 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.dataset as pad
 
 from trivium.contract.clock import Clock
-from trivium.delivery import transactions
+from trivium.delivery import stream_letters, transactions
 from trivium.delivery.committer import Change, Landed, commit
 from trivium.delivery.data_files import DataFile, validate
 from trivium.delivery.errors import OutcomeUnknown, PreconditionFailed
 from trivium.delivery.generation import check_generation
-from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.letter_files import ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
-from trivium.delivery.table import TableSpec
+
+__all__ = [
+    "ROW_SCHEMA",
+    "RUNTIME",
+    "SCHEMA",
+    "DeadLetterCommit",
+    "append",
+    "counts",
+    "dead_letter_table",
+    "read",
+    "reject_files",
+    "remove_uncounted",
+]
 
 RUNTIME: Final = "batch"
 _READ_ATTEMPTS: Final = 5
-
-ROW_SCHEMA: Final = pa.schema(
-    [
-        pa.field("pipeline", pa.string(), nullable=False),
-        pa.field("event_type", pa.string()),
-        pa.field("stage", pa.string(), nullable=False),
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("error", pa.string()),
-        pa.field("attempts", pa.int32(), nullable=False),
-        pa.field("value", pa.binary()),
-        pa.field("value_format", pa.string(), nullable=False),
-        pa.field("source", pa.string(), nullable=False),
-        pa.field("position", pa.int64(), nullable=False),
-        pa.field("source_day", pa.string()),
-        pa.field("executor", pa.string()),
-        pa.field("logic", pa.string(), nullable=False),
-        pa.field("plan", pa.string(), nullable=False),
-        pa.field("runtime", pa.string(), nullable=False),
-        pa.field("rejected_at", pa.timestamp("us", tz="UTC"), nullable=False),
-    ]
-)
-"""A dead letter as it is written. `value` holds the original bytes (`value_format` json) or, for typed columns, the
-row as JSON (`columns`); `executor` is a digest; `source_day` is null when the source has no days."""
-
-SCHEMA: Final = ROW_SCHEMA.append(pa.field("generation", pa.int64(), nullable=False))
-
-
-def dead_letter_table(uri: str, pipeline: str) -> TableSpec:
-    """The dead-letter table of a pipeline."""
-    return TableSpec(uri, pipeline, SCHEMA, ("source_day", "generation", "runtime"))
-
-
-def reject_files(storage: Storage, name: str) -> PartitionedFiles:
-    """A writer of batch's dead letters: tables of `ROW_SCHEMA` without `runtime`, one file per source day."""
-    return PartitionedFiles(storage, ROW_SCHEMA, ["source_day"], name, {"runtime": RUNTIME})
 
 
 def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
@@ -93,15 +69,16 @@ def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, c
 
 
 def read(uri: str, table_uri: str) -> pa.Table:
-    """The batch dead letters that count, with the columns of `SCHEMA`.
+    """The dead letters that count, of both runtimes, with the columns of `SCHEMA`.
 
     Raises:
-        OutcomeUnknown: runs kept committing between the two looks at the table.
+        OutcomeUnknown: batch runs kept committing between the two looks at the table.
     """
     for _ in range(_READ_ATTEMPTS):
         table, letters = Snapshot.latest(table_uri), Snapshot.latest(uri)
-        # A run that committed between the two snapshots may have replaced what the first one counts.
-        if Snapshot.latest(table_uri).version == table.version:
+        # A batch run that committed between the two snapshots may have replaced what the first one counts. A stream
+        # only appends letters that do not count in the first one.
+        if _batch_commit(Snapshot.latest(table_uri)) == _batch_commit(table):
             return _read(letters, table)
     message = (
         f"dead letters {uri}: the table {table_uri} changed during each of {_READ_ATTEMPTS} reads. Try: read again"
@@ -116,14 +93,15 @@ def counts(file: ActiveFile, table: Snapshot) -> bool:
     return newest == generation and generation >= (table.transaction(transactions.whole(pipeline)) or 0)
 
 
+def _batch_commit(table: Snapshot) -> int | None:
+    return table.transaction(transactions.committed(table.pipeline or ""))
+
+
 def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
-    kept = {path for path, file in letters.active.items() if _is_batch(file) and counts(file, table)}
-    dataset = letters.table.to_pyarrow_dataset()
-    fragments = [fragment for fragment in dataset.get_fragments() if fragment.path in kept]
-    if not fragments:
-        return SCHEMA.empty_table()
-    chosen = pad.FileSystemDataset(fragments, dataset.schema, dataset.format, fragments[0].filesystem)
-    return chosen.to_table(columns=SCHEMA.names).cast(SCHEMA)
+    batch = [path for path, file in letters.active.items() if _is_batch(file) and counts(file, table)]
+    stream = [path for path, file in letters.active.items() if stream_letters.is_streaming(file)]
+    streamed = letters.rows_of(stream, SCHEMA)
+    return pa.concat_tables([letters.rows_of(batch, SCHEMA), streamed.filter(stream_letters.counted(streamed, table))])
 
 
 def _is_batch(file: ActiveFile) -> bool:

@@ -7,6 +7,7 @@ DeliveryError
 ├── SchemaConflict       the table's columns or partitions cannot become the pipeline's
 ├── FileMismatch         a data file is not what its manifest says
 ├── PreconditionFailed   the snapshot forbids the commit
+│   ├── TopicChanged     a topic is not the one the table's positions are of
 │   └── Fenced           a newer run of the same pipeline and runtime took over
 ├── CommitRaceLost       every attempt lost against other writers; nothing was committed
 └── OutcomeUnknown       it could not be found out whether the commit landed
@@ -39,6 +40,10 @@ class FileMismatch(DeliveryError):
 
 class PreconditionFailed(DeliveryError):
     """The snapshot that would be committed on forbids the commit. Nothing was committed."""
+
+
+class TopicChanged(PreconditionFailed):
+    """A topic of the pipeline is not the one the table's positions are of."""
 
 
 class Fenced(PreconditionFailed):

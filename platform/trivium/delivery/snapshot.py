@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.dataset as pad
 from deltalake import DeltaTable, Schema
 
 PIPELINE_PROPERTY: Final = "trivium.pipeline"
@@ -80,6 +81,16 @@ class Snapshot:
         wanted = actions.select(["path", "size_bytes", *(f"partition.{name}" for name in columns)])
         rows = zip(*(column.to_pylist() for column in wanted.columns), strict=True)
         return {path: ActiveFile(path, size, _values(columns, values)) for path, size, *values in rows}
+
+    def rows_of(self, paths: Collection[str], schema: pa.Schema) -> pa.Table:
+        """The rows of some active files, with the columns and types of `schema`."""
+        wanted = set(paths)
+        if not wanted:
+            return schema.empty_table()
+        dataset = self.table.to_pyarrow_dataset()
+        fragments = [fragment for fragment in dataset.get_fragments() if fragment.path in wanted]
+        chosen = pad.FileSystemDataset(fragments, dataset.schema, dataset.format, fragments[0].filesystem)
+        return chosen.to_table(columns=schema.names).cast(schema)
 
     def event_days(self) -> list[str]:
         """The event dates that have files, sorted."""

@@ -44,3 +44,18 @@ def complete_as_of(pipeline: str, day: str) -> str:
 def dead_letters(pipeline: str) -> str:
     """In the dead-letter table: the generation of the newest batch append."""
     return f"{pipeline}/batch/dead_letters"
+
+
+def position(pipeline: str, partition: str) -> str:
+    """The next offset to read of a partition, named topic/number."""
+    return f"{pipeline}/{partition}"
+
+
+def identity(pipeline: str, topic: str) -> str:
+    """Which topic of which cluster the positions are of: 63 bits of a hash of both ids."""
+    return f"{pipeline}/{topic}/identity"
+
+
+def position_epoch(pipeline: str, topic: str) -> str:
+    """How often the positions of a topic were reset by an operator."""
+    return f"{pipeline}/{topic}/position_epoch"
