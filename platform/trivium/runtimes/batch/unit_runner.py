@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -26,9 +24,10 @@ from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import prove_shared
 from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
 from trivium.engine.worker import Worker
-from trivium.runtimes.batch.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.window import restrict
+from trivium.runtimes.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.project_files import project_here
 
 
 class UnitRunner:
@@ -41,7 +40,7 @@ class UnitRunner:
 
     def __init__(self, job: Job, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
-        self._pipeline = rebuild(job.plan, job.secrets, _project_root(job))
+        self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
         prove_shared(job.token, socket.gethostname())
         config = self._pipeline.config
         assert config.batch is not None
@@ -101,7 +100,7 @@ class UnitRunner:
 
     def _write_rejects(self, files: PartitionedFiles, rejects: list[Reject], part: Slice) -> None:
         if rejects:
-            files.write(dead_letter_rows(rejects, part, self._pipeline, self._clock))
+            files.write(dead_letter_rows(rejects, part.batch, part.days, self._pipeline, self._clock))
 
 
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:
@@ -119,12 +118,3 @@ def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Parque
                 "finished with the old lookup are not reused"
             )
     return opened
-
-
-def _project_root(job: Job) -> Path:
-    """The project here: the driver's folder where it exists, else this job's working folder (`--working-dir`)."""
-    root = Path(job.root)
-    here = root if root.is_dir() else Path.cwd()
-    if str(here) not in sys.path:
-        sys.path.insert(0, str(here))
-    return here

@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_source import Slice
 from trivium.contract.clock import Clock
 from trivium.delivery.dead_letters import ROW_SCHEMA
 from trivium.engine.batch import Batch, RawBatch, source_column
@@ -16,9 +15,13 @@ from trivium.engine.outcomes import Reject
 from trivium.engine.typed import original
 
 
-def dead_letter_rows(rejects: Sequence[Reject], part: Slice, pipeline: Pipeline, clock: Clock) -> pa.Table:
-    """One row a reject, in the dead-letter table's columns without `runtime`."""
-    batch = part.batch
+def dead_letter_rows(
+    rejects: Sequence[Reject], batch: Batch, days: Sequence[str | None] | None, pipeline: Pipeline, clock: Clock
+) -> pa.Table:
+    """One row a reject, in the dead-letter table's columns without `runtime`.
+
+    `days` holds the source day of each row of the batch; None: the source has none.
+    """
     places = np.array([reject.index for reject in rejects], np.int64)
     sources = source_column(batch.source, places).to_pylist()
     rejected_at = clock.now_us()
@@ -34,7 +37,7 @@ def dead_letter_rows(rejects: Sequence[Reject], part: Slice, pipeline: Pipeline,
             "value_format": "json" if isinstance(batch, RawBatch) else "columns",
             "source": source,
             "position": int(batch.positions[reject.index]),
-            "source_day": part.days[reject.index],
+            "source_day": None if days is None else days[reject.index],
             "executor": _version(pipeline, reject.event_type),
             "logic": pipeline.plan.logic_short,
             "plan": pipeline.plan.plan_short,
