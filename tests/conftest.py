@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["trivium.testing.kafka"]
+
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
