@@ -28,6 +28,11 @@ class MakeTopic(Protocol):
         """Make it; it is ready for use on return."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Where warnings are errors, Kafka's client could not be imported: it calls a deprecated function of Python's."""
+    config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
+
+
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker]:
     """The session's broker: `servers`, `pid`, `log_path`; a test that ends or pauses it brings it back."""
