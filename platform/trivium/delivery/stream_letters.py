@@ -48,15 +48,13 @@ def _limit(source: str, table: Snapshot) -> int:
     return (table.transaction(transactions.position(pipeline, partition)) or 0) if epoch == now else 0
 
 
-def append(uri: str, proposal: StreamLetters, clock: Clock) -> Landed | None:
-    """Validate the files and append them; None when there are none.
+def append(uri: str, proposal: StreamLetters, clock: Clock) -> Landed:
+    """Validate the files and append them.
 
     Raises:
         FileMismatch: a file is missing or not what its manifest says.
         PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
     """
-    if not proposal.files:
-        return None
     validate(Storage(uri), proposal.files, ROW_SCHEMA)
     return commit(uri, proposal, clock)
 

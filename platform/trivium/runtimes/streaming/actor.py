@@ -1,0 +1,42 @@
+"""The actor of the pool: owns partitions, runs epochs, one after the other; `cut` comes in beside them."""
+
+from __future__ import annotations
+
+import ray
+
+from trivium.runtimes.streaming.epoch_runner import EpochRunner
+from trivium.runtimes.streaming.job import EpochRequest, StreamJob
+
+
+class StreamWorker:
+    """Hosts an `EpochRunner`. Opening is a call of its own, so that what it raises arrives in its own words."""
+
+    def __init__(self, job: StreamJob) -> None:
+        self._job = job
+        self._runner: EpochRunner | None = None
+
+    def open(self) -> str:
+        """Get ready to run epochs; returns the node's id."""
+        self._runner = EpochRunner(self._job)
+        return str(ray.get_runtime_context().get_node_id())
+
+    def run(self, request: EpochRequest) -> str:
+        """Run an epoch; the result as JSON text."""
+        return self._opened().run(request).encode()
+
+    def reject(self, partition: str, position: int, reason: str, error: str) -> str:
+        """Make one record a dead letter without running it."""
+        return self._opened().reject(partition, position, reason, error).encode()
+
+    @ray.method(concurrency_group="control")
+    def cut(self) -> None:
+        """End the running epoch early."""
+        self._opened().cut()
+
+    def close(self) -> None:
+        """Close the source."""
+        self._opened().close()
+
+    def _opened(self) -> EpochRunner:
+        assert self._runner is not None, "the first call is open()"
+        return self._runner

@@ -1,0 +1,75 @@
+"""An epoch being made: its files, the stretch of each partition, and the balance so far."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trivium.config.pipeline import Pipeline
+from trivium.contract.clock import Clock
+from trivium.contract.fault_points import reach
+from trivium.delivery.letter_files import reject_files
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.positions import RUNTIME
+from trivium.delivery.storage import Storage
+from trivium.delivery.stream_commit import Range
+from trivium.engine.breaker import RejectSummary, summarise
+from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
+from trivium.runtimes.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.streaming.gather import Gathered
+from trivium.runtimes.streaming.job import EpochResult
+
+
+class Epoch:
+    """Takes outcomes in and ends as files and a result; nothing is visible to readers before the driver commits it."""
+
+    def __init__(self, pipeline: Pipeline, name: str, clock: Clock) -> None:
+        config = pipeline.config
+        self._pipeline, self._clock = pipeline, clock
+        schema = table_schema(pipeline.table_columns)
+        table, letters = Storage(config.table.path), Storage(config.dead_letters.path)
+        self._files = PartitionedFiles(table, schema, config.table.partition_by, name, {"_runtime": RUNTIME})
+        self._letters = reject_files(letters, name, RUNTIME)
+        self._parts: list[dict[str, Counts]] = []
+        self._rejects = RejectSummary()
+        self.ranges: dict[str, Range] = {}
+        self.days: set[object] = set()
+        self.nbytes = 0
+
+    def take(self, gathered: Gathered, outcomes: Outcomes, days: set[object]) -> None:
+        """Write a batch's rows and dead letters to the files, and move the ranges past it."""
+        if outcomes.emitted:
+            self._files.write(pa.Table.from_batches([each.rows for each in outcomes.emitted.values()]))
+        self._write_letters(outcomes.rejects, gathered)
+        self._parts.append(outcomes.counts())
+        self._rejects = self._rejects.merged(summarise(outcomes, gathered.batch))
+        for partition, each in gathered.ranges(outcomes):
+            known = self.ranges.get(partition)
+            self.ranges[partition] = known.followed_by(each) if known else each
+        self.days |= days
+        self.nbytes += gathered.nbytes
+
+    def close(self) -> EpochResult:
+        """Make the files durable; the result is what the driver may commit."""
+        reach("epoch.before_files")
+        files, letters = tuple(self._files.close()), tuple(self._letters.close())
+        reach("epoch.after_files")
+        return EpochResult(dict(self.ranges), files, letters, merge_counts(self._parts), self._rejects)
+
+    def abandon(self) -> None:
+        """Remove the files."""
+        self._files.abandon()
+        self._letters.abandon()
+
+    def _write_letters(self, rejects: list[Reject], gathered: Gathered) -> None:
+        if rejects:
+            self._letters.write(dead_letter_rows(rejects, gathered.batch, None, self._pipeline, self._clock))
+
+
+def event_days(outcomes: Outcomes) -> set[object]:
+    """The event dates of a batch's rows."""
+    found: set[object] = set()
+    for each in outcomes.emitted.values():
+        found.update(pc.unique(each.rows.column("event_date")).to_pylist())
+    return found

@@ -1,0 +1,171 @@
+"""Runs epochs: poll, worker, files. The part of a stream that happens on a worker; it knows no Ray."""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from trivium.config.rebuild import rebuild
+from trivium.connectors.kafka_reader import Fetched, KafkaReader
+from trivium.connectors.parquet_lookup import ParquetLookup
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.fault_points import reach
+from trivium.delivery.storage_token import prove_shared
+from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.worker import Worker
+from trivium.runtimes.project_files import project_here
+from trivium.runtimes.streaming.epoch import Epoch, event_days
+from trivium.runtimes.streaming.gather import Gathered, gather
+from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
+
+_POLL_SECONDS: Final = 0.25
+_QUIET_SECONDS: Final = 1.0
+_BATCH_BYTES: Final = 4 << 20
+_DAYS: Final = 64
+"""Most event days, so most new partitions of the table, that one epoch opens."""
+
+
+class EpochRunner:
+    """One pipeline, ready to run epochs. Building it proves that this process runs what the driver planned.
+
+    Raises:
+        RunError: other code or other versions here than on the driver.
+        StorageNotShared: this node does not see the driver's storage.
+    """
+
+    def __init__(self, job: StreamJob, clock: Clock | None = None) -> None:
+        self._job, self._clock = job, clock or SystemClock()
+        self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        prove_shared(job.token, socket.gethostname())
+        assert self._pipeline.config.streaming is not None
+        self._config = self._pipeline.config.streaming
+        self._routing = self._pipeline.config.routing
+        lookups = {name: ParquetLookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
+        self._worker = Worker(self._pipeline, lookups, self._clock)
+        self._reader = KafkaReader(
+            self._config.source, self._pipeline.kafka_password(), self._clock, self._routing.header
+        )
+        self._positions: dict[str, int] = {}
+        self._cut = threading.Event()
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays; the collector need not walk through it again and again
+
+    def cut(self) -> None:
+        """End the running epoch, and every later one, as soon as its batch is done. May be called from any thread."""
+        self._cut.set()
+
+    def run(self, request: EpochRequest) -> EpochResult:
+        """Read until the epoch is full, its time is over or `cut` is called; write its files."""
+        if request.positions is not None:
+            self._assign(request.positions)
+        with self._epoch() as epoch:
+            if request.alone is None:
+                self._fill(epoch)
+            else:
+                self._fill_alone(epoch, request.alone)
+            return self._closed(epoch)
+
+    def reject(self, partition: str, position: int, reason: str, error: str) -> EpochResult:
+        """Make the record at a position a dead letter without showing it to its executor."""
+        self._assign({partition: position})
+        with self._epoch() as epoch:
+            gathered = self._gathered(self._first(1))
+            outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
+            epoch.take(gathered, outcomes, set())
+            return self._closed(epoch)
+
+    def close(self) -> None:
+        """Close the consumer."""
+        self._reader.close()
+
+    def _fill(self, epoch: Epoch) -> None:
+        ends = self._clock.monotonic() + self._until_cut()
+        while not self._cut.is_set() and epoch.nbytes < self._config.epoch_bytes:
+            remaining = ends - self._clock.monotonic()
+            if remaining <= 0:
+                return
+            fetched = self._reader.poll(min(remaining, _POLL_SECONDS), _BATCH_BYTES)
+            if fetched and not self._take(epoch, self._gathered(fetched)):
+                return
+
+    def _until_cut(self) -> float:
+        """Seconds until the next multiple of the interval: workers end their epochs together, for one commit."""
+        interval = self._config.commit_interval_seconds
+        remaining = interval - (self._clock.now_us() / 1e6) % interval
+        return remaining if remaining > interval / 4 else remaining + interval
+
+    def _fill_alone(self, epoch: Epoch, records: int) -> None:
+        fetched = self._first(records)
+        if fetched:
+            epoch.take(*self._processed(self._gathered(fetched)))
+            self._assign(self._positions)  # forgets what was fetched beyond
+
+    def _first(self, records: int) -> list[Fetched]:
+        """The first stretch with records of the one partition that is assigned, cut down; none if all is quiet."""
+        found: list[Fetched] = []
+        ends = self._clock.monotonic() + _QUIET_SECONDS
+        while not self._cut.is_set() and self._clock.monotonic() < ends:
+            for part in self._reader.poll(_POLL_SECONDS, _BATCH_BYTES):
+                found.append(part.head(records))
+                if part.values:
+                    return found
+        return found
+
+    def _take(self, epoch: Epoch, gathered: Gathered) -> bool:
+        """Take a batch into the epoch, or as much of it as opens few enough partitions; False: the epoch is full."""
+        with self._watched():
+            processed = self._processed(gathered)
+        if len(epoch.days | processed[2]) <= _DAYS or (not epoch.ranges and len(gathered.batch) == 1):
+            epoch.take(*processed)
+            self._move(gathered)
+            return True
+        if epoch.ranges:
+            self._assign(self._positions)
+            return False
+        self._take(epoch, self._gathered([gathered.parts[0].head(max(1, len(gathered.parts[0].values) // 2))]))
+        self._assign(self._positions)
+        return False
+
+    def _processed(self, gathered: Gathered) -> tuple[Gathered, Outcomes, set[object]]:
+        outcomes = self._worker.run(gathered.batch) if len(gathered.batch) else Outcomes(0)
+        reach("epoch.after_batch")
+        return gathered, outcomes, event_days(outcomes)
+
+    def _gathered(self, fetched: list[Fetched]) -> Gathered:
+        return gather(fetched, self._routing, self._job.epochs)
+
+    def _assign(self, positions: Mapping[str, int]) -> None:
+        self._positions = dict(positions)
+        self._reader.assign(self._positions)
+
+    def _move(self, gathered: Gathered) -> None:
+        self._positions.update((part.partition, part.next) for part in gathered.parts)
+
+    def _closed(self, epoch: Epoch) -> EpochResult:
+        result = epoch.close()
+        self._positions.update((name, each.next) for name, each in result.ranges.items())
+        return result.with_source(self._reader.buffered_bytes(), self._reader.reconnects)
+
+    @contextmanager
+    def _epoch(self) -> Iterator[Epoch]:
+        epoch = Epoch(self._pipeline, f"{self._job.generation}", self._clock)
+        try:
+            yield epoch
+        except BaseException:
+            epoch.abandon()
+            raise
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """End this process if a batch hangs: outside Python's interpreter lock, so native code is no way around it."""
+        faulthandler.dump_traceback_later(self._config.batch_deadline_seconds, exit=True, file=sys.stderr.fileno())
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()

@@ -1,0 +1,212 @@
+"""The actor pool: one `Lane` a worker, which knows what its actor is doing and what comes next.
+
+A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was lost
+makes a new one and goes through the partitions it owned as suspects (see `suspects`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from trivium.config.streaming_model import Streaming
+from trivium.contract.clock import Clock
+from trivium.contract.errors import RunError, TriviumError
+from trivium.runtimes.streaming.actor import StreamWorker
+from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
+from trivium.runtimes.streaming.suspects import LOSS_TEXT, Loss, Suspect, seconds_allowed, suspects_of
+
+_AHEAD: Final = 2
+_OPENINGS: Final = 3
+_START_SECONDS: Final = 180.0
+_GRACE_SECONDS: Final = 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Call:
+    """A call under way: what it is, and the moment (monotonic) after which the actor is taken for hanging."""
+
+    answer: Any
+    kind: str
+    due: float
+
+
+@dataclass
+class Lane:
+    """One worker's place in the pool. `positions` are the next offsets after everything it handed in."""
+
+    number: int
+    job: StreamJob
+    config: Streaming
+    clock: Clock
+    positions: dict[str, int]
+    losses: int = 0
+    _actor: Any = None
+    _calls: deque[_Call] = field(default_factory=deque)
+    _suspects: list[Suspect] = field(default_factory=list)
+    _reassign: bool = True
+    _openings: int = 0
+    _stopping: bool = False
+
+    @property
+    def waiting_for(self) -> Any:
+        """The answer that comes next, or None."""
+        return self._calls[0].answer if self._calls else None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._calls
+
+    def give(self, positions: dict[str, int]) -> None:
+        """Let the lane own more partitions, from its next epoch on."""
+        self.positions |= positions
+        self._reassign = True
+
+    def start(self) -> None:
+        """Make the actor."""
+        remote = ray.remote(num_cpus=1, max_restarts=0, concurrency_groups={"control": 1})(StreamWorker)
+        self._actor = remote.remote(self.job)
+        self._openings += 1
+        self._call(self._actor.open.remote(), "open", _START_SECONDS)
+
+    def go_on(self) -> None:
+        """Ask for what comes next, unless enough is under way."""
+        if self._stopping or not self.positions:
+            return
+        if self._actor is None:
+            self.start()
+        if any(call.kind == "open" for call in self._calls):
+            return
+        if self._suspects:
+            if not self._calls:
+                self._run_suspect(self._suspects[0])
+            return
+        if self._reassign and self._calls:
+            return  # what is under way moves the positions
+        while len(self._calls) < _AHEAD:
+            request = EpochRequest(dict(self.positions) if self._reassign else None)
+            self._reassign = False
+            seconds = self.config.commit_interval_seconds * 2 * _AHEAD + self.config.batch_deadline_seconds
+            self._call(self._actor.run.remote(request), "epoch", seconds + _GRACE_SECONDS)
+
+    def stop(self) -> None:
+        """Ask for no more, and have the running epoch cut."""
+        self._stopping = True
+        if self._actor is not None:
+            self._actor.cut.remote()
+
+    def collect(self, *, answered: bool) -> EpochResult | None:
+        """Take the next answer in, or find out that it is overdue. None: there is no result (yet).
+
+        Raises:
+            TriviumError: what the worker raised: it cannot go on.
+        """
+        call = self._calls[0]
+        if not answered:
+            if self.clock.monotonic() > call.due:
+                self._lose("worker_hung", f"no answer to {call.kind} in time")
+            return None
+        try:
+            answer = ray.get(call.answer)
+        except RayTaskError as error:
+            if isinstance(error.cause, MemoryError):
+                self._lose("worker_died", "out of memory")
+                return None
+            if isinstance(error.cause, TriviumError):
+                raise error.cause from error
+            raise RunError(f"worker {self.number}: {type(error.cause).__name__}: {error.cause}") from error
+        except RayError as error:
+            self._lose("worker_died", str(error).splitlines()[0])
+            return None
+        self._calls.popleft()
+        return self._taken(call, answer)
+
+    def close(self) -> None:
+        """End the actor: politely, so that it leaves its broker; it has no state to lose."""
+        if self._actor is None:
+            return
+        try:
+            ray.get(self._actor.close.remote(), timeout=2)
+        except Exception as error:  # noqa: BLE001 - it ends in any case
+            _log.debug("worker %d did not close: %s", self.number, error)
+        ray.kill(self._actor)
+        self._actor = None
+
+    def _taken(self, call: _Call, answer: str) -> EpochResult | None:
+        self._openings = 0
+        if call.kind == "open":
+            return None
+        result = EpochResult.decode(answer)
+        self.positions |= {name: each.next for name, each in result.ranges.items()}
+        if self._suspects:
+            self._suspect_passed(call, result)
+        return result
+
+    def _suspect_passed(self, call: _Call, result: EpochResult) -> None:
+        suspect = self._suspects.pop(0)
+        if call.kind == "reject":
+            suspect.rejected()
+            cleared = False
+        else:
+            cleared = suspect.passed(result.read)
+        if not cleared:
+            self._suspects.append(suspect)
+        self._reassign = not self._suspects
+
+    def _run_suspect(self, suspect: Suspect) -> None:
+        at = {suspect.partition: self.positions[suspect.partition]}
+        seconds = seconds_allowed(
+            suspect.limit, self.config.batch_deadline_seconds, self.config.record_deadline_seconds
+        )
+        answer = self._actor.run.remote(EpochRequest(at, suspect.limit))
+        self._call(answer, "alone", seconds)
+
+    def _lose(self, loss: Loss, reason: str) -> None:
+        """Take the actor for lost; everything it had under way comes again."""
+        lost, self._calls = self._calls[0], deque()
+        self.losses += 1
+        _log.warning("worker %d is lost (%s): %s", self.number, loss, reason)
+        ray.kill(self._actor)
+        self._actor = None
+        if lost.kind == "open" and self._openings >= _OPENINGS:
+            message = f"worker {self.number} could not be started {_OPENINGS} times: {reason}"
+            raise RunError(f"{message}. Try: see the worker's log of Ray, and whether the cluster has a free CPU")
+        if lost.kind == "alone" and self._suspects[0].lost():
+            self._reject_next(self._suspects[0], loss)
+            return
+        if not self._suspects and lost.kind != "open":
+            self._suspects = suspects_of(self.positions)
+        self._reassign = True
+        self.go_on()
+
+    def _reject_next(self, suspect: Suspect, loss: Loss) -> None:
+        at = self.positions[suspect.partition]
+        _log.warning("%s, position %d: %s; it is a dead letter (%s)", suspect.partition, at, LOSS_TEXT[loss], loss)
+        self.start()
+        answer = self._actor.reject.remote(suspect.partition, at, loss, LOSS_TEXT[loss])
+        self._call(answer, "reject", _START_SECONDS)
+
+    def _call(self, answer: Any, kind: str, seconds: float) -> None:
+        self._calls.append(_Call(answer, kind, self.clock.monotonic() + seconds))
+
+
+def make_lanes(job: StreamJob, config: Streaming, clock: Clock, positions: dict[str, int]) -> list[Lane]:
+    """Lanes that share the partitions evenly; as many as configured, but none without a partition."""
+    names = sorted(positions, key=_numerically)
+    count = min(config.workers, len(names))
+    shares: Sequence[dict[str, int]] = [{name: positions[name] for name in names[at::count]} for at in range(count)]
+    return [Lane(number, job, config, clock, share) for number, share in enumerate(shares)]
+
+
+def _numerically(partition: str) -> tuple[str, int]:
+    topic, _, number = partition.rpartition("/")
+    return topic, int(number)

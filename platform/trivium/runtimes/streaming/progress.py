@@ -1,0 +1,74 @@
+"""One progress line for a stream: rate, lag in seconds and events, committed rows, dead letters."""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, TextIO
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from trivium.contract.clock import Clock
+
+_LINE_SECONDS: Final = 10.0
+_RATE_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a stream stands. `lag_seconds` is how old the newest committed record is while events wait; None: unknown."""
+
+    read: int
+    rows: int
+    dead_letters: int
+    lag_events: int | None
+    lag_seconds: float | None
+
+
+class StreamProgress:
+    """Shows a standing: a live line on a terminal, a line every ten seconds elsewhere, and one at the end."""
+
+    def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
+        self._clock, self._stream = clock, stream or sys.stderr
+        self._live = Live(console=Console(file=self._stream), transient=False) if self._stream.isatty() else None
+        self._points: deque[tuple[float, int]] = deque()
+        self._said = clock.monotonic()
+        self._last = ""
+
+    def __enter__(self) -> StreamProgress:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._live:
+            self._live.stop()
+        elif self._last:
+            print(self._last, file=self._stream, flush=True)
+
+    def show(self, standing: Standing) -> None:
+        """Show where the stream stands now."""
+        now = self._clock.monotonic()
+        self._points.append((now, standing.read))
+        while now - self._points[0][0] > _RATE_SECONDS:
+            self._points.popleft()
+        self._last = self._line(standing)
+        if self._live:
+            self._live.update(Text(self._last))
+        elif now - self._said >= _LINE_SECONDS:
+            self._said = now
+            print(self._last, file=self._stream, flush=True)
+
+    def _line(self, standing: Standing) -> str:
+        (first, before), (last, after) = self._points[0], self._points[-1]
+        rate = (after - before) / (last - first) if last > first else 0.0
+        events = "?" if standing.lag_events is None else f"{standing.lag_events:,}"
+        seconds = "?" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f}"
+        return (
+            f"{rate:,.0f} events/s, lag {seconds} s and {events} events, "
+            f"{standing.rows:,} rows committed, {standing.dead_letters:,} dead letters"
+        )

@@ -1,0 +1,209 @@
+"""A streaming run: start (see `start`), the loop of workers and commits, and the drain.
+
+The driver asks each worker for epochs, commits what they hand in once an interval, and replaces workers that die or hang.
+It is the only committer. While a commit waits, workers finish at most the epochs they were asked for, so uncommitted work
+is bounded and the lag grows in Kafka.
+
+A stop (SIGTERM, Ctrl-C, or having caught up) has the running epochs cut, commits them, and ends; killed instead, the next
+start goes on at the table's positions.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import ray
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.kafka_log import KafkaLog
+from trivium.contract.clock import Clock, Deadline, SystemClock
+from trivium.delivery.breaker_record import record_trip
+from trivium.delivery.generation import check_generation
+from trivium.delivery.positions import RUNTIME, Positions
+from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage_token import StorageToken, remove_token, write_token
+from trivium.engine.breaker import SystemicRejects
+from trivium.runtimes.cluster import connected
+from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
+from trivium.runtimes.streaming.job import StreamJob
+from trivium.runtimes.streaming.monitor import LogMonitor
+from trivium.runtimes.streaming.pool import make_lanes
+from trivium.runtimes.streaming.progress import Standing, StreamProgress
+from trivium.runtimes.streaming.report import StreamReport
+from trivium.runtimes.streaming.start import (
+    Beginning,
+    Started,
+    adopt_partitions,
+    start_stream,
+    streaming_section,
+)
+from trivium.runtimes.streaming.stopping import StopRequest, stop_on_signals
+
+_WAIT_SECONDS = 0.5
+_TOGETHER = 0.1
+_FENCE_SECONDS = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StreamArguments:
+    """What a person says about one run beside the pipeline file."""
+
+    until_caught_up: bool = False
+    beginning: Beginning | None = None
+    address: str | None = None
+
+
+def run_streaming(
+    pipeline: Pipeline, arguments: StreamArguments | None = None, clock: Clock | None = None
+) -> StreamReport:
+    """Run the streaming road of a pipeline until it is stopped, or has caught up with what was there at its start.
+
+    Raises:
+        TriviumError: the run stopped; the message says why and what to do. What was committed stays.
+    """
+    clock, arguments = clock or SystemClock(), arguments or StreamArguments()
+    config = streaming_section(pipeline)
+    log = KafkaLog(config.source, pipeline.kafka_password(), clock)
+    try:
+        started = start_stream(pipeline, log, arguments.beginning, clock)
+        goal = log.end(sorted(started.positions)) if arguments.until_caught_up else None
+    except BaseException:
+        log.close()
+        raise
+    monitor = LogMonitor(log, config.group or pipeline.name, sorted(started.positions), started.identities)
+    token = write_token(pipeline.config.table.path)
+    monitor.start(clock)
+    try:
+        with connected(arguments.address, config.workers), stop_on_signals() as stop:
+            return _Stream(pipeline, started, monitor, token, clock).run(goal, stop)
+    finally:
+        monitor.stop(2.0)
+        remove_token(token)
+
+
+class _Stream:
+    """The loop of one run."""
+
+    def __init__(
+        self, pipeline: Pipeline, started: Started, monitor: LogMonitor, token: StorageToken, clock: Clock
+    ) -> None:
+        self._pipeline, self._started, self._monitor, self._clock = pipeline, started, monitor, clock
+        self._config = streaming_section(pipeline)
+        root = str(pipeline.root)
+        job = StreamJob(pipeline.plan.json, pipeline.secrets, root, started.generation, dict(started.epochs), token)
+        self._lanes = make_lanes(job, self._config, clock, started.positions)
+        self._committer = EpochCommitter(pipeline, started.generation, clock)
+        self._report = StreamReport(pipeline.name, pipeline.config.table.path, started.generation, started.adopted)
+        self._report.positions = dict(started.positions)
+        self._newest_us: dict[str, int] = {}
+        self._fence_due = clock.monotonic() + _FENCE_SECONDS
+
+    def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
+        """Run until `stop` is asked or every partition has reached its `goal`."""
+        began = self._clock.monotonic()
+        try:
+            with StreamProgress(self._clock) as progress:
+                while not stop.asked and not self._reached(goal):
+                    self._step(progress)
+                self._drain(progress)
+        finally:
+            for lane in self._lanes:
+                lane.close()
+            self._report.seconds = self._clock.monotonic() - began
+            self._report.workers_lost = sum(lane.losses for lane in self._lanes)
+        return self._report
+
+    def _step(self, progress: StreamProgress) -> None:
+        for lane in self._lanes:
+            lane.go_on()
+        self._collect()
+        self._commit()
+        self._check_fence()
+        self._check_topics()
+        progress.show(self._standing())
+
+    def _drain(self, progress: StreamProgress) -> None:
+        """Cut the running epochs, commit them; what is not there in time comes again with the next start."""
+        patience = Deadline.after(self._clock, self._config.drain_seconds)
+        for lane in self._lanes:
+            lane.stop()
+        while not all(lane.idle for lane in self._lanes) and not patience.passed():
+            self._collect()
+        self._commit()
+        progress.show(self._standing())
+
+    def _collect(self) -> None:
+        """Take in the answers that are there, those of workers that end their epochs together in one go."""
+        waiting = {lane.waiting_for: lane for lane in self._lanes if lane.waiting_for is not None}
+        if not waiting:
+            self._clock.sleep(_WAIT_SECONDS)
+            return
+        answers = list(waiting)
+        ready, _ = ray.wait(answers, num_returns=1, timeout=_WAIT_SECONDS)
+        if ready and len(answers) > 1:
+            grace = _TOGETHER * min(1.0, self._config.commit_interval_seconds)
+            ready, _ = ray.wait(answers, num_returns=len(answers), timeout=grace)
+        for answer, lane in waiting.items():
+            result = lane.collect(answered=answer in ready)
+            if result is not None:
+                self._committer.add(result)
+                lane.go_on()
+
+    def _commit(self) -> None:
+        if not self._committer.pending:
+            return
+        try:
+            committed = self._committer.commit()
+        except SystemicRejects as error:
+            record_trip(
+                self._pipeline.config.table.path,
+                RUNTIME,
+                self._pipeline.config.breaker,
+                self._pipeline.plan.logic,
+                error,
+            )
+            raise
+        self._account(committed)
+
+    def _account(self, committed: Committed) -> None:
+        self._report.add(committed)
+        self._newest_us |= {name: each.newest_us for name, each in committed.result.ranges.items() if each.newest_us}
+        self._fence_due = self._clock.monotonic() + _FENCE_SECONDS
+        self._monitor.show(self._report.positions)
+
+    def _check_fence(self) -> None:
+        """An idle run commits nothing, so it looks from time to time whether a newer one took over."""
+        if self._clock.monotonic() >= self._fence_due:
+            self._fence_due = self._clock.monotonic() + _FENCE_SECONDS
+            snapshot = Snapshot.latest(self._pipeline.config.table.path)
+            check_generation(snapshot, self._pipeline.name, RUNTIME, self._started.generation)
+
+    def _check_topics(self) -> None:
+        """Stop when a topic was made anew; take new partitions in."""
+        state = self._monitor.state
+        Positions({}, dict(self._started.identities), {}).check_identities(state.identities)
+        new = {name: at for name, at in self._monitor.found.items() if name not in self._report.positions}
+        if not new:
+            return
+        adopted = adopt_partitions(self._pipeline, self._started.generation, new, self._started.identities, self._clock)
+        self._report.positions |= adopted
+        for name, at in adopted.items():
+            min(self._lanes, key=lambda lane: len(lane.positions)).give({name: at})
+
+    def _reached(self, goal: Mapping[str, int] | None) -> bool:
+        return goal is not None and all(self._report.positions[name] >= end for name, end in goal.items())
+
+    def _standing(self) -> Standing:
+        ends, positions = self._monitor.state.ends, self._report.positions
+        waiting = {name: max(0, ends[name] - at) for name, at in positions.items() if name in ends}
+        lag_events = sum(waiting.values()) if len(waiting) == len(positions) else None
+        behind = [self._newest_us[name] for name, count in waiting.items() if count and name in self._newest_us]
+        lag_seconds = max(0.0, (self._clock.now_us() - min(behind)) / 1e6) if behind else None
+        if lag_events == 0:
+            lag_seconds = 0.0
+        total = self._report.total
+        return Standing(total.read, total.emitted_rows, self._report.dead_letters, lag_events, lag_seconds)

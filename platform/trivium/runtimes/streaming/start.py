@@ -1,0 +1,175 @@
+"""What a stream does before its first record.
+
+1. Open both tables (a torn newest log entry is moved aside); refuse to start on an unchanged tripped breaker.
+2. Take the next generation in both: from here on no older run commits anything.
+3. Remove the dead letters that do not count.
+4. Compare the topics' identities with the table's; check that every position lies within its partition's log.
+5. Give every partition without a position its first one, in a commit of its own.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from trivium.config.pipeline import Pipeline
+from trivium.config.streaming_model import Streaming
+from trivium.connectors.kafka_log import KafkaLog
+from trivium.contract.clock import Clock
+from trivium.contract.errors import RunError
+from trivium.delivery.breaker_record import check_restart
+from trivium.delivery.generation import take_generation
+from trivium.delivery.letter_files import dead_letter_table
+from trivium.delivery.positions import RUNTIME, Adoption, Positions, adopt, topic_of
+from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage import Storage
+from trivium.delivery.stream_letters import CleanUp, remove_uncounted
+from trivium.delivery.table import events_table, open_table
+
+_log = logging.getLogger(__name__)
+
+
+class Beginning(Protocol):
+    """Where partitions without a position start."""
+
+    def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
+        """The first position of each partition."""
+
+
+class FromBeginning:
+    """At the oldest record the log still holds."""
+
+    def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
+        """The first position of each partition."""
+        return log.beginning(partitions)
+
+
+@dataclass(frozen=True)
+class FromTime:
+    """At the first record whose timestamp is this or later (microseconds since 1970 UTC)."""
+
+    at_us: int
+
+    def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
+        """The first position of each partition."""
+        return log.at_time(partitions, self.at_us // 1000)
+
+
+@dataclass(frozen=True)
+class FromOffsets:
+    """At named offsets, one for every partition."""
+
+    given: Mapping[str, int]
+
+    def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
+        """The first position of each partition.
+
+        Raises:
+            RunError: a partition has no offset or an unknown one has, or an offset lies outside the log.
+        """
+        if set(self.given) != set(partitions):
+            message = f"expected an offset for each of {sorted(partitions)}, got them for {sorted(self.given)}"
+            raise RunError(f"{message}. Try: --from-offsets {sorted(partitions)[0]}=0 for each partition")
+        check_ranges(self.given, log)
+        return dict(self.given)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A stream that may run. `adopted` partitions have their first position from this start."""
+
+    generation: int
+    positions: dict[str, int]
+    identities: Mapping[str, int]
+    epochs: Mapping[str, int]
+    adopted: Mapping[str, int] = field(default_factory=dict)
+
+
+def streaming_section(pipeline: Pipeline) -> Streaming:
+    """The pipeline's `streaming` section; compiling for the streaming road has made sure of it."""
+    assert pipeline.config.streaming is not None
+    return pipeline.config.streaming
+
+
+def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None, clock: Clock) -> Started:
+    """Take the steps of this module; `beginning` is what the operator asked for, if anything.
+
+    Raises:
+        TriviumError: the stream cannot start; nothing was changed but, at most, the generation.
+    """
+    partitions = log.partitions()
+    identities = {topic: log.identity(topic) for topic in sorted(set(map(topic_of, partitions)))}
+    generation = own_tables(pipeline, partitions, clock)
+    snapshot = Snapshot.latest(pipeline.config.table.path)
+    known = Positions.of(snapshot, pipeline.name, partitions)
+    known.check_identities(identities)
+    positions = {name: at for name, at in known.next.items() if at is not None}
+    if positions and beginning is not None:
+        raise RunError(
+            f"the table has positions already ({_few(positions)}), so this start cannot choose others. Try: without "
+            "--from-time and --from-offsets; or move the positions on purpose: trivium reset-positions CONFIG"
+        )
+    check_ranges(positions, log)
+    new = [name for name in partitions if name not in positions]
+    adopted = adopt_partitions(
+        pipeline, generation, (beginning or FromBeginning()).offsets(log, new), identities, clock
+    )
+    return Started(generation, positions | adopted, identities, known.epochs, adopted)
+
+
+def own_tables(pipeline: Pipeline, partitions: list[str], clock: Clock) -> int:
+    """Steps 1 to 3; returns the generation."""
+    config = pipeline.config
+    open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
+    open_table(dead_letter_table(config.dead_letters.path, pipeline.name))
+    check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
+    generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
+    table, letters = Snapshot.latest(config.table.path), config.dead_letters.path
+    clean_up = CleanUp(pipeline.name, generation, Storage(letters), table, tuple(partitions))
+    removed = remove_uncounted(letters, clean_up, clock)
+    if removed:
+        _log.warning("%s: removed %d dead letters of an epoch that was never committed", letters, removed)
+    return generation
+
+
+def adopt_partitions(
+    pipeline: Pipeline, generation: int, positions: Mapping[str, int], identities: Mapping[str, int], clock: Clock
+) -> dict[str, int]:
+    """Commit the first positions of partitions (step 5); returns them."""
+    if not positions:
+        return {}
+    topics = {topic_of(name) for name in positions}
+    own = {topic: value for topic, value in identities.items() if topic in topics}
+    adopt(pipeline.config.table.path, Adoption(pipeline.name, generation, dict(positions), own), clock)
+    _log.warning("%s: no positions of %s yet; starting there", pipeline.config.table.path, _few(positions))
+    return dict(positions)
+
+
+def check_ranges(positions: Mapping[str, int], log: KafkaLog) -> None:
+    """Prove that each position lies within its partition's log.
+
+    Raises:
+        RunError: it does not: records are gone, or the log is another one.
+    """
+    names = sorted(positions)
+    first, end = log.beginning(names), log.end(names)
+    for name in names:
+        at = positions[name]
+        if at < first[name]:
+            raise RunError(
+                f"{name}: the position is {at}, the log starts at {first[name]}: {first[name] - at} offsets are gone "
+                "(retention, or delete-records), unread. Try: restore them from an archive by the batch road, then go "
+                "on past the hole, which is recorded: trivium reset-positions CONFIG --to-beginning"
+            )
+        if at > end[name]:
+            raise RunError(
+                f"{name}: the position is {at}, the log ends at {end[name]}: this is not the log that was read. Try: "
+                "check streaming.source.servers; if the log was truncated on purpose: trivium reset-positions CONFIG"
+            )
+
+
+def _few(positions: Mapping[str, int]) -> str:
+    named = [f"{name} at {at}" for name, at in sorted(positions.items())]
+    return ", ".join(named[:4]) + (f" and {len(named) - 4} more" if len(named) > 4 else "")
