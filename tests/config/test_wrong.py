@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.config.conftest import ENVIRON
-from trivium.config.compile import compile_file
+from trivium.config.compile import Road, compile_file
 from trivium.config.problems import ConfigError
 
 WRONG = sorted((Path(__file__).parent / "wrong").glob("*.yaml"))
@@ -24,8 +24,10 @@ def test_every_problem_is_named_at_its_place_with_what_to_try(wrong: Path, broke
     file.write_bytes(wrong.read_bytes())
     environ = {**ENVIRON, "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"} if wrong.stem.startswith("job-") else ENVIRON
 
+    road: Road = "streaming" if wrong.stem.startswith("streaming-road-") else "batch"
+
     with pytest.raises(ConfigError) as caught:
-        compile_file(file, environ)
+        compile_file(file, environ, road)
 
     expected = _expected(wrong.read_bytes())
     problems = caught.value.problems
@@ -34,6 +36,7 @@ def test_every_problem_is_named_at_its_place_with_what_to_try(wrong: Path, broke
     for problem, (*_, fragment) in zip(problems, expected, strict=True):
         assert fragment in str(problem)
     assert ENVIRON["TOKEN"] not in str(caught.value)
+    assert ENVIRON["TOKEN"] not in str(caught.value.as_json())
 
 
 def test_there_are_enough_of_them() -> None:

@@ -85,14 +85,6 @@ def _check_name(document: Document, executor: Listed, column: pa.Field) -> None:
         document.add(executor.place, "reserved-column", message, "leave it as NormalizedEvent declares it")
 
 
-def check_routed_field(document: Document, executors: Sequence[Listed], field: str) -> None:
-    """No event declares the field that names its type: the engine reads it."""
-    for executor in executors:
-        if any(spec.wire == field for spec in executor.declaration.event_fields):
-            message = f"{executor.name} declares the field {field}, which routing reads the event type from"
-            document.add(executor.place, "routed-field", message, "leave it out: the event's tag says it")
-
-
 def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
     """Every enrichment has its lookup, and all users of a lookup agree on its key and columns."""
     declared = document.value.get("lookups")

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from trivium.config import checks, paths, validate
+from trivium.config import checks, paths, routing, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of
 from trivium.config.document import Document
 from trivium.config.load import load
-from trivium.config.model import ExecutorEntry, PipelineConfig, Routing, overruled
+from trivium.config.model import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.options import Options, read_options
 from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
 from trivium.config.registry import ExecutorClass, Registry
+from trivium.config.secret_references import take_secrets
+from trivium.config.streaming_model import KAFKA_FILES, Streaming
 
 __all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
 
-Road = Literal["batch"]
+Road = Literal["batch", "streaming"]
 _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))
+_SECURITY: Final[Place] = ("streaming", "source", "security")
 
 
 def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road = "batch") -> Pipeline:
@@ -54,12 +57,14 @@ class _Compilation:
         self._classes: dict[int, ExecutorClass] = {}
         self._options: dict[int, Options] = {}
         self._data: dict[Place, str] = {}
-        self._artifacts: dict[Place, str] = {}
+        self._files: dict[Place, str] = {}
+        self._secrets: dict[str, str] = {}
 
     def pipeline(self, config_file: str) -> Pipeline:
         """The pipeline, or all problems."""
         self._find_executors()
         self._read_options()
+        self._secrets.update(take_secrets(self._document, _SECURITY, [("password",)]) or {})
         config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
         self._resolve_paths()
         self._cross_check()
@@ -83,6 +88,7 @@ class _Compilation:
             read = read_options(cls.Options, self._document, ("executors", index, "options"))
             if read is not None:
                 self._options[index] = read
+                self._secrets.update(read.secrets)
 
     def _resolve_paths(self) -> None:
         lookups = self._document.value.get("lookups")
@@ -93,18 +99,20 @@ class _Compilation:
                 self._data[place] = resolved
         paths.check_overlap(self._document, self._data)
         for index, _ in checks.event_types(self._document):
-            self._resolve_artifacts(("executors", index, "artifacts"))
+            entry: Place = ("executors", index, "artifacts")
+            artifacts = self._document.at(entry)
+            for name in artifacts if isinstance(artifacts, dict) else ():
+                self._resolve_file((*entry, name), "artifact-missing", f"the artifact {name}")
+        for name in KAFKA_FILES:
+            self._resolve_file((*_SECURITY, name), "file-missing", name)
 
-    def _resolve_artifacts(self, place: Place) -> None:
-        artifacts = self._document.at(place)
-        for name in artifacts if isinstance(artifacts, dict) else ():
-            resolved = paths.resolve_artifact(self._document, (*place, name), self._base)
-            if resolved is None:
-                continue
-            self._artifacts[(*place, name)] = resolved
-            if not os.path.isfile(resolved):
-                message = f"the artifact {name} is no file: {resolved}"
-                self._document.add((*place, name), "artifact-missing", message, "an artifact is one file")
+    def _resolve_file(self, place: Place, code: str, what: str) -> None:
+        resolved = paths.resolve_artifact(self._document, place, self._base)
+        if resolved is None:
+            return
+        self._files[place] = resolved
+        if not os.path.isfile(resolved):
+            self._document.add(place, code, f"{what} is no file: {resolved}", "expected the path of one file")
 
     def _cross_check(self) -> None:
         document = self._document
@@ -112,18 +120,15 @@ class _Compilation:
         checks.check_listed_once(document)
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
-        checks.check_routed_field(document, listed, self._routed_field())
+        routing.check_routed_field(document, listed)
+        routing.check_topics(document, listed)
+        routing.check_type_column(document)
         executors = document.value.get("executors")
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
         if self._road not in document.value:
             message = f"the {self._road} road needs the section {self._road}"
             document.add_at((1, 1), "missing-section", message, f"{self._road}: {{source: …}}")
-
-    def _routed_field(self) -> str:
-        routing = self._document.value.get("routing")
-        field = routing.get("field") if isinstance(routing, dict) else None
-        return field if isinstance(field, str) else Routing().field
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""
@@ -143,11 +148,20 @@ class _Compilation:
         if config.batch is not None:
             source = config.batch.source.model_copy(update={"path": data[("batch", "source", "path")]})
             update["batch"] = config.batch.model_copy(update={"source": source})
+        if config.streaming is not None:
+            update["streaming"] = self._streaming(config.streaming)
         return config.model_copy(update=update)
+
+    def _streaming(self, streaming: Streaming) -> Streaming:
+        places = {name: (*_SECURITY, name) for name in KAFKA_FILES}
+        files = {name: inside(self._base.root, self._files[at]) for name, at in places.items() if at in self._files}
+        source = streaming.source
+        security = source.security.model_copy(update=files)
+        return streaming.model_copy(update={"source": source.model_copy(update={"security": security})})
 
     def _entry(self, index: int, entry: ExecutorEntry, config: PipelineConfig) -> ExecutorEntry:
         artifacts = {
-            name: inside(self._base.root, self._artifacts[("executors", index, "artifacts", name)])
+            name: inside(self._base.root, self._files[("executors", index, "artifacts", name)])
             for name in entry.artifacts
         }
         return entry.model_copy(update={"artifacts": artifacts, "retry": overruled(config.retry, entry.retry)})
@@ -159,8 +173,4 @@ class _Compilation:
             for index, entry in enumerate(config.executors)
         ]
         plan = plan_of(config, parts, root, config_file)
-        return pipeline_of(config, parts, root, plan, _secrets(list(options.values())))
-
-
-def _secrets(options: Sequence[Options]) -> dict[str, str]:
-    return {name: value for one in options for name, value in one.secrets.items()}
+        return pipeline_of(config, parts, root, plan, self._secrets)

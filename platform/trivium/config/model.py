@@ -18,7 +18,7 @@ from trivium.config.section import (
     TimeZone,
     Unwanted,
 )
-from trivium.config.streaming_model import Breaker, Streaming
+from trivium.config.streaming_model import Breaker, BreakerSetting, Streaming
 from trivium.contract.retry import RetryPolicy
 
 
@@ -132,8 +132,8 @@ class Batch(Section):
 class PipelineConfig(Section):
     """One pipeline file, whole.
 
-    In a compiled pipeline its paths are absolute, every `retry` is complete, and a secret option is the text of its
-    reference (`${NAME}`), never its value.
+    In a compiled pipeline its data paths are absolute, every `retry` is complete, and a secret is the text of its
+    reference (`${NAME}`), never its value. A pipeline has a section for each road it is run on.
     """
 
     pipeline: Name
@@ -144,7 +144,7 @@ class PipelineConfig(Section):
     dead_letters: DeadLetters
     retry: RetryPolicy = RetryPolicy()
     event_time: EventTimeRange = EventTimeRange()
-    breaker: Breaker | Literal["off"] = Breaker()
+    breaker: BreakerSetting = Breaker()
     batch: Batch | None = None
     streaming: Streaming | None = None
 

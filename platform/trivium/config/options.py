@@ -11,8 +11,8 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from trivium.config import validate
 from trivium.config.document import Document
-from trivium.config.interpolate import variable
-from trivium.config.problems import Path, dotted
+from trivium.config.problems import Path
+from trivium.config.secret_references import take_secrets
 from trivium.contract.executor import ExecutorOptions
 
 
@@ -37,13 +37,9 @@ def read_options(model: type[ExecutorOptions], document: Document, path: Path) -
     if value is None:
         return None
     places = tuple(secret_places(value))
-    if not _all_references(document, path, places):
+    secrets = take_secrets(document, path, places)
+    if secrets is None:
         return None
-    secrets = {}
-    for place in (p for p in places if (*path, *p) in document.values):
-        reference = document.references[(*path, *place)]
-        secrets[variable(reference) or ""] = document.at((*path, *place))
-        document.replace((*path, *place), reference)
     given = tuple(place for place in places if (*path, *place) in document.values)
     return Options(value, document.at(path) or {}, given, secrets)
 
@@ -61,16 +57,3 @@ def secret_places(value: Any, path: Path = ()) -> Iterator[Path]:
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
             yield from secret_places(inner, (*path, index))
-
-
-def _all_references(document: Document, path: Path, places: tuple[Path, ...]) -> bool:
-    literal = [
-        place
-        for place in places
-        if (*path, *place) in document.values and variable(document.references.get((*path, *place), "")) is None
-    ]
-    for place in literal:
-        name = str(place[-1]).upper()
-        message = f"{dotted(place)} is a secret, so the file may only name the variable that holds it"
-        document.add((*path, *place), "secret-literal", message, f"write ${{{name}}}, without a default")
-    return not literal

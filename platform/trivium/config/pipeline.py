@@ -9,9 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from trivium.config.interpolate import variable
 from trivium.config.model import ParquetLookup, PipelineConfig
 from trivium.config.plan import Plan
+from trivium.config.streaming_model import KAFKA_FILES, KafkaSource
 from trivium.contract.declaration import Declaration
+from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import FieldSpec
@@ -76,6 +79,34 @@ class Pipeline:
     root: Path
     config_file: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def kafka_source(self) -> KafkaSource:
+        """The streaming source as this process reads it: its certificates and keys are absolute local paths.
+
+        Raises:
+            RunError: the pipeline has no streaming section.
+        """
+        if self.config.streaming is None:
+            raise RunError(f"the pipeline {self.name} has no section streaming; add streaming: {{source: …}}.")
+        source = self.config.streaming.source
+        files = {name: getattr(source.security, name) for name in KAFKA_FILES}
+        absolute = {name: str(self.root / file) for name, file in files.items() if file is not None}
+        return source.model_copy(update={"security": source.security.model_copy(update=absolute)})
+
+    def kafka_password(self) -> str | None:
+        """The SASL password, None where the source needs none.
+
+        Raises:
+            RunError: the pipeline has no streaming section, or the secret did not reach this process.
+        """
+        password = self.kafka_source().security.password
+        return None if password is None else self._secret(variable(password.get_secret_value()) or "")
+
+    def _secret(self, name: str) -> str:
+        if name not in self.secrets:
+            message = f"the secret {name or 'password'} did not reach this process"
+            raise RunError(f"{message}; hand the pipeline's secrets over with the plan.")
+        return self.secrets[name]
 
 
 def table_columns(declarations: Iterable[Declaration]) -> pa.Schema:

@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_serializer, model_validator
 
+from trivium.config.interpolate import variable
 from trivium.config.section import Location, Seconds, Section
 
-Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+KAFKA_FILES: Final = ("ca_file", "certificate_file", "key_file")
+_SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+
+
+def _no_folder(topic: str) -> str:
+    if topic in (".", ".."):
+        raise ValueError("no topic can be called . or ..")
+    return topic
+
+
+def _host_and_port(servers: str) -> str:
+    """The text itself. Messages do not repeat it: it may come from a variable."""
+    for server in servers.split(","):
+        found = _SERVER.fullmatch(server.strip())
+        if found is None or not 0 < int(found[1]) < 1 << 16:
+            raise ValueError("expected host:port, several separated by commas, each with its port and without a scheme")
+    return servers
+
+
+Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$"), AfterValidator(_no_folder)]
+Servers = Annotated[str, Field(min_length=1), AfterValidator(_host_and_port)]
 Bytes = Annotated[int, Field(ge=1 << 16, le=1 << 40)]
 
 
 class KafkaSecurity(Section):
-    """TLS and SASL. `password` may only be a reference to a variable. Host names are always checked."""
+    """TLS and SASL. `password` may only be a reference to a variable, `${NAME}`. Host names are always checked."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -34,6 +56,14 @@ class KafkaSecurity(Section):
             raise ValueError("certificate_file and key_file belong together")
         return self
 
+    @field_serializer("password", when_used="json")
+    def _reference(self, password: SecretStr | None) -> str | None:
+        """The reference, which workers resolve again; stars for anything else."""
+        if password is None:
+            return None
+        text = password.get_secret_value()
+        return text if variable(text) else str(password)
+
 
 class KafkaSource(Section):
     """Topics of a Kafka cluster, read with static assignment; nothing resumes from the cluster's group offsets.
@@ -43,13 +73,18 @@ class KafkaSource(Section):
     """
 
     type: Literal["kafka"]
-    servers: Annotated[str, Field(min_length=1)]
+    servers: Servers
     topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     security: KafkaSecurity = KafkaSecurity(protocol="PLAINTEXT")
     fetch_bytes: Bytes = 64 << 20
     max_batch_bytes: Bytes = 128 << 20
     request_timeout_seconds: Seconds = 30.0
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers, one host:port each."""
+        return tuple(server.strip() for server in self.servers.split(","))
 
 
 class Streaming(Section):
@@ -78,3 +113,15 @@ class Breaker(Section):
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
     window_events: Annotated[int, Field(ge=1)] = 10_000
+
+
+def _breaker(value: Any) -> Any:
+    """A mapping by its own keys, so that its problems name them and not the alternatives."""
+    if isinstance(value, dict):
+        return Breaker.model_validate(value)
+    if value != "off" and not isinstance(value, Breaker):
+        raise ValueError("expected off, or a mapping with ratio and window_events")
+    return value
+
+
+BreakerSetting = Annotated[Breaker | Literal["off"], BeforeValidator(_breaker)]

@@ -1,0 +1,89 @@
+"""What must agree between routing, the roads' sources and the executors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from trivium.config.checks import Listed, event_types
+from trivium.config.document import Document
+from trivium.config.model import Routing
+from trivium.config.suggest import did_you_mean, one_of
+
+_TOPICS = ("streaming", "source", "topics")
+_SOURCE = ("batch", "source")
+
+
+def check_routed_field(document: Document, executors: Sequence[Listed]) -> None:
+    """No event declares the field that names its type: the engine reads it. A header or topic leaves it to events."""
+    if not _by_body(document):
+        return
+    written = document.at(("routing", "field"))
+    field = written if isinstance(written, str) else Routing().field
+    for executor in executors:
+        if any(spec.wire == field for spec in executor.declaration.event_fields):
+            message = f"{executor.name} declares the field {field}, which routing reads the event type from"
+            document.add(executor.place, "routed-field", message, "leave it out: the event's tag says it")
+
+
+def check_topics(document: Document, executors: Sequence[Listed]) -> None:
+    """No topic is read twice; where topics name the types, each topic that is read and each executor has its own."""
+    _check_read_once(document)
+    topics = document.at(("routing", "topics"))
+    if not isinstance(topics, dict):
+        return
+    _check_mapped(document, topics)
+    declared = {name for _, name in event_types(document)}
+    for topic, event_type in topics.items():
+        if isinstance(event_type, str) and event_type not in declared:
+            message = f"the topic {topic} holds the event type {event_type}, which has no executor here"
+            document.add(("routing", "topics", topic), "unknown-event-type", message, one_of(event_type, declared))
+    for executor in executors:
+        if executor.name not in topics.values():
+            message = f"no topic of routing.topics holds the event type {executor.name}"
+            spare = {each for each in topics.values() if isinstance(each, str)} - declared
+            hint = did_you_mean(executor.name, spare) or f"topics: {{…: {executor.name}}}"
+            document.add(executor.place, "executor-without-topic", message, hint)
+
+
+def check_type_column(document: Document) -> None:
+    """The batch source names the column of event types exactly where no field of the event does."""
+    if not isinstance(document.at(_SOURCE), dict):
+        return
+    given = document.at((*_SOURCE, "type_column")) is not None
+    if given and _by_body(document):
+        message = "type_column is given, but the event type is read from a field of the event"
+        hint = "remove it, or route by header or topics"
+        document.add_at_key((*_SOURCE, "type_column"), "unused-type-column", message, hint)
+    elif not given and not _by_body(document):
+        message = "the event type is not in the event, so the batch source must name the column that holds it"
+        document.add_at_key(_SOURCE, "missing-type-column", message, "type_column: …")
+
+
+def _by_body(document: Document) -> bool:
+    return all(document.at(("routing", key)) is None for key in ("header", "topics"))
+
+
+def _check_read_once(document: Document) -> None:
+    seen: set[str] = set()
+    for index, topic in _read(document):
+        if topic in seen:
+            place = (*_TOPICS, index)
+            document.add(place, "topic-listed-twice", f"the topic {topic} is listed twice", "remove one of them")
+        seen.add(topic)
+
+
+def _check_mapped(document: Document, topics: dict[str, Any]) -> None:
+    read = dict(_read(document))
+    for index, topic in read.items():
+        if topic not in topics:
+            message = f"routing.topics does not say which event type the topic {topic} holds"
+            hint = did_you_mean(topic, topics.keys() - set(read.values())) or f"topics: {{{topic}: …}}"
+            document.add((*_TOPICS, index), "unmapped-topic", message, hint)
+
+
+def _read(document: Document) -> list[tuple[int, str]]:
+    """The topics the streaming road reads, with their index, as far as they are readable."""
+    topics = document.at(_TOPICS)
+    listed = enumerate(topics if isinstance(topics, list) else [])
+    return [(i, topic) for i, topic in listed if isinstance(topic, str) and (*_TOPICS, i) not in document.broken]
