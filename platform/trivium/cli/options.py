@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -12,6 +13,7 @@ from trivium.cli.problems import FORMAT
 
 if TYPE_CHECKING:
     from trivium.runtimes.batch.prepare import BatchArguments
+    from trivium.runtimes.streaming.start import Beginning
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -64,6 +66,41 @@ def checked(arguments: BatchArguments) -> BatchArguments:
     except RunError as error:
         raise ArgumentError(str(error)) from error
     return arguments
+
+
+def beginning(from_time: datetime | None, from_offsets: tuple[str, ...]) -> Beginning | None:
+    """Where a stream without positions is to begin; None: at the oldest record.
+
+    Raises:
+        ArgumentError: both are given, or an offset is not TOPIC/PARTITION=OFFSET.
+    """
+    from trivium.operations.errors import ArgumentError
+    from trivium.runtimes.streaming.start import FromOffsets, FromTime
+
+    if from_time is not None and from_offsets:
+        raise ArgumentError("expected --from-time or --from-offsets, got both")
+    if from_time is not None:
+        return FromTime(int(from_time.timestamp() * 1_000_000))
+    return FromOffsets(offsets_of(from_offsets)) if from_offsets else None
+
+
+def offsets_of(given: tuple[str, ...]) -> dict[str, int]:
+    """`TOPIC/PARTITION=OFFSET` options by partition.
+
+    Raises:
+        ArgumentError: one has another form, or a partition comes twice.
+    """
+    from trivium.operations.errors import ArgumentError
+
+    found: dict[str, int] = {}
+    for text in given:
+        form = re.fullmatch(r"([A-Za-z0-9._-]+/\d+)=(\d+)", text)
+        if form is None:
+            raise ArgumentError(f"expected TOPIC/PARTITION=OFFSET such as flights/0=120, got {text!r}")
+        if form[1] in found:
+            raise ArgumentError(f"the partition {form[1]} is given twice")
+        found[form[1]] = int(form[2])
+    return found
 
 
 def output_format(command: CommandT) -> CommandT:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import Moment, checked, window
+from trivium.cli.options import Moment, beginning, checked, window
 from trivium.cli.tables import facts, show_table
 from trivium.cli.text import plural
 
 if TYPE_CHECKING:
     from trivium.engine.outcomes import Counts
     from trivium.runtimes.batch.report import BatchReport
+    from trivium.runtimes.streaming.report import StreamReport
 
 
 @click.group()
@@ -38,6 +39,53 @@ def batch(
 
     arguments = checked(BatchArguments(start, end, complete_as_of, address))
     _show(run_batch(compile_file(config), arguments), config)
+
+
+@run.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--until-caught-up", is_flag=True, help="Stop at what the topics held at the start; default: endless.")
+@click.option("--from-time", type=Moment(), help="Only for a table without positions: start at this record time.")
+@click.option(
+    "--from-offsets",
+    multiple=True,
+    metavar="TOPIC/PARTITION=OFFSET",
+    help="Only for a table without positions: start here; one for each partition.",
+)
+@click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
+def streaming(
+    config: Path, until_caught_up: bool, from_time: datetime | None, from_offsets: tuple[str, ...], address: str | None
+) -> None:
+    """Consume the topics, and commit rows and positions together once an interval.
+
+    SIGTERM and Ctrl-C drain: what is under way is committed. A second one ends the run at once, which loses nothing.
+    """
+    from trivium.config.compile import compile_file
+    from trivium.runtimes.streaming.run import StreamArguments, run_streaming
+
+    arguments = StreamArguments(until_caught_up, beginning(from_time, from_offsets), address)
+    _show_stream(run_streaming(compile_file(config, road="streaming"), arguments), config)
+
+
+def _show_stream(report: StreamReport, config: Path) -> None:
+    header = ("event type", "read", "emitted", "dropped", "rejected", "rows")
+    rows = [_stream_cells(name, counts) for name, counts in sorted(report.counts.items())]
+    show_table(header, [*rows, _stream_cells("all", report.total)], figures=range(1, len(header)))
+    letters = plural(report.dead_letters, "dead letter")
+    if report.dead_letters:
+        letters += f"; see: trivium dead-letters list {shlex.quote(str(config))}"
+    facts(
+        [
+            ("commits", f"{report.commits:,} in {report.seconds:.1f} s, {plural(report.workers_lost, 'worker')} lost"),
+            ("positions", ", ".join(f"{name} {at:,}" for name, at in sorted(report.positions.items()))),
+            ("table", f"{report.table}, version {report.version}" if report.commits else report.table),
+            ("rejected", letters),
+        ]
+    )
+
+
+def _stream_cells(name: str, counts: Counts) -> tuple[str, ...]:
+    cells = _cells(name, counts)
+    return (*cells[:5], cells[6])
 
 
 def _show(report: BatchReport, config: Path) -> None:

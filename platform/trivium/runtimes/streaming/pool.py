@@ -1,7 +1,7 @@
 """The actor pool: one `Lane` a worker, which knows what its actor is doing and what comes next.
 
-A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was lost
-makes a new one and goes through the partitions it owned as suspects (see `suspects`).
+A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was
+lost makes a new one and goes through the partitions it owned as suspects (see `suspects`).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _RATE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a stream stands. `lag_seconds` is how old the newest committed record is while events wait; None: unknown."""
+    """Where a stream stands. `lag_seconds`: how old the newest committed record is while events wait; None: unknown."""
 
     read: int
     rows: int

@@ -1,11 +1,11 @@
 """A streaming run: start (see `start`), the loop of workers and commits, and the drain.
 
-The driver asks each worker for epochs, commits what they hand in once an interval, and replaces workers that die or hang.
-It is the only committer. While a commit waits, workers finish at most the epochs they were asked for, so uncommitted work
-is bounded and the lag grows in Kafka.
+The driver asks each worker for epochs, commits what they hand in once an interval, and replaces workers that die or
+hang. It is the only committer. While a commit waits, workers finish at most the epochs they were asked for, so
+uncommitted work is bounded and the lag grows in Kafka.
 
-A stop (SIGTERM, Ctrl-C, or having caught up) has the running epochs cut, commits them, and ends; killed instead, the next
-start goes on at the table's positions.
+A stop (SIGTERM, Ctrl-C, or having caught up) has the running epochs cut, commits them, and ends; killed instead, the
+next start goes on at the table's positions.
 """
 
 from __future__ import annotations
@@ -159,13 +159,8 @@ class _Stream:
         try:
             committed = self._committer.commit()
         except SystemicRejects as error:
-            record_trip(
-                self._pipeline.config.table.path,
-                RUNTIME,
-                self._pipeline.config.breaker,
-                self._pipeline.plan.logic,
-                error,
-            )
+            config = self._pipeline.config
+            record_trip(config.table.path, RUNTIME, config.breaker, self._pipeline.plan.logic, error)
             raise
         self._account(committed)
 

@@ -113,9 +113,8 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
         )
     check_ranges(positions, log)
     new = [name for name in partitions if name not in positions]
-    adopted = adopt_partitions(
-        pipeline, generation, (beginning or FromBeginning()).offsets(log, new), identities, clock
-    )
+    first = (beginning or FromBeginning()).offsets(log, new)
+    adopted = adopt_partitions(pipeline, generation, first, identities, clock)
     return Started(generation, positions | adopted, identities, known.epochs, adopted)
 
 

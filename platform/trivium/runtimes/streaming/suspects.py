@@ -1,8 +1,8 @@
 """Finds the record that kills or hangs its worker, once a worker was lost: smaller and smaller stretches, alone.
 
 Each partition of the lost worker is run alone, a few records at a time, until it has caught up or come far. A stretch
-that takes its worker with it is cut into eighths; what is left in the end is one record. When that has taken two workers
-with it, it is rejected unseen. Stretches that pass are committed as any others, so every step is progress.
+that takes its worker with it is cut into eighths; what is left in the end is one record. When that has taken two
+workers with it, it is rejected unseen. Stretches that pass are committed as any others, so every step is progress.
 """
 
 from __future__ import annotations

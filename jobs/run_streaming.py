@@ -1,0 +1,11 @@
+"""The streaming road as a Ray job: takes the arguments of `trivium run streaming`, ends in the same exit codes.
+
+ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml -- python jobs/run_streaming.py configs/flights.yaml
+"""
+
+import sys
+
+from trivium.cli.main import program
+
+if __name__ == "__main__":
+    program(["run", "streaming", *sys.argv[1:]], prog_name="trivium")
