@@ -1,0 +1,80 @@
+"""Clients of kafka-python: their common options, how they are made, and their errors in our words."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from trivium.config.streaming_model import KafkaSource
+from trivium.connectors.kafka_diagnosis import diagnose
+from trivium.connectors.kafka_errors import KafkaAccessError, KafkaTopicError, KafkaUnavailableError
+from trivium.connectors.kafka_security import security_options
+from trivium.contract.errors import SourceError
+
+_RECONNECT_MOST_MS: Final = 1000
+_LEAST_TIMEOUT_MS: Final = 1000
+Client = TypeVar("Client")
+
+
+def open_client(factory: Callable[..., Client], source: KafkaSource, password: str | None, **options: Any) -> Client:
+    """A connected client: kafka-python's consumer or admin class with the source's servers, security and time-outs.
+
+    Raises:
+        KafkaUnavailableError: no broker answered within `source.request_timeout_seconds`; says what stands in the way.
+        KafkaAccessError: the credentials were refused.
+    """
+    from kafka.net.compat import KafkaNetClient
+
+    # The client asks a codec or a time zone from files with functions newer Pythons deprecate; its own log repeats
+    # every attempt to connect, where the callers of this module say once what is the matter.
+    if (log := logging.getLogger("kafka")).level == logging.NOTSET:
+        log.setLevel(logging.CRITICAL)
+    made: list[Any] = []
+
+    def capture(**configs: Any) -> Any:
+        made.append(KafkaNetClient(**configs))
+        return made[-1]
+
+    try:
+        return factory(kafka_client=capture, **_options(source, password), **options)
+    except Exception as error:
+        for client in made:  # a constructor that fails leaves its thread and sockets behind
+            client.close()
+        raise translate(error, source, "connecting") from error
+
+
+def translate(error: Exception, source: KafkaSource, doing: str) -> SourceError:
+    """A client's error as ours; `doing` says what was being done."""
+    from kafka import errors
+
+    if isinstance(error, SourceError):
+        return error
+    if isinstance(error, errors.SaslAuthenticationFailedError):
+        return KafkaAccessError(
+            f"{source.servers} refused user {source.security.username!r} ({source.security.mechanism}): {error}. "
+            "Check security.username, the variable of security.password, and the mechanism"
+        )
+    if isinstance(error, errors.AuthorizationError):
+        return KafkaAccessError(f"{source.servers} forbids {doing}: {error}. Give the user Describe and Read access")
+    if isinstance(error, errors.UnknownTopicOrPartitionError):
+        return KafkaTopicError(f"{source.servers} does not know a topic or partition any more ({doing}): {error}")
+    if isinstance(error, errors.KafkaTimeoutError | errors.NodeNotReadyError | errors.KafkaConnectionError):
+        return KafkaUnavailableError(
+            f"no Kafka broker of {source.servers} answered within {source.request_timeout_seconds:g} s "
+            f"({doing}): {diagnose(source)}"
+        )
+    return SourceError(f"Kafka at {source.servers}, {doing}: {type(error).__name__}: {error}")
+
+
+def _options(source: KafkaSource, password: str | None) -> dict[str, Any]:
+    timeout_ms = max(_LEAST_TIMEOUT_MS, round(source.request_timeout_seconds * 1000))
+    return {
+        "bootstrap_servers": [server.strip() for server in source.servers.split(",")],
+        "client_id": "trivium",
+        "request_timeout_ms": timeout_ms,
+        "bootstrap_timeout_ms": timeout_ms,
+        "reconnect_backoff_max_ms": _RECONNECT_MOST_MS,
+        "connections_max_idle_ms": max(540_000, 2 * timeout_ms),
+        **security_options(source, password),
+    }

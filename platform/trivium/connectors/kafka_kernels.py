@@ -1,0 +1,194 @@
+"""Record batches (message format 2) to columns, compiled. Every read is checked against the end of what holds it.
+
+Format: https://kafka.apache.org/documentation/#recordbatch. Import this module on use: it loads numba, and compiles
+once per machine (the result is cached beside the module).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+HEADER_BYTES: Final = 61
+OVERHEAD_BYTES: Final = 12  # base offset and length, which the length does not count
+LEAST_RECORD_BYTES: Final = 7
+NO_APPEND_TIME: Final = -(1 << 63)
+
+READ, UNREADABLE = 0, 1
+
+FAULTS: Final = (
+    "",
+    "a record's size does not fit the batch",
+    "a record is too short for its times and offset",
+    "a key does not fit its record",
+    "a value does not fit its record",
+    "headers do not fit their record, or bytes are left over behind them",
+    "a record's offset lies outside the batch or does not rise",
+    "bytes are left over behind the last record",
+)
+
+Bytes = npt.NDArray[np.uint8]
+Int64s = npt.NDArray[np.int64]
+
+
+@njit(cache=True, nogil=True)
+def _big_endian(buffer: Bytes, position: int, size: int) -> Any:
+    value = np.uint64(0)
+    for index in range(position, position + size):
+        value = (value << np.uint64(8)) | np.uint64(buffer[index])
+    return np.int64(value)
+
+
+@njit(cache=True, nogil=True)
+def _signed32(value: int) -> Any:
+    return value - (np.int64(1) << 32) if value >= (np.int64(1) << 31) else value
+
+
+@njit(cache=True, nogil=True)
+def scan(buffer: Bytes, position: int, rows: Int64s) -> Any:
+    """Headers of the complete batches from `position` on into `rows`; (how many, next position, status).
+
+    A row is position, size, base offset, leader epoch, magic, CRC, attributes, last offset delta, first and greatest
+    timestamp, producer, number of records.
+
+    A batch the broker cut off at the end of a response is left out. UNREADABLE: at the next position stands something
+    that cannot be a batch of format 2; its header, as far as it can be read, is the row behind the last.
+    """
+    count = 0
+    total = buffer.size
+    while count < rows.shape[0] and total - position >= 17:
+        row = rows[count]
+        size = _signed32(_big_endian(buffer, position + 8, 4)) + OVERHEAD_BYTES
+        row[0] = position
+        row[1] = size
+        row[2] = _big_endian(buffer, position, 8)
+        row[4] = buffer[position + 16]
+        if row[4] != 2 or size < HEADER_BYTES:
+            return count, position, UNREADABLE
+        if size > total - position:
+            break
+        row[3] = _signed32(_big_endian(buffer, position + 12, 4))
+        row[5] = _big_endian(buffer, position + 17, 4)
+        row[6] = _big_endian(buffer, position + 21, 2)
+        row[7] = _signed32(_big_endian(buffer, position + 23, 4))
+        row[8] = _big_endian(buffer, position + 27, 8)
+        row[9] = _big_endian(buffer, position + 35, 8)
+        row[10] = _big_endian(buffer, position + 43, 8)
+        row[11] = _signed32(_big_endian(buffer, position + 57, 4))
+        count += 1
+        position += size
+    return count, position, READ
+
+
+@njit(cache=True, nogil=True)
+def _varint(buffer: Bytes, position: int, stop: int) -> Any:
+    """A zigzag varint and the position behind it; that position is -1 if it does not end before `stop`."""
+    raw = np.uint64(0)
+    shift = np.uint64(0)
+    while position < stop and shift < np.uint64(64):
+        byte = np.uint64(buffer[position])
+        position += 1
+        raw |= (byte & np.uint64(0x7F)) << shift
+        if byte < np.uint64(0x80):
+            return np.int64(raw >> np.uint64(1)) ^ -np.int64(raw & np.uint64(1)), position
+        shift += np.uint64(7)
+    return np.int64(0), -1
+
+
+@njit(cache=True, nogil=True)
+def _bytes(buffer: Bytes, position: int, stop: int) -> Any:
+    """Start and end of a length-prefixed field; the start is -1 for null, the end -1 if it does not fit."""
+    size, position = _varint(buffer, position, stop)
+    if position < 0 or size > stop - position:
+        return -1, -1
+    if size < 0:
+        return -1, position
+    return position, position + size
+
+
+@njit(cache=True, nogil=True)
+def _matches(buffer: Bytes, start: int, end: int, name: Bytes) -> Any:
+    if name.size == 0 or end - start != name.size:
+        return False
+    for index in range(name.size):  # noqa: SIM110 - numba compiles the loop, not the generator
+        if buffer[start + index] != name[index]:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _headers(buffer: Bytes, position: int, stop: int, name: Bytes) -> Any:
+    """Start and end of the last value under `name` (-1: none or null), and the position behind all headers or -1."""
+    start, end = -1, -1
+    count, position = _varint(buffer, position, stop)
+    if position < 0 or count < 0:
+        return start, end, -1
+    for _ in range(count):
+        key, position = _bytes(buffer, position, stop)
+        if position < 0 or key < 0:
+            return start, end, -1
+        found = _matches(buffer, key, position, name)
+        value, position = _bytes(buffer, position, stop)
+        if position < 0:
+            return start, end, -1
+        if found:
+            start, end = value, position
+    return start, end, position
+
+
+@njit(cache=True, nogil=True)
+def _record(buffer: Bytes, position: int, stop: int, name: Bytes, fields: Int64s) -> Any:
+    """One record into `fields`: offset delta, time delta, value start and end, header start and end; (end, fault)."""
+    size, position = _varint(buffer, position, stop)
+    if position < 0 or size < LEAST_RECORD_BYTES - 1 or size > stop - position:
+        return position, 1
+    end = position + size
+    fields[1], position = _varint(buffer, position + 1, end)  # one byte of unused attributes before it
+    if position < 0:
+        return position, 2
+    fields[0], position = _varint(buffer, position, end)
+    if position < 0:
+        return position, 2
+    _, position = _bytes(buffer, position, end)
+    if position < 0:
+        return position, 3
+    fields[2], position = _bytes(buffer, position, end)
+    if position < 0:
+        return position, 4
+    fields[3] = position
+    fields[4], fields[5], position = _headers(buffer, position, end, name)
+    return position, 0 if position == end else 5
+
+
+@njit(cache=True, nogil=True)
+def decode(buffer: Bytes, batches: Int64s, name: Bytes, fetch_offset: int, columns: Int64s) -> Any:
+    """Records of `batches` from `fetch_offset` on into `columns`; how many, or -(1 + 8 * batch + fault).
+
+    A batch is (start, stop, base offset, last offset delta, first timestamp, append time or NO_APPEND_TIME, records).
+    A column of `columns` is offset, timestamp, start and end of the value (start -1: null), start and end of the value
+    of the last header called `name`.
+    """
+    fields = np.empty(6, np.int64)
+    kept = 0
+    for index in range(batches.shape[0]):
+        position, stop, base = batches[index, 0], batches[index, 1], batches[index, 2]
+        append_time = batches[index, 5]
+        previous = np.int64(-1)
+        for _ in range(batches[index, 6]):
+            position, fault = _record(buffer, position, stop, name, fields)
+            if fault:
+                return -(1 + 8 * index + fault)
+            if fields[0] <= previous or fields[0] > batches[index, 3]:
+                return -(1 + 8 * index + 6)
+            previous = fields[0]
+            if base + previous >= fetch_offset:
+                columns[0, kept] = base + previous
+                columns[1, kept] = batches[index, 4] + fields[1] if append_time == NO_APPEND_TIME else append_time
+                columns[2:, kept] = fields[2:]
+                kept += 1
+        if position != stop:
+            return -(1 + 8 * index + 7)
+    return kept
