@@ -1,0 +1,156 @@
+"""The breaker: tells rejects here and there, which are dead letters, from systemic ones, which stop the run.
+
+A reject's signature is its event type, stage and reason. Workers sum their rejects up by signature, the driver watches
+the sums over a window of the last inputs.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from trivium.config.streaming_model import Breaker
+from trivium.contract.errors import RunError
+from trivium.engine.batch import Batch
+from trivium.engine.outcomes import TOMBSTONE, UNDECODED, UNROUTED, Counts, Outcomes, Reject
+
+SAMPLE_LENGTH: Final = 300
+
+
+class SystemicRejects(RunError):
+    """So many inputs were rejected for one reason that the run stopped instead of making them all dead letters."""
+
+
+class Signature(NamedTuple):
+    """What rejects for one reason have in common."""
+
+    event_type: str
+    stage: str
+    reason: str
+
+
+class Place(NamedTuple):
+    """Where an input is: topic/partition and offset, or file and row."""
+
+    source: str
+    position: int
+
+
+@dataclass(frozen=True)
+class RejectGroup:
+    """The rejects of one signature: how many, the first and the last, and the first one's error, cut to 300 letters."""
+
+    count: int
+    first: Place
+    last: Place
+    sample: str
+
+    def followed_by(self, other: RejectGroup) -> RejectGroup:
+        """Both groups as one."""
+        return RejectGroup(self.count + other.count, self.first, other.last, self.sample)
+
+
+@dataclass(frozen=True)
+class RejectSummary:
+    """The rejects of a stretch of inputs by signature."""
+
+    groups: Mapping[Signature, RejectGroup] = field(default_factory=dict)
+
+    def merged(self, later: RejectSummary) -> RejectSummary:
+        """This stretch and a later one as one."""
+        groups = dict(self.groups)
+        for signature, group in later.groups.items():
+            groups[signature] = groups[signature].followed_by(group) if signature in groups else group
+        return RejectSummary(groups)
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The groups as plain data."""
+        return [{"signature": list(signature), **asdict(group)} for signature, group in self.groups.items()]
+
+    @classmethod
+    def from_json(cls, groups: Iterable[Mapping[str, Any]]) -> RejectSummary:
+        """The inverse of `as_json`."""
+        return cls(
+            {
+                Signature(*each["signature"]): RejectGroup(
+                    each["count"], Place(*each["first"]), Place(*each["last"]), each["sample"]
+                )
+                for each in groups
+            }
+        )
+
+
+def summarise(outcomes: Outcomes, batch: Batch) -> RejectSummary:
+    """The rejects of one batch by signature."""
+    found: dict[Signature, list[Reject]] = {}
+    for reject in outcomes.rejects:
+        signature = Signature(reject.event_type or UNDECODED, reject.stage, reject.reason)
+        found.setdefault(signature, []).append(reject)
+    return RejectSummary({signature: _group(rejects, batch) for signature, rejects in found.items()})
+
+
+def _group(rejects: list[Reject], batch: Batch) -> RejectGroup:
+    first = min(rejects, key=lambda reject: reject.index)
+    last = max(rejects, key=lambda reject: reject.index)
+    return RejectGroup(len(rejects), _place(first, batch), _place(last, batch), first.error[:SAMPLE_LENGTH])
+
+
+def _place(reject: Reject, batch: Batch) -> Place:
+    source = batch.source if isinstance(batch.source, str) else batch.source[reject.index].as_py()
+    return Place(source, int(batch.positions[reject.index]))
+
+
+def judged_inputs(counts: Mapping[str, Counts]) -> int:
+    """How many inputs the breaker looks at: not those of another window, nor those that routing's policies drop."""
+    return sum(
+        each.rejected if name in (UNROUTED, TOMBSTONE) else each.read - each.out_of_window
+        for name, each in counts.items()
+    )
+
+
+class BreakerState:
+    """Watches a window of whole stretches: the fewest of the last ones that hold `window_events` inputs."""
+
+    def __init__(self, config: Breaker | Literal["off"]) -> None:
+        self._config = None if config == "off" else config
+        self._stretches: deque[tuple[int, RejectSummary]] = deque()
+        self._inputs = 0
+        self._counts: Counter[Signature] = Counter()
+
+    def observe(self, inputs: int, rejects: RejectSummary) -> None:
+        """Take in the next stretch.
+
+        Raises:
+            SystemicRejects: the window is full and one signature's share of it has reached the ratio.
+        """
+        if self._config is None or not (inputs or rejects.groups):
+            return
+        self._stretches.append((inputs, rejects))
+        self._inputs += inputs
+        self._counts.update({signature: group.count for signature, group in rejects.groups.items()})
+        self._forget_old(self._config.window_events)
+        if self._inputs >= self._config.window_events and self._counts:
+            signature, count = self._counts.most_common(1)[0]
+            if count >= self._config.ratio * self._inputs:
+                raise SystemicRejects(self._message(signature, count, self._config))
+
+    def _forget_old(self, window_events: int) -> None:
+        while self._inputs - self._stretches[0][0] >= window_events:
+            inputs, rejects = self._stretches.popleft()
+            self._inputs -= inputs
+            self._counts.subtract({signature: group.count for signature, group in rejects.groups.items()})
+            self._counts = +self._counts
+
+    def _message(self, signature: Signature, count: int, config: Breaker) -> str:
+        groups = [rejects.groups[signature] for _, rejects in self._stretches if signature in rejects.groups]
+        first, last = groups[0].first, groups[-1].last
+        return (
+            f"rejects are systemic: {count} of the last {self._inputs} inputs ({count / self._inputs:.0%}) were "
+            f"rejected for one reason: event type {signature.event_type}, stage {signature.stage}, reason {signature.reason}. "
+            f"First: {first.source} at {first.position}; last: {last.source} at {last.position}. "
+            f"A sample: {groups[0].sample}. What was not yet committed stays so. Try: fix the executor or the "
+            f"producer; or, if these are to become dead letters, change breaker.ratio ({config.ratio:g}) or "
+            f"breaker.window_events ({config.window_events}), or set breaker: off"
+        )

@@ -1,0 +1,200 @@
+"""When rejects are systemic, and that a tripped breaker is remembered."""
+
+import json
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from trivium.config.streaming_model import Breaker
+from trivium.contract.errors import RunError
+from trivium.delivery.breaker_record import check_restart, record_trip
+from trivium.engine.batch import RawBatch
+from trivium.engine.breaker import (
+    BreakerState,
+    Place,
+    RejectGroup,
+    RejectSummary,
+    Signature,
+    SystemicRejects,
+    judged_inputs,
+    summarise,
+)
+from trivium.engine.outcomes import Counts, Outcomes, Reject
+
+INVALID = Signature("arrival", "decode", "invalid")
+TIMES = Signature("departure", "validate", "invalid")
+
+
+def rejects(count: int, signature: Signature = INVALID, at: int = 0, source: str = "flights/0") -> RejectSummary:
+    if not count:
+        return RejectSummary()
+    return RejectSummary({signature: RejectGroup(count, Place(source, at), Place(source, at + count - 1), "no time")})
+
+
+def tripped(setting: Any, stretches: Sequence[tuple[int, RejectSummary]]) -> int | None:
+    """Which stretch trips the breaker, if one does."""
+    state = BreakerState(setting)
+    for index, (inputs, summary) in enumerate(stretches):
+        try:
+            state.observe(inputs, summary)
+        except SystemicRejects:
+            return index
+    return None
+
+
+def test_a_batch_without_rejects_has_nothing_to_report() -> None:
+    batch = RawBatch([b"{}"] * 3, "flights/0", np.arange(3, dtype=np.int64))
+    assert summarise(Outcomes(3), batch) == RejectSummary()
+    assert RejectSummary().as_json() == []
+
+
+def test_rejects_are_summed_up_by_signature_with_first_and_last_place() -> None:
+    sources = pa.array(["flights/0", "flights/1"]).dictionary_encode().take(pa.array([0, 0, 1, 1, 1]))
+    batch = RawBatch([b"{}"] * 5, sources, np.array([7, 9, 100, 101, 105], np.int64))
+    found = [
+        Reject(4, "decode", "invalid", "last", "arrival"),
+        Reject(1, "decode", "invalid", "x" * 1000, "arrival"),
+        Reject(2, "decode", "malformed", "cut off"),
+        Reject(3, "process", "ValueError", "boom", "arrival", 2),
+    ]
+    assert summarise(Outcomes(5, rejects=found), batch).groups == {
+        INVALID: RejectGroup(2, Place("flights/0", 9), Place("flights/1", 105), "x" * 300),
+        Signature("_undecoded", "decode", "malformed"): RejectGroup(
+            1, Place("flights/1", 100), Place("flights/1", 100), "cut off"
+        ),
+        Signature("arrival", "process", "ValueError"): RejectGroup(
+            1, Place("flights/1", 101), Place("flights/1", 101), "boom"
+        ),
+    }
+
+
+def test_summaries_merge_in_order_and_travel_as_json() -> None:
+    merged = rejects(3, at=5).merged(rejects(2, at=90)).merged(rejects(1, TIMES, at=7))
+    assert merged.groups[INVALID] == RejectGroup(5, Place("flights/0", 5), Place("flights/0", 91), "no time")
+    assert RejectSummary.from_json(json.loads(json.dumps(merged.as_json()))) == merged
+
+
+@pytest.mark.parametrize(
+    ("rejected", "trips"),
+    [
+        ([49, 50, 50], 2),
+        ([49, 50, 49, 50], None),
+        ([50, 50], 1),
+        ([0, 0, 100], 2),
+        ([99], None),
+        ([20, 20, 20, 80], 3),
+        ([20, 20, 20, 79], None),
+    ],
+)
+def test_it_trips_when_the_window_is_full_and_the_share_is_reached(rejected: list[int], trips: int | None) -> None:
+    """Stretches of 100 inputs, a window of 200, half of them."""
+    stretches = [(100, rejects(count)) for count in rejected]
+    assert tripped(Breaker(ratio=0.5, window_events=200), stretches) == trips
+
+
+def test_fewer_inputs_than_the_window_never_trip() -> None:
+    assert tripped(Breaker(ratio=0.5, window_events=200), [(199, rejects(199))]) is None
+
+
+def test_one_large_stretch_is_a_window_of_its_own() -> None:
+    setting = Breaker(ratio=0.5, window_events=100)
+    assert tripped(setting, [(1_000, rejects(499))]) is None
+    assert tripped(setting, [(100_000, rejects(0)), (1_000, rejects(500))]) == 1
+
+
+def test_old_stretches_leave_the_window() -> None:
+    """Ninety rejects long ago do not add to ten now."""
+    old, quiet = [(100, rejects(90))], [(100, rejects(0))] * 2
+    assert tripped(Breaker(ratio=0.5, window_events=200), [*quiet, *old, *quiet, (100, rejects(10))]) is None
+
+
+def test_a_window_keeps_whole_stretches_until_the_rest_is_enough() -> None:
+    setting = Breaker(ratio=0.5, window_events=100)
+    assert tripped(setting, [(60, rejects(60)), (60, rejects(0))]) == 1
+    assert tripped(setting, [(60, rejects(60)), (100, rejects(0))]) is None
+
+
+def test_different_reasons_do_not_add_up() -> None:
+    both = rejects(40).merged(rejects(40, TIMES))
+    assert tripped(Breaker(ratio=0.5, window_events=100), [(100, both)]) is None
+
+
+def test_nothing_trips_it_when_it_is_off() -> None:
+    assert tripped("off", [(10**6, rejects(10**6))]) is None
+
+
+def test_stretches_without_inputs_change_nothing() -> None:
+    assert tripped(Breaker(ratio=0.5, window_events=1), [(0, rejects(0))] * 3) is None
+
+
+def test_dropped_unrouted_and_tombstones_do_not_dilute() -> None:
+    counts = {
+        "arrival": Counts(read=10, emitted_inputs=4, rejected=3, dropped=2, out_of_window=1),
+        "_undecoded": Counts(read=5, rejected=5),
+        "_unrouted": Counts(read=1000, dropped=1000),
+        "_tombstone": Counts(read=7, rejected=7),
+    }
+    assert judged_inputs(counts) == 9 + 5 + 7
+
+
+def test_the_message_says_all_one_needs() -> None:
+    state = BreakerState(Breaker(ratio=0.25, window_events=150))
+    state.observe(100, rejects(20, at=1000))
+    with pytest.raises(SystemicRejects) as caught:
+        state.observe(100, rejects(40, at=2000, source="flights/1"))
+    text = str(caught.value)
+    for part in (
+        "60 of the last 200 inputs (30%)",
+        "event type arrival, stage decode, reason invalid",
+        "First: flights/0 at 1000; last: flights/1 at 2039",
+        "A sample: no time",
+        "breaker.ratio (0.25)",
+        "breaker.window_events (150)",
+        "breaker: off",
+    ):
+        assert part in text
+    assert str(pickle.loads(pickle.dumps(caught.value))) == text
+
+
+TRIP = SystemicRejects("60 of the last 200 inputs")
+
+
+def test_a_start_without_a_trip_is_fine(tmp_path: Path) -> None:
+    check_restart(str(tmp_path / "table"), "streaming", Breaker(), "logic")
+
+
+def test_an_unchanged_restart_is_refused_with_the_reason_every_time(tmp_path: Path) -> None:
+    uri = str(tmp_path)
+    record_trip(uri, "streaming", Breaker(ratio=0.2), "logic", TRIP)
+    for _ in range(2):
+        with pytest.raises(RunError, match="60 of the last 200 inputs"):
+            check_restart(uri, "streaming", Breaker(ratio=0.2), "logic")
+    check_restart(uri, "batch", Breaker(ratio=0.2), "logic")
+
+
+@pytest.mark.parametrize(
+    ("setting", "logic"),
+    [
+        (Breaker(ratio=0.3), "logic"),
+        (Breaker(ratio=0.2, window_events=9), "logic"),
+        ("off", "logic"),
+        (Breaker(ratio=0.2), "other"),
+    ],
+)
+def test_a_change_lets_it_start_and_is_not_asked_for_again(tmp_path: Path, setting: Any, logic: str) -> None:
+    uri = str(tmp_path)
+    record_trip(uri, "streaming", Breaker(ratio=0.2), "logic", TRIP)
+    check_restart(uri, "streaming", setting, logic)
+    check_restart(uri, "streaming", Breaker(ratio=0.2), "logic")
+
+
+def test_a_file_that_is_no_record_stops_nobody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    record_trip(str(tmp_path), "streaming", Breaker(), "logic", TRIP)
+    (tmp_path / "_trivium/breaker/streaming.json").write_text("{")
+    check_restart(str(tmp_path), "streaming", Breaker(), "logic")
+    assert "is no record of a breaker" in caplog.text
