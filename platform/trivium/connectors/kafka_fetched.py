@@ -33,6 +33,22 @@ class Fetched:
         """Offsets of the range that hold no record to read: compacted away, transaction markers, aborted."""
         return self.next - self.start - len(self.offsets)
 
+    def head(self, records: int) -> Fetched:
+        """The first `records` of it (one or more); all of it if it holds no more."""
+        if records >= len(self.offsets):
+            return self
+        values = self.values[:records]
+        return Fetched(
+            partition=self.partition,
+            start=self.start,
+            next=int(self.offsets[records - 1]) + 1,
+            offsets=self.offsets[:records],
+            timestamps=self.timestamps[:records],
+            values=values,
+            headers=None if self.headers is None else self.headers[:records],
+            nbytes=sum(len(value) for value in values if value is not None),
+        )
+
 
 def join(first: Fetched, second: Fetched) -> Fetched:
     """Two neighbours of one partition as one."""

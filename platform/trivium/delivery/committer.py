@@ -19,7 +19,7 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
@@ -104,7 +104,7 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
         change = proposal.change(snapshot)  # step 3
         _check(uri, snapshot, change)  # step 4
         try:
-            _commit_once(uri, snapshot, change, clock, proposal.fault_point)  # step 5
+            _commit_once(uri, snapshot, _numbered(change, attempt), clock, proposal.fault_point)  # step 5
         except Exception as error:  # noqa: BLE001 - whatever it was, only the table knows whether the commit landed
             doubt = error
             _log.info("%s: attempt %d on version %d: %s: %s", uri, attempt, snapshot.version, _outcome(error), error)
@@ -112,6 +112,11 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
             continue
         return _settle(uri, snapshot.version + 1, Landed(snapshot.version + 1, attempt))  # step 6
     raise _given_up(uri, proposal, doubt)
+
+
+def _numbered(change: Change, attempt: int) -> Change:
+    """The change with the number of its attempt in its metadata: lost races can be counted from the log."""
+    return replace(change, metadata={**change.metadata, "attempt": str(attempt)})
 
 
 def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fault_point: str | None) -> None:

@@ -1,0 +1,232 @@
+"""A project that consumes a topic and whose records behave, change their mind, raise, kill their process or hang."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from confluent_kafka import Producer
+
+from tests.faults.audit import Audit, audit
+from tests.faults.project import ROW, Outcome
+from trivium.operations.dev_broker import DevBroker
+
+EXECUTOR = '''
+import os
+import random
+import signal
+import time
+from datetime import datetime
+
+from executors.tick_row import TickRow
+from trivium import Enrichment, Event, Executor, RejectError, Row
+
+
+class Weight(Row):
+    key: int
+    weight: int
+
+
+class Tick(Event, tag="tick"):
+    event_id: str
+    at: datetime
+    value: int
+    key: int = 0
+    action: str | None = None
+
+
+class TickExecutor(Executor[Tick, TickRow]):
+    """Doubles a value; `action` says what else happens. A fickle record has another outcome at every attempt."""
+
+    weight = Enrichment(Weight, key="key", missing="reject")
+
+    def process(self, event: Tick, weight: Weight) -> TickRow | None:
+        action = event.action
+        if action == "fickle":
+            action = random.choice(("raise", "drop", None))
+        if action == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if action == "hang":
+            time.sleep(3600)
+        if action == "raise":
+            raise RejectError("this record is said to be bad")
+        if action == "slow":
+            time.sleep(0.2)
+        if action == "drop":
+            return None
+        return TickRow(event_id=event.event_id, event_time=event.at, value=event.value, doubled=2 * event.value)
+'''
+CONFIG = """
+pipeline: ticks
+executors:
+  - {type: tick}
+lookups:
+  weight: {type: parquet, path: ../weights.parquet, key: key, refresh_seconds: 0.5}
+table: {type: delta, path: ../tables/ticks}
+dead_letters: {type: delta, path: ../tables/ticks_dead_letters}
+breaker: off
+batch:
+  source: {type: parquet, path: ../data, value_column: value, day_column: day}
+streaming:
+  source: {type: kafka, servers: "%(servers)s", topics: [%(topic)s], request_timeout_seconds: 5}
+  workers: 2
+  commit_interval_seconds: %(interval)s
+  batch_deadline_seconds: 10
+  record_deadline_seconds: 4
+  drain_seconds: 20
+"""
+DRIVE = """
+import json, logging, os, sys
+import ray
+from trivium.config.compile import compile_file
+from trivium.contract.errors import TriviumError
+from trivium.runtimes.streaming.run import StreamArguments, run_streaming
+
+logging.basicConfig(level=logging.WARNING)
+point = os.environ.get("TRIVIUM_WORKER_FAULT_POINT")
+armed = {"runtime_env": {"env_vars": {"TRIVIUM_FAULT_POINT": point}}} if point else {}
+ray.init(log_to_driver=False, logging_level=logging.WARNING, **armed)
+try:
+    report = run_streaming(
+        compile_file(sys.argv[1], road="streaming"), StreamArguments(until_caught_up="--until-caught-up" in sys.argv)
+    )
+except TriviumError as error:
+    print(f"{type(error).__name__}: {error}", file=sys.stderr)
+    sys.exit(1)
+total = report.total
+print("REPORT", json.dumps({
+    "version": report.version, "generation": report.generation, "commits": report.commits, "holes": report.holes,
+    "read": total.read, "rows": total.emitted_rows, "dropped": total.dropped, "rejected": total.rejected,
+    "workers_lost": report.workers_lost,
+}))
+"""
+
+
+@dataclass
+class StreamProject:
+    """A project folder, a topic with what was produced to it, and drivers to run and to break."""
+
+    root: Path
+    address: str
+    broker: DevBroker
+    topic: str
+    interval: float = 0.5
+    produced: dict[str, int] = field(default_factory=dict)
+    _made: int = 0
+
+    def __post_init__(self) -> None:
+        self.config = self.root / "configs" / "ticks.yaml"
+        keys = {"servers": self.broker.servers, "topic": self.topic, "interval": self.interval}
+        files = {
+            "executors/__init__.py": "",
+            "executors/tick_row.py": ROW,
+            "executors/tick/__init__.py": "",
+            "executors/tick/executor.py": EXECUTOR,
+            "configs/ticks.yaml": CONFIG % keys,
+        }
+        for name, text in files.items():
+            path = self.root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(textwrap.dedent(text).lstrip())
+        self.write_weights(range(10))
+
+    @property
+    def table(self) -> str:
+        """The table's path."""
+        return str(self.root / "tables" / "ticks")
+
+    @property
+    def dead_letters(self) -> str:
+        """The dead-letter table's path."""
+        return str(self.root / "tables" / "ticks_dead_letters")
+
+    def write_weights(self, keys: Sequence[int]) -> None:
+        """What the lookup knows; records with other keys are rejects."""
+        data = pa.table({"key": pa.array(keys, pa.int64()), "weight": pa.array([1] * len(keys), pa.int64())})
+        pq.write_table(data, self.root / "weights.new")
+        (self.root / "weights.new").replace(self.root / "weights.parquet")
+
+    def produce(self, values: Sequence[bytes | None], **options: object) -> None:
+        """Produce records over the topic's partitions in turn, and wait until they are acknowledged."""
+        producer = Producer({"bootstrap.servers": self.broker.servers, "linger.ms": 5, **options})
+        failed: list[object] = []
+
+        def done(error: object, message: object) -> None:
+            if error is not None:
+                failed.append(error)
+                return
+            name = f"{self.topic}/{message.partition()}"  # type: ignore[attr-defined]
+            self.produced[name] = self.produced.get(name, 0) + 1
+
+        for number, value in enumerate(values):
+            producer.produce(self.topic, value=value, key=str(number).encode(), on_delivery=done)
+            producer.poll(0)
+        producer.flush(60)
+        assert not failed, failed[0]
+
+    def ticks(self, count: int, actions: Mapping[int, str] | None = None, fickle: float = 0.0) -> list[bytes]:
+        """Some more events; `actions` maps an event's place to what it does, a share of the others is fickle."""
+        chance = random.Random(self._made)
+        values = []
+        for place in range(count):
+            number, self._made = self._made, self._made + 1
+            action = (actions or {}).get(place) or ("fickle" if chance.random() < fickle else None)
+            event = {"event_type": "tick", "event_id": f"e{number}", "at": "2026-03-01T12:00:00Z", "value": number}
+            event |= {"key": number % 10} | ({"action": action} if action else {})
+            values.append(msgspec.json.encode(event))
+        return values
+
+    def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+        """A driver as a process of its own, connected to the tests' cluster."""
+        env = {**os.environ, "RAY_ADDRESS": self.address, **environ}
+        command = [sys.executable, "-c", DRIVE, str(self.config), *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, env=env, text=True, cwd=self.root, **pipes)
+
+    def finish(self, process: subprocess.Popen[str], timeout: float = 180.0) -> Outcome:
+        """Wait for a driver's end."""
+        out, said = process.communicate(timeout=timeout)
+        reports = [line.removeprefix("REPORT ") for line in out.splitlines() if line.startswith("REPORT ")]
+        report = json.loads(reports[0]) if process.returncode == 0 else {}
+        return Outcome(process.returncode, report, said)
+
+    def catch_up(self, **environ: str) -> Outcome:
+        """Run a driver until it has read what is there."""
+        return self.finish(self.start("--until-caught-up", **environ))
+
+    def catch_up_well(self, **environ: str) -> dict[str, int]:
+        """The same for a driver that must succeed; its report."""
+        outcome = self.catch_up(**environ)
+        assert outcome.code == 0, outcome.said
+        return outcome.report
+
+    def audit(self) -> Audit:
+        """What the data says; printed, and free of problems."""
+        found = audit(self.table, self.dead_letters, self.produced)
+        print(found)
+        print(found.interesting())
+        assert not found.problems, found.problems
+        assert (found.duplicates, found.missing) == (0, 0), found
+        return found
+
+    def version(self) -> int:
+        """The newest version in the table's log, -1 without a table."""
+        names = [path.stem for path in Path(self.table, "_delta_log").glob("*.json") if path.stem.isdigit()]
+        return max(map(int, names), default=-1)
+
+    def wait_for_version(self, version: int, process: subprocess.Popen[str], seconds: float = 60.0) -> None:
+        """Wait until a driver has committed up to a version."""
+        end = time.monotonic() + seconds
+        while self.version() < version:
+            assert process.poll() is None, f"the driver ended early: {process.communicate()}"
+            assert time.monotonic() < end, f"version {version} was not reached in time"
+            time.sleep(0.05)
