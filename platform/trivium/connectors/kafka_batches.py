@@ -14,6 +14,7 @@ import numpy as np
 from trivium.connectors.kafka_compression import NONE, decompress
 from trivium.connectors.kafka_errors import KafkaRecordError
 from trivium.connectors.kafka_fetched import Fetched, Int64s
+from trivium.connectors.kafka_format import APPEND_TIME, HEADER_BYTES, LEAST_RECORD_BYTES, NO_APPEND_TIME
 from trivium.connectors.kafka_headers import BatchHeader, BatchHeaders
 from trivium.connectors.kafka_transactions import AbortedTransactions
 
@@ -27,15 +28,15 @@ class Reading:
     read_committed: bool
 
 
-class _Block(NamedTuple):
-    """A batch's records: decompressed, or (None) where they stand in the response."""
+class _Piece(NamedTuple):
+    """Batches whose records stand in `data`; a row of `spans` is what `kafka_kernels.decode` takes for a batch."""
 
-    header: BatchHeader
-    own: bytes | None
+    data: bytes
+    spans: Int64s
 
     @property
     def size(self) -> int:
-        return self.header.size if self.own is None else len(self.own)
+        return int(self.spans[-1, 1] - self.spans[0, 0])
 
 
 class PartitionBatches:
@@ -68,84 +69,90 @@ class PartitionBatches:
         """
         if self._failure is not None:
             raise self._failure
-        blocks, reached = self._admit(max_bytes)
-        fetched = self._decode(blocks, reached)
+        pieces, reached = self._admit(max_bytes)
+        fetched = self._decode(*_gather(pieces), reached)
         self.position = fetched.next
         return fetched
 
-    def _admit(self, max_bytes: int) -> tuple[list[_Block], int]:
-        blocks: list[_Block] = []
+    def _admit(self, max_bytes: int) -> tuple[list[_Piece], int]:
+        pieces: list[_Piece] = []
         reached, left = self.position, max_bytes
         try:
-            while left > 0 and (header := self._headers.peek()) is not None:
-                block = self._block(header)
-                self._headers.pop()
-                self.epoch, reached = header.epoch, max(reached, header.last + 1)
-                if block is not None:
-                    blocks.append(block)
-                    left -= block.size
+            while left > 0 and self._headers:
+                run = self._headers.pop_run(left)
+                piece, last = self._one() if not len(run) else self._many(run)
+                reached = max(reached, last + 1)
+                if piece is not None:
+                    pieces.append(piece)
+                    left -= piece.size
         except KafkaRecordError as error:
             self._failure = error
             if reached == self.position:
                 raise
-        return blocks, reached
+        return pieces, reached
 
-    def _block(self, header: BatchHeader) -> _Block | None:
+    def _many(self, rows: Int64s) -> tuple[_Piece, int]:
+        """A run of small plain batches."""
+        start, stop = rows[:, 0] + HEADER_BYTES, rows[:, 0] + rows[:, 1]
+        append_time = np.where(rows[:, 6] & APPEND_TIME, rows[:, 9], NO_APPEND_TIME)
+        spans = np.stack([start, stop, rows[:, 2], rows[:, 7], rows[:, 8], append_time, rows[:, 11]], axis=1)
+        self.epoch = int(rows[-1, 3])
+        return _Piece(self._data, spans), int(rows[-1, 2] + rows[-1, 7])
+
+    def _one(self) -> tuple[_Piece | None, int]:
+        """The next batch, of whatever kind; None for one that hands out nothing."""
+        header = self._headers.peek()
+        assert header is not None, "asked for a batch where none is left"
         try:
-            if header.control:
-                self._aborted.end(header, self._decompressed(header) or self._raw(header))
-                return None
-            if self._reading.read_committed and self._aborted.hides(header):
-                return None
-            return _Block(header, self._decompressed(header))
+            piece = self._readable(header)
         except ValueError as error:
-            raise self._headers.error(header, str(error)) from error
+            raise self._headers.error(header.base, header.last, str(error)) from error
+        self._headers.pop()
+        self.epoch = header.epoch
+        return piece, header.last
 
-    def _raw(self, header: BatchHeader) -> bytes:
-        from trivium.connectors.kafka_kernels import HEADER_BYTES
-
-        return self._data[header.position + HEADER_BYTES : header.position + header.size]
-
-    def _decompressed(self, header: BatchHeader) -> bytes | None:
-        if header.codec == NONE:
+    def _readable(self, header: BatchHeader) -> _Piece | None:
+        if header.control:
+            data, start, stop = self._records(header)
+            self._aborted.end(header, data[start:stop])
             return None
-        return decompress(header.codec, self._raw(header), self._reading.max_batch_bytes)
+        if self._reading.read_committed and self._aborted.hides(header):
+            return None
+        data, start, stop = self._records(header)
+        if not 0 <= header.records <= (stop - start) // LEAST_RECORD_BYTES:  # it decides how much memory is asked for
+            raise ValueError(f"it cannot hold {header.records} records in {stop - start} bytes")
+        append_time = NO_APPEND_TIME if header.append_time is None else header.append_time
+        span = (start, stop, header.base, header.last_delta, header.first_time, append_time, header.records)
+        return _Piece(data, np.array([span], np.int64))
 
-    def _decode(self, blocks: Sequence[_Block], reached: int) -> Fetched:
+    def _records(self, header: BatchHeader) -> tuple[bytes, int, int]:
+        """Where the batch's records stand: in which bytes, from where to where."""
+        start, stop = header.position + HEADER_BYTES, header.position + header.size
+        if header.codec == NONE:
+            return self._data, start, stop
+        own = decompress(header.codec, self._data[start:stop], self._reading.max_batch_bytes)
+        return own, 0, len(own)
+
+    def _decode(self, data: bytes, spans: Int64s, reached: int) -> Fetched:
         from trivium.connectors import kafka_kernels as kernels
 
-        data, spans = self._gather(blocks)
-        if (short := next((n for n, span in enumerate(spans) if not _plausible(span)), None)) is not None:
-            return self._cut(blocks, short, "its number of records does not fit its size")
         name = self._reading.header
-        columns = np.empty((6, sum(span[6] for span in spans)), np.int64)
-        rows = np.array(spans, np.int64).reshape(-1, 7)
+        columns = np.empty((6, int(spans[:, 6].sum())), np.int64)
         wanted = np.frombuffer(name or b"", np.uint8)
-        kept = kernels.decode(np.frombuffer(data, np.uint8), rows, wanted, self.position, columns)
+        kept = kernels.decode(np.frombuffer(data, np.uint8), spans, wanted, self.position, columns)
         if kept < 0:
-            index, fault = divmod(-kept - 1, 8)
-            return self._cut(blocks, index, kernels.FAULTS[fault])
+            return self._cut(data, spans, *divmod(-kept - 1, 8))
         return self._fetched(data, columns[:, :kept], reached)
 
-    def _cut(self, blocks: Sequence[_Block], bad: int, reason: str) -> Fetched:
-        """What stands before a bad block; the error itself if that is nothing."""
-        self._failure = self._headers.error(blocks[bad].header, reason)
+    def _cut(self, data: bytes, spans: Int64s, bad: int, fault: int) -> Fetched:
+        """What stands before a batch that could not be decoded; the error itself if that is nothing."""
+        from trivium.connectors.kafka_kernels import FAULTS
+
+        first, last = int(spans[bad, 2]), int(spans[bad, 2] + spans[bad, 3])
+        self._failure = self._headers.error(first, last, FAULTS[fault])
         if bad == 0:
             raise self._failure
-        return self._decode(blocks[:bad], blocks[bad - 1].header.last + 1)
-
-    def _gather(self, blocks: Sequence[_Block]) -> tuple[bytes, list[tuple[int, ...]]]:
-        """One buffer with the records of all blocks, and where in it each block lies."""
-        from trivium.connectors.kafka_kernels import HEADER_BYTES
-
-        if all(block.own is None for block in blocks):
-            return self._data, [_span(block.header, block.header.position + HEADER_BYTES) for block in blocks]
-        parts = [self._raw(block.header) if block.own is None else block.own for block in blocks]
-        ends = np.cumsum([len(part) for part in parts]).tolist()
-        spans = [
-            _span(block.header, end - len(part), end) for block, part, end in zip(blocks, parts, ends, strict=True)
-        ]
-        return parts[0] if len(parts) == 1 else b"".join(parts), spans
+        return self._decode(data, spans[:bad], int(spans[bad - 1, 2] + spans[bad - 1, 3]) + 1)
 
     def _fetched(self, data: bytes, columns: Int64s, reached: int) -> Fetched:
         return Fetched(
@@ -160,19 +167,18 @@ class PartitionBatches:
         )
 
 
-def _span(header: BatchHeader, start: int, stop: int | None = None) -> tuple[int, ...]:
-    from trivium.connectors.kafka_kernels import NO_APPEND_TIME
-
-    end = header.position + header.size if stop is None else stop
-    append_time = NO_APPEND_TIME if header.append_time is None else header.append_time
-    return start, end, header.base, header.last_delta, header.first_time, append_time, header.records
-
-
-def _plausible(span: tuple[int, ...]) -> bool:
-    """Whether so many records can stand there: their number decides how much memory is asked for."""
-    from trivium.connectors.kafka_kernels import LEAST_RECORD_BYTES
-
-    return 0 <= span[6] <= (span[1] - span[0]) // LEAST_RECORD_BYTES
+def _gather(pieces: Sequence[_Piece]) -> tuple[bytes, Int64s]:
+    """One buffer for all pieces, and the spans in it. Bytes are copied only where pieces have different buffers."""
+    if not pieces:
+        return b"", np.empty((0, 7), np.int64)
+    spans = np.concatenate([piece.spans for piece in pieces])
+    if all(piece.data is pieces[0].data for piece in pieces):
+        return pieces[0].data, spans
+    parts = [memoryview(piece.data)[piece.spans[0, 0] : piece.spans[-1, 1]] for piece in pieces]
+    ends = np.cumsum([len(part) for part in parts])
+    shifts = [end - piece.spans[-1, 1] for end, piece in zip(ends, pieces, strict=True)]
+    spans[:, :2] += np.repeat(shifts, [len(piece.spans) for piece in pieces])[:, None]
+    return b"".join(parts), spans
 
 
 def _slices(data: bytes, starts: Int64s, ends: Int64s) -> list[bytes | None]:

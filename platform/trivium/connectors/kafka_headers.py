@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from trivium.connectors.kafka_errors import KafkaRecordError
+from trivium.connectors.kafka_fetched import Int64s
+from trivium.connectors.kafka_format import APPEND_TIME, CODEC, CONTROL, CRC_COVERS_FROM, TRANSACTIONAL
 
-_CRC_COVERS_FROM: Final = 21
 _SCANNED_AT_ONCE: Final = 512
-_APPEND_TIME, _TRANSACTIONAL, _CONTROL = 0x08, 0x10, 0x20
 
 
 class BatchHeader(NamedTuple):
@@ -38,22 +37,25 @@ class BatchHeader(NamedTuple):
     @property
     def codec(self) -> int:
         """The compression codec's number."""
-        return self.attributes & 0x07
+        return self.attributes & CODEC
 
     @property
     def append_time(self) -> int | None:
         """The broker's time for all records of the batch; None where each has its producer's."""
-        return self.max_time if self.attributes & _APPEND_TIME else None
+        return self.max_time if self.attributes & APPEND_TIME else None
 
     @property
     def transactional(self) -> bool:
         """Whether the batch belongs to a transaction."""
-        return bool(self.attributes & _TRANSACTIONAL)
+        return bool(self.attributes & TRANSACTIONAL)
 
     @property
     def control(self) -> bool:
         """Whether the batch holds a transaction marker instead of records."""
-        return bool(self.attributes & _CONTROL)
+        return bool(self.attributes & CONTROL)
+
+
+_COLUMNS: Final = len(BatchHeader._fields)
 
 
 class BatchHeaders:
@@ -62,19 +64,19 @@ class BatchHeaders:
     def __init__(self, partition: str, data: bytes, fetch_offset: int) -> None:
         self._partition, self._data, self._fetch_offset = partition, data, fetch_offset
         self._view, self._bytes = memoryview(data), np.frombuffer(data, np.uint8)
-        self._ready: deque[BatchHeader] = deque()
+        self._rows: Int64s = np.empty((0, _COLUMNS), np.int64)
         self._scanned, self._last = 0, -1
         self._unreadable: KafkaRecordError | None = None
         self._scan()
 
     def __bool__(self) -> bool:
         """Whether anything is left, be it an error."""
-        return bool(self._ready) or self._unreadable is not None
+        return len(self._rows) > 0 or self._unreadable is not None
 
     @property
     def remaining_bytes(self) -> int:
         """Bytes of the response from the next batch on."""
-        return len(self._data) - (self._ready[0].position if self._ready else self._scanned)
+        return len(self._data) - (int(self._rows[0, 0]) if len(self._rows) else self._scanned)
 
     def peek(self) -> BatchHeader | None:
         """The next batch's header, checked; None behind the last.
@@ -82,37 +84,55 @@ class BatchHeaders:
         Raises:
             KafkaRecordError: if what stands there is no sound batch of message format 2.
         """
-        if not self._ready:
+        if not len(self._rows):
             if self._unreadable is not None:
                 raise self._unreadable
             return None
-        header = self._ready[0]
-        if header.base <= self._last or header.last_delta < 0 or header.base < 0:
-            raise self.error(header, f"its offsets do not follow those of the batch before it (up to {self._last})")
+        header = BatchHeader._make(self._rows[0].tolist())
+        if header.base <= self._last or header.last_delta < 0:
+            before = f"those of the batch before it, up to {self._last}" if self._last >= 0 else "anything"
+            raise self.error(header.base, header.last, f"its offsets do not follow {before}")
         self._check_crc(header)
         return header
 
     def pop(self) -> None:
         """Go past the batch that `peek` gave."""
-        self._last = self._ready.popleft().last
-        if not self._ready and self._unreadable is None:
-            self._scan()
+        self._go_past(1)
 
-    def error(self, header: BatchHeader, reason: str) -> KafkaRecordError:
-        """Why that batch cannot be read."""
-        return KafkaRecordError(self._partition, header.base, max(header.base, header.last), reason)
+    def pop_run(self, max_bytes: int) -> Int64s:
+        """Go past the small uncompressed batches that come next, checked like `peek`; their rows, maybe none.
+
+        A producer that does not linger writes a batch for each record: those are handled many at a time.
+        """
+        from trivium.connectors.kafka_kernels import plain_run
+
+        rows = self._rows[: plain_run(self._bytes, self._rows, self._last, max_bytes)]
+        if len(rows):
+            self._go_past(len(rows))
+        return rows
+
+    def error(self, first: int, last: int, reason: str) -> KafkaRecordError:
+        """Why the batch of those offsets cannot be read."""
+        return KafkaRecordError(self._partition, first, max(first, last), reason)
+
+    def _go_past(self, batches: int) -> None:
+        row = self._rows[batches - 1]
+        self._last = int(row[2] + row[7])
+        self._rows = self._rows[batches:]
+        if not len(self._rows) and self._unreadable is None:
+            self._scan()
 
     def _scan(self) -> None:
         from trivium.connectors import kafka_kernels as kernels
 
-        rows = np.zeros((_SCANNED_AT_ONCE, len(BatchHeader._fields)), np.int64)
+        rows = np.zeros((_SCANNED_AT_ONCE, _COLUMNS), np.int64)
         count, self._scanned, status = kernels.scan(self._bytes, self._scanned, rows)
-        self._ready.extend(map(BatchHeader._make, rows[:count].tolist()))
+        self._rows = rows[:count]
         if status == kernels.UNREADABLE:
             self._unreadable = self._no_batch(BatchHeader._make(rows[count].tolist()))
         elif self._scanned == 0 and self._data:
             at = self._fetch_offset
-            self._unreadable = KafkaRecordError(self._partition, at, at, "the response holds no complete batch")
+            self._unreadable = self.error(at, at, "the response holds no complete batch")
 
     def _no_batch(self, header: BatchHeader) -> KafkaRecordError:
         if header.magic in (0, 1):
@@ -120,14 +140,15 @@ class BatchHeaders:
                 f"it has message format {header.magic}; formats before 2 (Kafka 0.11) are not read, since their "
                 "checksums, offsets and transactions mean other things. Copy the topic with a current client"
             )
-            return KafkaRecordError(self._partition, header.base, header.base, reason)
+            return self.error(header.base, header.base, reason)
         at = max(self._fetch_offset, self._last + 1)
         found = f"message format {header.magic}" if header.magic != 2 else f"a size of {header.size} bytes"
-        return KafkaRecordError(self._partition, at, at, f"its header is damaged ({found})")
+        return self.error(at, at, f"its header is damaged ({found})")
 
     def _check_crc(self, header: BatchHeader) -> None:
         from crc32c import crc32c
 
-        found = crc32c(self._view[header.position + _CRC_COVERS_FROM : header.position + header.size])
+        found = crc32c(self._view[header.position + CRC_COVERS_FROM : header.position + header.size])
         if found != header.crc:
-            raise self.error(header, f"its CRC is {found:#010x} where its header says {header.crc:#010x}")
+            reason = f"its CRC is {found:#010x} where its header says {header.crc:#010x}"
+            raise self.error(header.base, header.last, reason)

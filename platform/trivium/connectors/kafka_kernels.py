@@ -1,21 +1,29 @@
 """Record batches (message format 2) to columns, compiled. Every read is checked against the end of what holds it.
 
-Format: https://kafka.apache.org/documentation/#recordbatch. Import this module on use: it loads numba, and compiles
-once per machine (the result is cached beside the module).
+Format: https://kafka.apache.org/documentation/#recordbatch. Import this module on use: it loads numba. `warm_up`
+compiles, about ten seconds once per machine; the result is cached beside the module, or where numba finds a place.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-HEADER_BYTES: Final = 61
-OVERHEAD_BYTES: Final = 12  # base offset and length, which the length does not count
-LEAST_RECORD_BYTES: Final = 7
-NO_APPEND_TIME: Final = -(1 << 63)
+from trivium.connectors.kafka_crc import TABLES
+from trivium.connectors.kafka_format import (
+    CODEC,
+    CONTROL,
+    CRC_COVERS_FROM,
+    HEADER_BYTES,
+    LEAST_RECORD_BYTES,
+    NO_APPEND_TIME,
+    OVERHEAD_BYTES,
+    TRANSACTIONAL,
+)
 
 READ, UNREADABLE = 0, 1
 
@@ -30,11 +38,22 @@ FAULTS: Final = (
     "bytes are left over behind the last record",
 )
 
+SMALL_BATCH_BYTES: Final = 16 << 10
+"""Up to here the cost of a call outweighs that of a checksum without the processor's own instruction."""
+_NOT_PLAIN: Final = CODEC | TRANSACTIONAL | CONTROL
+
 Bytes = npt.NDArray[np.uint8]
 Int64s = npt.NDArray[np.int64]
 
 
-@njit(cache=True, nogil=True)
+def _compiled(kernel: Callable[..., Any]) -> Any:
+    try:
+        return njit(cache=True, nogil=True)(kernel)
+    except RuntimeError:  # there is no folder to write the cache to: each process compiles for itself
+        return njit(nogil=True)(kernel)
+
+
+@_compiled
 def _big_endian(buffer: Bytes, position: int, size: int) -> Any:
     value = np.uint64(0)
     for index in range(position, position + size):
@@ -42,12 +61,12 @@ def _big_endian(buffer: Bytes, position: int, size: int) -> Any:
     return np.int64(value)
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _signed32(value: int) -> Any:
     return value - (np.int64(1) << 32) if value >= (np.int64(1) << 31) else value
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def scan(buffer: Bytes, position: int, rows: Int64s) -> Any:
     """Headers of the complete batches from `position` on into `rows`; (how many, next position, status).
 
@@ -83,7 +102,57 @@ def scan(buffer: Bytes, position: int, rows: Int64s) -> Any:
     return count, position, READ
 
 
-@njit(cache=True, nogil=True)
+@_compiled
+def _crc32c(buffer: Bytes, position: int, stop: int) -> Any:
+    crc = np.uint32(0xFFFFFFFF)
+    while stop - position >= 8:
+        low = crc ^ np.uint32(
+            np.uint32(buffer[position])
+            | np.uint32(buffer[position + 1]) << np.uint32(8)
+            | np.uint32(buffer[position + 2]) << np.uint32(16)
+            | np.uint32(buffer[position + 3]) << np.uint32(24)
+        )
+        crc = (
+            TABLES[7, low & 0xFF]
+            ^ TABLES[6, (low >> np.uint32(8)) & 0xFF]
+            ^ TABLES[5, (low >> np.uint32(16)) & 0xFF]
+            ^ TABLES[4, low >> np.uint32(24)]
+            ^ TABLES[3, buffer[position + 4]]
+            ^ TABLES[2, buffer[position + 5]]
+            ^ TABLES[1, buffer[position + 6]]
+            ^ TABLES[0, buffer[position + 7]]
+        )
+        position += 8
+    while position < stop:
+        crc = (crc >> np.uint32(8)) ^ TABLES[0, (crc ^ buffer[position]) & 0xFF]
+        position += 1
+    return np.int64(crc ^ np.uint32(0xFFFFFFFF))
+
+
+@_compiled
+def plain_run(buffer: Bytes, rows: Int64s, last: int, max_bytes: int) -> Any:
+    """How many of the batches of `rows` are small, plain and sound, from the first on and up to about `max_bytes`.
+
+    `last` is the offset they have to lie behind. Plain: neither compressed nor transactional nor control. Where the run
+    ends says nothing: the next batch may be of another kind, or damaged.
+    """
+    count = 0
+    size = 0
+    while count < rows.shape[0] and size < max_bytes:
+        row = rows[count]
+        if row[6] & _NOT_PLAIN or row[1] > SMALL_BATCH_BYTES or row[2] <= last or row[7] < 0:
+            break
+        if row[11] < 0 or row[11] > (row[1] - HEADER_BYTES) // LEAST_RECORD_BYTES:
+            break
+        if _crc32c(buffer, row[0] + CRC_COVERS_FROM, row[0] + row[1]) != row[5]:
+            break
+        last = row[2] + row[7]
+        size += row[1]
+        count += 1
+    return count
+
+
+@_compiled
 def _varint(buffer: Bytes, position: int, stop: int) -> Any:
     """A zigzag varint and the position behind it; that position is -1 if it does not end before `stop`."""
     raw = np.uint64(0)
@@ -98,7 +167,7 @@ def _varint(buffer: Bytes, position: int, stop: int) -> Any:
     return np.int64(0), -1
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _bytes(buffer: Bytes, position: int, stop: int) -> Any:
     """Start and end of a length-prefixed field; the start is -1 for null, the end -1 if it does not fit."""
     size, position = _varint(buffer, position, stop)
@@ -109,7 +178,7 @@ def _bytes(buffer: Bytes, position: int, stop: int) -> Any:
     return position, position + size
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _matches(buffer: Bytes, start: int, end: int, name: Bytes) -> Any:
     if name.size == 0 or end - start != name.size:
         return False
@@ -119,7 +188,7 @@ def _matches(buffer: Bytes, start: int, end: int, name: Bytes) -> Any:
     return True
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _headers(buffer: Bytes, position: int, stop: int, name: Bytes) -> Any:
     """Start and end of the last value under `name` (-1: none or null), and the position behind all headers or -1."""
     start, end = -1, -1
@@ -139,7 +208,7 @@ def _headers(buffer: Bytes, position: int, stop: int, name: Bytes) -> Any:
     return start, end, position
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def _record(buffer: Bytes, position: int, stop: int, name: Bytes, fields: Int64s) -> Any:
     """One record into `fields`: offset delta, time delta, value start and end, header start and end; (end, fault)."""
     size, position = _varint(buffer, position, stop)
@@ -163,7 +232,7 @@ def _record(buffer: Bytes, position: int, stop: int, name: Bytes, fields: Int64s
     return position, 0 if position == end else 5
 
 
-@njit(cache=True, nogil=True)
+@_compiled
 def decode(buffer: Bytes, batches: Int64s, name: Bytes, fetch_offset: int, columns: Int64s) -> Any:
     """Records of `batches` from `fetch_offset` on into `columns`; how many, or -(1 + 8 * batch + fault).
 
@@ -192,3 +261,12 @@ def decode(buffer: Bytes, batches: Int64s, name: Bytes, fetch_offset: int, colum
         if position != stop:
             return -(1 + 8 * index + 7)
     return kept
+
+
+def warm_up() -> None:
+    """Compile everything, or load what was compiled before."""
+    nothing = np.frombuffer(b"\0", np.uint8)
+    rows, columns = np.zeros((1, 12), np.int64), np.zeros((6, 1), np.int64)
+    scan(nothing, 0, rows)
+    plain_run(nothing, rows, 0, 0)
+    decode(nothing, rows[:0, :7], nothing, 0, columns)
