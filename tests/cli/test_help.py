@@ -30,8 +30,9 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[str]:
 
 def test_the_commands_are_these() -> None:
     assert commands(program) == [
-        *("new", "new project", "new executor", "check", "plan", "run", "run batch", "read"),
+        *("new", "new project", "new executor", "check", "plan", "run", "run batch", "run streaming", "read"),
         *("dead-letters", "dead-letters list", "dead-letters show"),
+        *("kafka", "kafka up", "kafka status", "kafka down"),
     ]
 
 

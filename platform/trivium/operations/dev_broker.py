@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import enum
-import fcntl
-import json
-import re
 import signal
-import subprocess
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from string import Template
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from trivium.contract.clock import Clock, Deadline, SystemClock
-from trivium.operations.dev_broker_java import BrokerError, java_command
+from trivium.operations.dev_broker_client import TopicEnds, admin_client, answers, topics
+from trivium.operations.dev_broker_folder import BrokerFolder
+from trivium.operations.dev_broker_java import BrokerError
 from trivium.operations.dev_broker_process import LOOPBACK, ProcessId, free_port, port_is_free
 from trivium.operations.errors import ArgumentError
 
@@ -24,48 +20,8 @@ if TYPE_CHECKING:
     from kafka.admin import KafkaAdminClient
 
 _START_SECONDS: Final = 60.0
-_ANSWER_SECONDS: Final = 5.0
-_LOG_TAIL: Final = 2_000
-_CONFIGURATION: Final = Template("""\
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@$host:$controller_port
-listeners=PLAINTEXT://$host:$port,CONTROLLER://$host:$controller_port
-advertised.listeners=PLAINTEXT://$host:$port
-controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs=$data
-
-# One broker holds the only copy of everything.
-default.replication.factor=1
-offsets.topic.replication.factor=1
-offsets.topic.num.partitions=1
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
-transaction.state.log.num.partitions=1
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
-
-# After a crash the controller waits for the session of the broker that died before it lets the next one in.
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=400
-
-# A developer's machine: few threads, small buffers, nothing waits for company, a typing error makes no topic.
-auto.create.topics.enable=false
-num.network.threads=2
-num.io.threads=2
-num.recovery.threads.per.data.dir=1
-background.threads=2
-group.initial.rebalance.delay.ms=0
-log.cleaner.threads=1
-log.cleaner.dedupe.buffer.size=8388608
-log.cleaner.backoff.ms=500
-log.retention.check.interval.ms=1000
-log.segment.delete.delay.ms=1000
-log.initial.task.delay.ms=500
-transaction.max.timeout.ms=900000
-transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-""")
+_ADMIN_SECONDS: Final = 30.0
+_KILL_SECONDS: Final = 10.0
 
 
 class Ending(enum.Enum):
@@ -77,16 +33,22 @@ class Ending(enum.Enum):
 
 
 class DevBroker:
-    """The broker of a folder, which holds its data, configuration, log and state; any process may start or end it.
+    """The broker of a folder; any process may start it, look at it or end it, and it outlives the one that started it.
 
-    Lives on when the process that started it ends. `port` None: the port it had last, or a free one the first time.
+    `port` None: the port it had last, or a free one. `settings` are properties of Kafka that overrule the ones of
+    `dev_broker_folder`.
     """
 
-    def __init__(self, folder: Path, port: int | None = None, clock: Clock | None = None) -> None:
-        self.folder, self._clock = folder.absolute(), clock or SystemClock()
-        self.log_path, self.data_path = self.folder / "broker.log", self.folder / "data"
-        self._state_path, self._configuration_path = self.folder / "broker.json", self.folder / "server.properties"
-        self.port: int = port or self._state().get("port") or free_port()
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        settings: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._folder, self._clock = BrokerFolder(folder, settings), clock or SystemClock()
+        self.folder, self.log_path, self.data_path = self._folder.path, self._folder.log, self._folder.data
+        self.port = port or self._folder.port() or free_port()
 
     @property
     def servers(self) -> str:
@@ -96,7 +58,7 @@ class DevBroker:
     @property
     def pid(self) -> int | None:
         """The number of its process; None while it is down."""
-        process = self._process()
+        process = self._folder.process()
         return process.pid if process else None
 
     def start(self) -> bool:
@@ -106,25 +68,22 @@ class DevBroker:
             ArgumentError: another program has the port, or the broker runs at another one.
             BrokerError: it cannot be got, ended at once, or does not answer; the end of its log is in the message.
         """
-        with self._alone():
-            if self._process():
-                self._check_port()
-                self._await_answer()
-                return False
-            if not port_is_free(self.port):
-                raise ArgumentError(
-                    f"port {self.port} of {LOOPBACK} is taken by another program. Try: another --port, or end it"
-                )
-            java = java_command("kafka.Kafka")
-            self._configure()
-            self._launch([*java, str(self._configuration_path)])
+        with self._folder.alone():
+            new = self._folder.process() is None
+            self._check_port()
+            if new:
+                self._folder.launch(self.port)
             self._await_answer()
-            return True
+        return new
 
     def stop(self, seconds: float = 20.0) -> Ending:
-        """End it: ask first, kill it after so many seconds."""
-        with self._alone():
-            process = self._process()
+        """End it: ask first, kill it after so many seconds.
+
+        Raises:
+            BrokerError: even that did not end it.
+        """
+        with self._folder.alone():
+            process = self._folder.process()
             if process is None:
                 return Ending.NOT_RUNNING
             process.send(signal.SIGTERM)
@@ -136,136 +95,90 @@ class DevBroker:
             return Ending.KILLED
 
     def kill(self) -> None:
-        """End it without notice, as a crash does; it is gone on return."""
-        if process := self._process():
+        """End it without notice, as a crash does; it is gone on return.
+
+        Raises:
+            BrokerError: it is not.
+        """
+        if process := self._folder.process():
             self._kill(process)
 
     def pause(self) -> None:
-        """Let it hang: it keeps its port and its connections, and answers nothing until `resume`."""
-        self._required().send(signal.SIGSTOP)
+        """Let it hang: it keeps its port and its connections, and answers nothing until `resume`.
+
+        Raises:
+            BrokerError: it is down.
+        """
+        self._running().send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause`."""
-        self._required().send(signal.SIGCONT)
+        """Let it go on after `pause`.
 
-    def answers(self) -> bool:
-        """Whether it is up and answers within some seconds."""
-        return self._process() is not None and self._answers(_ANSWER_SECONDS)
+        Raises:
+            BrokerError: it is down.
+        """
+        self._running().send(signal.SIGCONT)
+
+    def answers(self, seconds: float = 5.0) -> bool:
+        """Whether it is up and answers in time."""
+        return self.pid is not None and answers(self.servers, self._folder.cluster(), seconds)
+
+    def topics(self, seconds: float = 5.0) -> list[TopicEnds]:
+        """Its topics, without Kafka's own, by name.
+
+        Raises:
+            BrokerError: it does not answer in time.
+        """
+        from kafka.errors import KafkaError
+
+        try:
+            return topics(self.servers, seconds)
+        except KafkaError as error:
+            message = f"expected the broker at {self.servers} to answer within {seconds:.0f} s, got {error!r}"
+            raise BrokerError(f"{message}. Try: again; its log is {self.log_path}") from error
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
-        """A client to make topics with and to look at them."""
-        from kafka.admin import KafkaAdminClient
+        """A client to make and change topics with.
 
-        client = KafkaAdminClient(bootstrap_servers=self.servers)
-        try:
+        Raises:
+            kafka.errors.KafkaError: it does not answer.
+        """
+        with admin_client(self.servers, _ADMIN_SECONDS) as client:
             yield client
-        finally:
-            client.close()
 
-    def log_tail(self) -> str:
-        """The end of its log."""
-        text = self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
-        return text[-_LOG_TAIL:].strip()
-
-    def _configure(self) -> None:
-        ports = {"port": self.port, "controller_port": free_port()}
-        self.data_path.mkdir(parents=True, exist_ok=True)
-        text = _CONFIGURATION.substitute(ports, host=LOOPBACK, data=self.data_path)
-        self._configuration_path.write_text(text)
-        if (self.data_path / "meta.properties").exists():
-            return
-        command = [*java_command("kafka.tools.StorageTool"), "format", "--cluster-id", uuid.uuid4().hex[:22]]
-        done = subprocess.run(
-            [*command, "--config", str(self._configuration_path)], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise BrokerError(
-                f"{self.data_path} cannot be made ready for Kafka: {(done.stderr or done.stdout).strip()}"
-            )
-
-    def _launch(self, command: list[str]) -> None:
-        with self.log_path.open("a") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, start_new_session=True
-            )
-        identity = ProcessId.of(process.pid)
-        self._state_path.write_text(
-            json.dumps({"pid": identity.pid, "started": identity.started, "port": self.port}) + "\n"
-        )
+    def _check_port(self) -> None:
+        running = self._folder.process()
+        port = self._folder.port()
+        if running and port != self.port:
+            message = f"the broker of {self.folder} (pid {running.pid}) runs at port {port}, not {self.port}"
+            raise ArgumentError(f"{message}. Try: leave the port out, or end the broker first")
+        if not running and not port_is_free(self.port):
+            message = f"expected port {self.port} of {LOOPBACK} to be free, another program has it"
+            raise ArgumentError(f"{message}. Try: another port, or end that program")
 
     def _await_answer(self) -> None:
         deadline = Deadline.after(self._clock, _START_SECONDS)
-        while self._process():
-            if not port_is_free(self.port) and self._answers(1.0):
+        while self.pid:
+            # Kafka's client complains loudly of a port where nothing listens yet.
+            if not port_is_free(self.port) and self.answers(1.0):
                 return
             if deadline.passed():
-                raise BrokerError(
-                    f"the broker (pid {self.pid}) does not answer at {self.servers} after {_START_SECONDS:.0f} s; "
-                    f"its log {self.log_path} ends: {self.log_tail()}"
-                )
+                message = f"the broker (pid {self.pid}) does not answer at {self.servers} after {_START_SECONDS:.0f} s"
+                raise BrokerError(f"{message}. Try: end it. Its log {self.log_path} ends:\n{self._folder.log_tail()}")
             self._clock.sleep(0.05)
-        raise BrokerError(f"the broker ended while it started; its log {self.log_path} ends: {self.log_tail()}")
-
-    def _answers(self, seconds: float) -> bool:
-        """Whether it, and not another broker at its port, is ready to make topics."""
-        from kafka.admin import KafkaAdminClient
-        from kafka.errors import KafkaError
-
-        milliseconds = int(seconds * 1000)
-        try:
-            client = KafkaAdminClient(
-                bootstrap_servers=self.servers, request_timeout_ms=milliseconds, bootstrap_timeout_ms=milliseconds
-            )
-        except KafkaError:
-            return False
-        try:
-            cluster = client.describe_cluster()
-        except KafkaError:
-            return False
-        finally:
-            client.close()
-        return cluster["cluster_id"] == self._cluster_id() and bool(cluster["brokers"])
-
-    def _cluster_id(self) -> str | None:
-        path = self.data_path / "meta.properties"
-        found = re.search(r"^cluster\.id=(.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
-        return found[1] if found else None
-
-    def _check_port(self) -> None:
-        running = self._state()["port"]
-        if running != self.port:
-            raise ArgumentError(
-                f"the broker of {self.folder} runs at port {running}, not {self.port}. Try: end it first"
-            )
+        raise BrokerError(
+            f"the broker ended while it started; its log {self.log_path} ends:\n{self._folder.log_tail()}"
+        )
 
     def _kill(self, process: ProcessId) -> None:
         process.send(signal.SIGKILL)
-        if not process.ended(Deadline.after(self._clock, 10.0), self._clock):
-            raise BrokerError(f"the broker (pid {process.pid}) did not end 10 s after SIGKILL. Try: look at its disk")
+        if not process.ended(Deadline.after(self._clock, _KILL_SECONDS), self._clock):
+            message = f"the broker (pid {process.pid}) did not end {_KILL_SECONDS:.0f} s after SIGKILL"
+            raise BrokerError(f"{message}. Try: again, and look whether its disk hangs: {self.folder}")
 
-    def _required(self) -> ProcessId:
-        process = self._process()
+    def _running(self) -> ProcessId:
+        process = self._folder.process()
         if process is None:
-            raise BrokerError(f"the broker of {self.folder} is down. Try: start it first")
+            raise BrokerError(f"expected the broker of {self.folder} to be up, it is down. Try: start it")
         return process
-
-    def _process(self) -> ProcessId | None:
-        state = self._state()
-        process = ProcessId(state["pid"], state["started"]) if state else None
-        return process if process and process.lives() else None
-
-    def _state(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = json.loads(self._state_path.read_text())
-            return state
-        except (FileNotFoundError, ValueError):
-            return {}
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Of several processes that start or end this broker, one at a time."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield

@@ -9,7 +9,7 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from trivium.contract.errors import TriviumError
 
@@ -53,7 +53,7 @@ def jars(packages: Sequence[str]) -> list[Path]:
     try:
         # Two downloads of one file at a time would write into each other.
         with _only_download():
-            return [_whole(artifact.resolve(), artifact) for artifact in jgo.resolve("+".join(packages))]
+            return [_whole(artifact) for artifact in jgo.resolve("+".join(packages))]
     except (OSError, RuntimeError, ValueError, SyntaxError) as error:
         message = f"expected to find or download {packages[0]} from Maven Central, got {type(error).__name__}: {error}"
         raise BrokerError(
@@ -62,12 +62,14 @@ def jars(packages: Sequence[str]) -> list[Path]:
         ) from error
 
 
-def _whole(jar: Path, artifact: object) -> Path:
-    """The jar; downloaded again if a download that was broken off left a piece of it."""
+def _whole(artifact: Any) -> Path:
+    """The jar of a package; downloaded again if a download that was broken off left a piece of it."""
+    jar: Path = artifact.resolve()
     if zipfile.is_zipfile(jar):
         return jar
     jar.unlink()
-    return Path(artifact.resolve())  # type: ignore[attr-defined]
+    again: Path = artifact.resolve()
+    return again
 
 
 @contextmanager

@@ -86,4 +86,6 @@ def _started_on_linux(pid: int) -> str | None:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
-    return None if fields[0] in "ZX" else f"{boot} {fields[19]}"
+    # The first thread of a killed process is a zombie before the others are gone, which still hold its ports.
+    state, threads, started = fields[0], int(fields[17]), fields[19]
+    return None if state in "ZX" and threads <= 1 else f"{boot} {started}"
