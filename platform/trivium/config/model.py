@@ -148,6 +148,19 @@ class PipelineConfig(Section):
     batch: Batch | None = None
     streaming: Streaming | None = None
 
+    @property
+    def type_column(self) -> str:
+        """The column of a batch source that names the event type, and of typed columns in general.
+
+        Raises:
+            ValueError: a header or topic names it, and no batch source says which column holds that.
+        """
+        if self.routing.by_body:
+            return self.routing.field
+        if self.batch is None or self.batch.source.type_column is None:
+            raise ValueError(f"{self.pipeline} routes by header or topic and has no batch.source.type_column")
+        return self.batch.source.type_column
+
 
 def overruled(base: RetryPolicy, override: RetryPolicy | None) -> RetryPolicy:
     """`base` with the fields that `override` sets itself."""

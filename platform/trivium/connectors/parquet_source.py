@@ -157,7 +157,8 @@ class ParquetReader:
     def __init__(self, source: ParquetSource, declarations: Mapping[str, Declaration], tag_field: str) -> None:
         self._source, self._declarations, self._tag_field = source, declarations, tag_field
         self._storage, _ = root_of(source.path)
-        self._columns = [source.value_column] if source.value_column else columns_read(declarations, tag_field)
+        raw = [name for name in (source.value_column, source.type_column) if name]
+        self._columns = raw if source.value_column else columns_read(declarations, tag_field)
 
     def plan(self) -> SourcePlan:
         """List the source, read its footers and hold every schema to the declared events.
@@ -214,14 +215,9 @@ class ParquetReader:
             raise SourceError(f"{self._storage.uri}/{path} cannot be read as this pipeline declares:\n  {listed}")
 
     def _raw_problems(self, schema: pa.Schema) -> list[str]:
-        name = self._source.value_column
-        if name not in schema.names:
-            return [f"column {name}: value_column names it and it is missing; there is {', '.join(schema.names)}"]
-        found = schema.field(name).type
-        good = (pt.is_binary, pt.is_large_binary, pt.is_string, pt.is_large_string)
-        return (
-            [] if any(is_kind(found) for is_kind in good) else [f"column {name}: expected bytes or text, got {found}"]
-        )
+        named = {"value_column": self._source.value_column, "type_column": self._source.type_column}
+        found = (_raw_problem(schema, key, name) for key, name in named.items() if name)
+        return [problem for problem in found if problem]
 
     def _typed_problems(self, schema: pa.Schema) -> list[str]:
         return schema_problems(schema, self._declarations, self._tag_field, self._source.timezone)
@@ -255,7 +251,10 @@ class ParquetReader:
         days = [(piece.range.day, length) for piece, length in zip(pieces, lengths, strict=True)]
         source = _source([piece.range.path for piece in pieces], lengths)
         if self._source.value_column:
-            return Slice(RawBatch(_values(rows.column(self._source.value_column)), source, positions), days)
+            values, types = _values(rows.column(self._source.value_column)), None
+            if self._source.type_column:
+                types = _names(rows.column(self._source.type_column))
+            return Slice(RawBatch(values, source, positions, types), days)
         return Slice(TypedBatch(rows, source, positions, self._source.timezone), days)
 
 
@@ -269,6 +268,21 @@ def _source(paths: Sequence[str], lengths: Sequence[int]) -> BatchSource:
 def _values(column: pa.Array) -> Sequence[bytes | None]:
     values: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
     return values
+
+
+def _names(column: pa.Array) -> Sequence[str | None]:
+    """Event types; bytes that are no text stay visible as lone surrogates, which the decoder refuses."""
+    plain = column.dictionary_decode() if pt.is_dictionary(column.type) else column
+    return [None if name is None else name.decode("utf-8", "surrogateescape") for name in _values(plain)]
+
+
+def _raw_problem(schema: pa.Schema, key: str, name: str) -> str | None:
+    if name not in schema.names:
+        return f"column {name}: {key} names it and it is missing; there is {', '.join(schema.names)}"
+    found = schema.field(name).type
+    plain = found.value_type if pt.is_dictionary(found) and key == "type_column" else found
+    good = (pt.is_binary, pt.is_large_binary, pt.is_string, pt.is_large_string)
+    return None if any(is_kind(plain) for is_kind in good) else f"column {name}: expected bytes or text, got {found}"
 
 
 def _groups(metadata: Any, each: Range) -> tuple[list[int], int]:

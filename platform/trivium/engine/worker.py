@@ -15,6 +15,8 @@ from trivium.contract.lookup import Lookup
 from trivium.contract.types import UTC_MICROSECONDS
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.decode import JsonDecoder
+from trivium.engine.decode_named import NamedDecoder
+from trivium.engine.decoded import Decoded
 from trivium.engine.enrich import LookupUse
 from trivium.engine.inputs import Inputs
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
@@ -38,8 +40,9 @@ class Worker:
         self._pipeline = pipeline
         self._clock = clock or SystemClock()
         self._declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-        self._tag_field = pipeline.config.routing.field
-        self._json = JsonDecoder(self._declarations, self._tag_field)
+        routing = pipeline.config.routing
+        self._json = JsonDecoder(self._declarations, routing.field) if routing.by_body else None
+        self._named = None if routing.by_body else NamedDecoder(self._declarations)
         uses = {
             name: LookupUse(name, lookups[name], bound.retry, bound.config.unavailable)
             for name, bound in pipeline.lookups.items()
@@ -59,6 +62,7 @@ class Worker:
 
         Raises:
             RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
+            ValueError: a batch says of its records' types what the pipeline's routing does not ask, or does not say it.
         """
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
@@ -68,7 +72,7 @@ class Worker:
         return out
 
     def _raw(self, batch: RawBatch, out: Outcomes) -> dict[str, Inputs]:
-        decoded = self._json.decode(batch.values)
+        decoded = self._decoded(batch)
         out.rejects += decoded.rejects
         out.dropped = {name: np.asarray(rows, np.int64) for name, rows in decoded.dropped.items()}
         return {
@@ -76,8 +80,17 @@ class Worker:
             for name, (rows, events) in decoded.events.items()
         }
 
+    def _decoded(self, batch: RawBatch) -> Decoded:
+        if self._json is not None and batch.types is None:
+            return self._json.decode(batch.values)
+        if self._named is not None and batch.types is not None:
+            return self._named.decode(batch.values, batch.types)
+        expected = "no types: a field of the record names its type" if self._json else "the type of each record"
+        message = f"expected a batch with {expected}, as {self._pipeline.name} routes; the source read it otherwise"
+        raise ValueError(message)
+
     def _typed(self, batch: TypedBatch, out: Outcomes) -> dict[str, Inputs]:
-        routed = route(batch, self._declarations, self._tag_field)
+        routed = route(batch, self._declarations, self._pipeline.config.type_column)
         out.rejects += routed.rejects
         out.dropped = dict(routed.dropped)
         return {

@@ -126,7 +126,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
 def _source(pipeline: Pipeline, source: Source, window: Window | None) -> SourceSummary:
     section = batch_section(pipeline).source
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    reader = ParquetReader(section, declarations, pipeline.config.routing.field)
+    reader = ParquetReader(section, declarations, pipeline.config.type_column)
     ranges = [each for unit in source.units for each in unit.ranges]
     sizes = {each.path: each.size for each in ranges}
     read = [file for file in source.plan.files if file.file.path in sizes]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
+from trivium.config.model import Routing
 from trivium.config.pipeline import BoundLookup
 from trivium.config.suggest import one_of
 from trivium.contract.clock import Deadline
@@ -16,6 +18,7 @@ from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer
 from trivium.engine.convert import columns_of
 from trivium.engine.decode import JsonDecoder
+from trivium.engine.decode_named import NamedDecoder
 from trivium.engine.inputs import RowInputs
 from trivium.operations.sample_file import Sample, SampleError
 
@@ -43,9 +46,14 @@ class SampleLookup:
 class FactReader:
     """Reads the facts beside an event into rows of the lookups they come from."""
 
-    def __init__(self, declaration: Declaration, tag_field: str) -> None:
+    def __init__(self, declaration: Declaration, routing: Routing) -> None:
         self._declaration = declaration
-        self._decoder = JsonDecoder({declaration.event_type: declaration}, tag_field)
+        declared = {declaration.event_type: declaration}
+        self._decode = (
+            JsonDecoder(declared, routing.field).decode
+            if routing.by_body
+            else partial(NamedDecoder(declared).decode, types=[declaration.event_type])
+        )
         self._specs = {spec.name: spec for spec in declaration.event_fields}
 
     def read(self, sample: Sample) -> Facts:
@@ -59,7 +67,7 @@ class FactReader:
             if name not in enrichments:
                 message = f"the executor has no enrichment {name}"
                 raise SampleError(sample.line, f"{message} ({one_of(name, enrichments) or 'it declares none'})")
-        _, events = self._decoder.decode([sample.event]).events.get(self._declaration.event_type, ([], []))
+        _, events = self._decode([sample.event]).events.get(self._declaration.event_type, ([], []))
         facts: Facts = {}
         for name, enrichment in enrichments.items() if events else ():
             row = self._row(sample, name)

@@ -101,7 +101,7 @@ class _Check:
         if not self._file.is_file():
             return [], []
         found, errors = read_samples(self._file)
-        reader = FactReader(self._declaration, self._pipeline.config.routing.field)
+        reader = FactReader(self._declaration, self._pipeline.config.routing)
         samples, facts = [], []
         for sample in found:
             try:
@@ -122,7 +122,7 @@ class _Check:
         def run(members: Sequence[int]) -> dict[int, Outcome]:
             tell(lookups, [facts[index] for index in members])
             values = [samples[index].event for index in members]
-            outcomes = worker.run(RawBatch(values, FILE, np.arange(len(values))))
+            outcomes = worker.run(RawBatch(values, FILE, np.arange(len(values)), self._types(len(values))))
             return {index: self._outcome(outcomes, row) for row, index in enumerate(members)}
 
         alone = {index: run([index])[index] for index in range(len(samples))}
@@ -130,6 +130,10 @@ class _Check:
         for group in together(facts):
             among |= run(group)
         return [_Ran(sample, alone[index], among[index]) for index, sample in enumerate(samples)]
+
+    def _types(self, length: int) -> list[str | None] | None:
+        """A sample of an executor's is of its type where a header or topic would say so."""
+        return None if self._pipeline.config.routing.by_body else [self._bound.event_type] * length
 
     def _outcome(self, outcomes: Outcomes, row: int) -> Outcome:
         for reject in outcomes.rejects:

@@ -105,7 +105,7 @@ def read_source(pipeline: Pipeline, window: Window | None) -> Source:
     """
     batch = batch_section(pipeline)
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    plan = ParquetReader(batch.source, declarations, pipeline.config.routing.field).plan()
+    plan = ParquetReader(batch.source, declarations, pipeline.config.type_column).plan()
     every = plan.days()
     days = every if window is None else _days_read(batch, every, window)
     chosen = None if window is None else frozenset(day for day in days if day is not None)

@@ -45,7 +45,7 @@ class UnitRunner:
         config = self._pipeline.config
         assert config.batch is not None
         declarations = {name: bound.declaration for name, bound in self._pipeline.executors.items()}
-        self._reader = ParquetReader(config.batch.source, declarations, config.routing.field)
+        self._reader = ParquetReader(config.batch.source, declarations, config.type_column)
         self._table, self._dead_letters = Storage(config.table.path), Storage(config.dead_letters.path)
         self._schema = table_schema(self._pipeline.table_columns)
         self._partition_by = config.table.partition_by

@@ -1,0 +1,100 @@
+"""Decoded events and their way there: one declared type's decoder, and one pass of it over many records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from trivium.contract.declaration import Declaration
+from trivium.engine.decoder_types import derive, fraction_guard
+from trivium.engine.normalise import Normaliser, contains_time
+from trivium.engine.outcomes import Reject
+from trivium.engine.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
+
+
+@dataclass
+class Decoded:
+    """Events by event type with their batch rows, dropped rows by (pseudo) event type, and rejects."""
+
+    events: dict[str, tuple[list[int], list[Any]]] = field(default_factory=dict)
+    dropped: dict[str, list[int]] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, event_type: str, index: int, event: Any) -> None:
+        """Take in one event."""
+        rows, events = self.events.setdefault(event_type, ([], []))
+        rows.append(index)
+        events.append(event)
+
+    def drop(self, name: str, index: int) -> None:
+        """Take in one dropped row."""
+        self.dropped.setdefault(name, []).append(index)
+
+    def sort(self, event_type: str) -> None:
+        """Put the events of a type in the order of their rows."""
+        rows, events = self.events.get(event_type, ([], []))
+        order = sorted(range(len(rows)), key=rows.__getitem__)
+        rows[:] = [rows[i] for i in order]
+        events[:] = [events[i] for i in order]
+
+
+class DeclaredType:
+    """One declared event type: its strict decoder for records known to be of it, its normaliser."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self.name = declaration.event_type
+        self.decode_known = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields)).decode
+        self.normalise = Normaliser(declaration.event_fields)
+        self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
+        guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
+        self._guard = guard.decode if self.has_times else None
+
+    def decode(self, value: bytes) -> Any:
+        """One event, looked at in every respect but the nesting of the whole record.
+
+        Raises:
+            one of `FAILURES`: it is none of this type.
+        """
+        event = self.decode_known(value)
+        check_fractions(self._guard, value)
+        self.normalise(event)
+        return event
+
+    def normalised(self, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
+        """Events that one pass decoded, without those the normaliser refuses, which become rejects."""
+        bad: set[int] = set()
+        for at in self.normalise.suspects(events) if self.normalise else ():
+            try:
+                self.normalise(events[at])
+            except ValueError as error:
+                bad.add(at)
+                out.rejects.append(Reject(rows[at], "decode", "invalid", str(error), self.name))
+        if not bad:
+            return rows, events
+        kept = [at for at in range(len(rows)) if at not in bad]
+        return [rows[at] for at in kept], [events[at] for at in kept]
+
+
+def suspects(values: Sequence[bytes | None], *, times: bool) -> set[int]:
+    """Records one pass is not for: nulls, and where there are `times`, long fractions of a second."""
+    slow = {i for i, value in enumerate(values) if value is None} if None in values else set()
+    return slow | with_long_fractions(values) if times else slow
+
+
+def decode_pass(decode: Callable[[Any], Any], values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
+    """Each record decoded, at C speed; None for those in `slow` and those it gave up, which are added to `slow`."""
+    events: list[Any] = []
+    decoded = map(decode, values if not slow else [b"" if i in slow else v for i, v in enumerate(values)])
+    while len(events) < len(values):
+        try:
+            events.extend(decoded)
+        except FAILURES:
+            slow.add(len(events))
+            events.append(None)
+    for row in with_many_brackets(values, len(values) - len(slow)):
+        slow.add(row)
+        events[row] = None
+    return events
