@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from confluent_kafka import Producer
 
 from tests.faults.audit import Audit, audit
 from tests.faults.project import ROW, Outcome
+from trivium.delivery import dead_letters
 from trivium.operations.dev_broker import DevBroker
 
 EXECUTOR = '''
@@ -217,6 +219,10 @@ class StreamProject:
         assert not found.problems, found.problems
         assert (found.duplicates, found.missing) == (0, 0), found
         return found
+
+    def letters(self) -> dict[str, int]:
+        """How many dead letters there are of each reason."""
+        return dict(Counter(dead_letters.read(self.dead_letters, self.table)["reason"].to_pylist()))
 
     def version(self) -> int:
         """The newest version in the table's log, -1 without a table."""
