@@ -10,6 +10,7 @@ from trivium.config.streaming_model import KafkaSource
 from trivium.connectors.kafka_diagnosis import diagnose
 from trivium.connectors.kafka_errors import KafkaAccessError, KafkaTopicError, KafkaUnavailableError
 from trivium.connectors.kafka_security import security_options
+from trivium.connectors.kafka_transport import network_client
 from trivium.contract.errors import SourceError
 
 _RECONNECT_MOST_MS: Final = 1000
@@ -24,16 +25,13 @@ def open_client(factory: Callable[..., Client], source: KafkaSource, password: s
         KafkaUnavailableError: no broker answered within `source.request_timeout_seconds`; says what stands in the way.
         KafkaAccessError: the credentials were refused.
     """
-    from kafka.net.compat import KafkaNetClient
-
-    # The client asks a codec or a time zone from files with functions newer Pythons deprecate; its own log repeats
-    # every attempt to connect, where the callers of this module say once what is the matter.
+    # The client logs every attempt to connect; the callers of this module say once what is the matter.
     if (log := logging.getLogger("kafka")).level == logging.NOTSET:
         log.setLevel(logging.CRITICAL)
     made: list[Any] = []
 
     def capture(**configs: Any) -> Any:
-        made.append(KafkaNetClient(**configs))
+        made.append(network_client(**configs))
         return made[-1]
 
     try:

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 
 from trivium.config.streaming_model import KafkaSource
 from trivium.connectors.kafka_batches import Reading
+from trivium.connectors.kafka_consumer import ColumnarConsumer
 from trivium.connectors.kafka_errors import KafkaPositionError, KafkaStalledError, KafkaUnavailableError
 from trivium.connectors.kafka_fetched import Fetched
-from trivium.connectors.kafka_fetcher import ColumnarConsumer
-from trivium.contract.clock import Clock
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.errors import SourceError
 
 _log = logging.getLogger(__name__)
 _ASK_SECONDS: Final = 5.0
@@ -47,6 +48,7 @@ class Connection:
         Raises:
             SourceError: as `ColumnarConsumer` does.
         """
+        _prepare()
         self.close()
         self._positions, self._fruitless, self._heard_at = dict(positions), 0, self._clock.monotonic()
         if positions:
@@ -58,10 +60,11 @@ class Connection:
         Raises:
             SourceError: reading cannot go on.
         """
+        deadline = Deadline.after(self._clock, seconds)
         consumer = self._ready(seconds)
         if consumer is None:
             return None
-        piece = consumer.poll(seconds, max_bytes)
+        piece = consumer.poll(deadline.remaining(), max_bytes)
         if piece is None:
             self._watch(consumer)
             return None
@@ -150,6 +153,17 @@ class Connection:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(1, thread_name_prefix="kafka-connection")
         return self._threads.submit(work)
+
+
+def _prepare() -> None:
+    """Load and compile before anything is fetched, so that no poll takes seconds for it."""
+    try:
+        import crc32c  # noqa: F401
+
+        from trivium.connectors import kafka_kernels
+    except ImportError as error:
+        raise SourceError(f"reading Kafka needs the package {error.name}; install trivium[streaming]") from error
+    kafka_kernels.warm_up()
 
 
 def _close_late(connecting: Future[ColumnarConsumer]) -> None:
