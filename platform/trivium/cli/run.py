@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,8 +61,13 @@ def streaming(
     SIGTERM and Ctrl-C drain: what is under way is committed. A second one ends the run at once, which loses nothing.
     """
     from trivium.config.compile import compile_file
+    from trivium.runtimes.logs import log_json_lines, log_sentences
     from trivium.runtimes.streaming.run import StreamArguments, run_streaming
 
+    if sys.stderr.isatty():
+        log_sentences()
+    else:
+        log_json_lines()
     arguments = StreamArguments(until_caught_up, beginning(from_time, from_offsets), address)
     _show_stream(run_streaming(compile_file(config, road="streaming"), arguments), config)
 

@@ -13,7 +13,6 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from trivium.connectors.parquet_source import Unit
 from trivium.contract.errors import TriviumError
-from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner
@@ -76,11 +75,7 @@ class Isolation:
                 waiting = [*part.halves(), *waiting]
             else:
                 waiting = self._alone(part, loss, parts, waiting)
-        return UnitResult(
-            tuple(file for each in parts for file in each.files),
-            tuple(file for each in parts for file in each.rejects),
-            merge_counts(dict(each.counts) for each in parts),
-        )
+        return UnitResult.joined(parts)
 
     def close(self) -> None:
         """End the actor."""

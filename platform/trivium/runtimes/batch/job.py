@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import Any
 
 from trivium.delivery.batch_commit import Window
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.storage_token import StorageToken
-from trivium.engine.outcomes import Counts
+from trivium.engine.breaker import RejectSummary
+from trivium.engine.outcomes import Counts, merge_counts
 
 
 @dataclass(frozen=True)
@@ -29,21 +31,33 @@ class Job:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """What came of a unit: its files, its balance by event type, and the event days its rows belong to."""
+    """What came of a unit: its files, its balance by event type, and its rejects by signature."""
 
     files: tuple[DataFile, ...] = ()
     rejects: tuple[DataFile, ...] = ()
     counts: Mapping[str, Counts] = field(default_factory=dict)
+    signatures: RejectSummary = RejectSummary()
+
+    @classmethod
+    def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
+        """The result of a unit that ran in parts."""
+        return cls(
+            tuple(file for each in parts for file in each.files),
+            tuple(file for each in parts for file in each.rejects),
+            merge_counts(dict(each.counts) for each in parts),
+            reduce(RejectSummary.merged, (each.signatures for each in parts), RejectSummary()),
+        )
 
     def payload(self) -> dict[str, Any]:
         """What a resume marker keeps beside the files."""
-        return {"counts": {name: asdict(counts) for name, counts in self.counts.items()}}
+        counts = {name: asdict(counts) for name, counts in self.counts.items()}
+        return {"counts": counts, "signatures": self.signatures.as_json()}
 
     @classmethod
     def of_marker(cls, files: Any, rejects: Any, payload: Mapping[str, Any]) -> UnitResult:
         """The result a marker stands for."""
         counts = {name: Counts(**each) for name, each in payload["counts"].items()}
-        return cls(tuple(files), tuple(rejects), counts)
+        return cls(tuple(files), tuple(rejects), counts, RejectSummary.from_json(payload["signatures"]))
 
     def encode(self) -> str:
         """As JSON text."""

@@ -14,6 +14,7 @@ from trivium.contract.clock import Clock
 from trivium.contract.errors import RunError
 from trivium.delivery import dead_letters, transactions
 from trivium.delivery.batch_commit import RUNTIME, Window, batch_sources
+from trivium.delivery.breaker_record import check_restart
 from trivium.delivery.generation import take_generation
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.snapshot import Snapshot
@@ -156,6 +157,7 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
     if window is not None:
         check_nothing_left_out(config.table.path, source, window)
+    check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
     dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)
     committed = Snapshot.latest(config.table.path).transaction(transactions.committed(pipeline.name)) or 0

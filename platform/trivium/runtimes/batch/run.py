@@ -1,7 +1,8 @@
 """A batch run, from compiled pipeline to one commit.
 
 1. Prepare: read the source's footers, open both tables, take the generation, find units a killed run finished.
-2. Run the other units on the actor pool. If an actor dies, run what it held in isolation, then go on.
+2. Run the other units on the actor pool. If an actor dies, run what it held in isolation, then go on. If rejects look
+   systemic, stop: the next start needs another breaker or another logic.
 3. Commit the dead letters; they do not count yet.
 4. Commit the table: batch's files of the window replaced, dead letters counted, in one log entry.
 5. Remove the run's markers, write a checkpoint if one is due.
@@ -13,7 +14,7 @@ run with the same arguments skip finished units; a run killed after 4 is finishe
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import ray
@@ -24,13 +25,16 @@ from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
 from trivium.delivery import dead_letters, transactions
 from trivium.delivery.batch_commit import RUNTIME, BatchCommit, commit_batch
+from trivium.delivery.breaker_record import record_trip
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.generation import check_generation
 from trivium.delivery.lineage import table_schema
+from trivium.delivery.runs import UnitMarker
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import remove_token
 from trivium.delivery.table import checkpoint_if_due
+from trivium.engine.breaker import BreakerState, SystemicRejects, judged_inputs
 from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.batch.isolate import Isolation
 from trivium.runtimes.batch.job import UnitResult
@@ -72,18 +76,15 @@ class _Units:
         self._prepared, self._clock, self._job = prepared, clock, prepared.job
         self._batch = batch_section(prepared.pipeline)
         self._units = {unit.key(self._job.context): unit for unit in prepared.source.units}
-        self._results = {
-            key: UnitResult.of_marker(marker.files, marker.rejects, marker.payload)
-            for key, marker in prepared.done.items()
-        }
+        self._results: dict[str, UnitResult] = {}
+        self._breaker = BreakerState(prepared.pipeline.config.breaker)
         self._fence_checked = clock.monotonic()
 
     def run(self) -> list[UnitResult]:
         """Every unit's result, in the source's order."""
         total = sum(unit.rows for unit in self._units.values())
         with display(total, self._clock) as shown:
-            for key, result in self._results.items():
-                self._show(shown, key, result)
+            self._resume(self._prepared.done, shown)
             while todo := [unit for key, unit in self._units.items() if key not in self._results]:
                 try:
                     self._collect(self._pool(todo), shown)
@@ -97,16 +98,12 @@ class _Units:
 
     def _collect(self, finished: Iterator[tuple[str, UnitResult]], shown: Display) -> None:
         for key, result in finished:
-            self._results[key] = result
-            self._show(shown, key, result)
+            self._take(key, result, shown)
             self._check_fence()
 
     def _recover(self, lost: WorkersLost, shown: Display) -> None:
         """Take over what the pool finished, then run in isolation what its dead actors had begun."""
-        for key, marker in run_store(self._prepared.pipeline).load(self._prepared.committed).items():
-            if key in self._units and key not in self._results:
-                self._results[key] = UnitResult.of_marker(marker.files, marker.rejects, marker.payload)
-                self._show(shown, key, self._results[key])
+        self._resume(run_store(self._prepared.pipeline).load(self._prepared.committed), shown)
         suspects = self._begun()
         if not suspects:
             raise RunError(f"the workers ended before their first unit: {lost}. Try: see the worker logs of Ray")
@@ -122,8 +119,20 @@ class _Units:
         keys = {mark.path.rpartition("/")[2] for mark in marks}
         return [key for key in self._units if key in keys and key not in self._results]
 
-    def _show(self, shown: Display, key: str, result: UnitResult) -> None:
+    def _resume(self, markers: Mapping[str, UnitMarker], shown: Display) -> None:
+        for key, marker in markers.items():
+            if key in self._units and key not in self._results:
+                self._take(key, UnitResult.of_marker(marker.files, marker.rejects, marker.payload), shown)
+
+    def _take(self, key: str, result: UnitResult, shown: Display) -> None:
+        self._results[key] = result
         shown.advance(self._units[key].rows, sum(counts.rejected for counts in result.counts.values()))
+        pipeline = self._prepared.pipeline
+        try:
+            self._breaker.observe(judged_inputs(result.counts), result.signatures)
+        except SystemicRejects as error:
+            record_trip(pipeline.config.table.path, RUNTIME, pipeline.config.breaker, pipeline.plan.logic, error)
+            raise
 
     def _check_fence(self) -> None:
         if self._clock.monotonic() - self._fence_checked >= _FENCE_SECONDS:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -22,10 +23,11 @@ from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import prove_shared
-from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
+from trivium.engine.breaker import summarise
+from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
-from trivium.runtimes.batch.window import restrict
+from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.project_files import project_here
 
@@ -55,15 +57,14 @@ class UnitRunner:
     def run(self, unit: Unit) -> UnitResult:
         """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""
         with self._files(unit) as (files, rejects):
-            parts: list[dict[str, Counts]] = []
+            parts: list[UnitResult] = []
             for part in self._reader.batches(unit):
                 written = restrict(self._worker.run(part.batch), part, self._job.window)
                 if written.rows:
                     files.write(pa.Table.from_batches(written.rows.values()))
-                self._write_rejects(rejects, list(written.rejects), part)
-                parts.append(dict(written.counts))
+                parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
-            result = UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))
+            result = replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
         reach("unit.after_files")
         return result
 
@@ -73,13 +74,11 @@ class UnitRunner:
         As every reject it belongs to the run whose window holds its source day.
         """
         with self._files(unit) as (files, rejects):
-            parts: list[dict[str, Counts]] = []
+            parts: list[UnitResult] = []
             for part in self._reader.batches(unit):
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
-                written = restrict(outcomes, part, self._job.window)
-                self._write_rejects(rejects, list(written.rejects), part)
-                parts.append(dict(written.counts))
-            return UnitResult(tuple(files.close()), tuple(rejects.close()), merge_counts(parts))
+                parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.window), part))
+            return replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
 
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""
@@ -98,9 +97,12 @@ class UnitRunner:
             rejects.abandon()
             raise
 
-    def _write_rejects(self, files: PartitionedFiles, rejects: list[Reject], part: Slice) -> None:
+    def _rejected(self, files: PartitionedFiles, written: InWindow, part: Slice) -> UnitResult:
+        """Write the rejects of a slice; gives its balance and their signatures."""
+        rejects = list(written.rejects)
         if rejects:
-            files.write(dead_letter_rows(rejects, part.batch, part.days, self._pipeline, self._clock))
+            files.write(dead_letter_rows(rejects, part.batch, part.days.tolist(), self._pipeline, self._clock))
+        return UnitResult(counts=written.counts, signatures=summarise(Outcomes(0, rejects=rejects), part.batch))
 
 
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:

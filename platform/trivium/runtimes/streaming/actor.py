@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ray
 
+from trivium.runtimes.logs import log_json_lines
 from trivium.runtimes.streaming.epoch_runner import EpochRunner
 from trivium.runtimes.streaming.job import EpochRequest, StreamJob
 
@@ -17,6 +18,7 @@ class StreamWorker:
 
     def open(self) -> str:
         """Get ready to run epochs; returns the node's id."""
+        log_json_lines()
         self._runner = EpochRunner(self._job)
         return str(ray.get_runtime_context().get_node_id())
 
@@ -28,7 +30,7 @@ class StreamWorker:
         """Make one record a dead letter without running it."""
         return self._opened().reject(partition, position, reason, error).encode()
 
-    @ray.method(concurrency_group="control")
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def cut(self) -> None:
         """End the running epoch early."""
         self._opened().cut()

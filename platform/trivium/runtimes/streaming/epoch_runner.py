@@ -12,13 +12,15 @@ from contextlib import contextmanager
 from typing import Final
 
 from trivium.config.rebuild import rebuild
-from trivium.connectors.kafka_reader import Fetched, KafkaReader
+from trivium.connectors.kafka_fetched import Fetched
+from trivium.connectors.kafka_reader import KafkaReader
 from trivium.connectors.parquet_lookup import ParquetLookup
 from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.fault_points import reach
 from trivium.delivery.storage_token import prove_shared
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
+from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.epoch import Epoch, event_days
 from trivium.runtimes.streaming.gather import Gathered, gather
@@ -42,6 +44,7 @@ class EpochRunner:
     def __init__(self, job: StreamJob, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
         self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         assert self._pipeline.config.streaming is not None
         self._config = self._pipeline.config.streaming

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from trivium.config.model import Routing
-from trivium.connectors.kafka_reader import Fetched
+from trivium.connectors.kafka_fetched import Fetched
 from trivium.delivery.positions import source_name, topic_of
 from trivium.delivery.stream_commit import Range
 from trivium.engine.batch import RawBatch

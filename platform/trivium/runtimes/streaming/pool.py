@@ -49,11 +49,14 @@ class Lane:
     clock: Clock
     positions: dict[str, int]
     losses: int = 0
+    buffered_bytes: int = 0
+    reconnects: int = 0
     _actor: Any = None
     _calls: deque[_Call] = field(default_factory=deque)
     _suspects: list[Suspect] = field(default_factory=list)
     _reassign: bool = True
     _openings: int = 0
+    _seen_reconnects: int = 0
     _stopping: bool = False
 
     @property
@@ -144,8 +147,11 @@ class Lane:
     def _taken(self, call: _Call, answer: str) -> EpochResult | None:
         self._openings = 0
         if call.kind == "open":
+            self._seen_reconnects = 0
             return None
         result = EpochResult.decode(answer)
+        self.reconnects += max(0, result.reconnects - self._seen_reconnects)
+        self.buffered_bytes, self._seen_reconnects = result.buffered_bytes, result.reconnects
         self.positions |= {name: each.next for name, each in result.ranges.items()}
         if self._suspects:
             self._suspect_passed(call, result)

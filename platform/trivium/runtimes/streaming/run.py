@@ -26,11 +26,13 @@ from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage_token import StorageToken, remove_token, write_token
 from trivium.engine.breaker import SystemicRejects
 from trivium.runtimes.cluster import connected
+from trivium.runtimes.logs import bind
 from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
 from trivium.runtimes.streaming.job import StreamJob
 from trivium.runtimes.streaming.monitor import LogMonitor
+from trivium.runtimes.streaming.observe import Observer
 from trivium.runtimes.streaming.pool import make_lanes
-from trivium.runtimes.streaming.progress import Standing, StreamProgress
+from trivium.runtimes.streaming.progress import StreamProgress
 from trivium.runtimes.streaming.report import StreamReport
 from trivium.runtimes.streaming.start import (
     Beginning,
@@ -74,6 +76,7 @@ def run_streaming(
     except BaseException:
         log.close()
         raise
+    bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short, generation=started.generation)
     monitor = LogMonitor(log, config.group or pipeline.name, sorted(started.positions), started.identities)
     token = write_token(pipeline.config.table.path)
     monitor.start(clock)
@@ -99,7 +102,7 @@ class _Stream:
         self._committer = EpochCommitter(pipeline, started.generation, clock)
         self._report = StreamReport(pipeline.name, pipeline.config.table.path, started.generation, started.adopted)
         self._report.positions = dict(started.positions)
-        self._newest_us: dict[str, int] = {}
+        self._observer = Observer(self._report, monitor, clock)
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
 
     def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
@@ -124,7 +127,7 @@ class _Stream:
         self._commit()
         self._check_fence()
         self._check_topics()
-        progress.show(self._standing())
+        progress.show(self._observer.standing(self._committer, self._lanes))
 
     def _drain(self, progress: StreamProgress) -> None:
         """Cut the running epochs, commit them; what is not there in time comes again with the next start."""
@@ -134,7 +137,7 @@ class _Stream:
         while not all(lane.idle for lane in self._lanes) and not patience.passed():
             self._collect()
         self._commit()
-        progress.show(self._standing())
+        progress.show(self._observer.standing(self._committer, self._lanes))
 
     def _collect(self) -> None:
         """Take in the answers that are there, those of workers that end their epochs together in one go."""
@@ -166,7 +169,7 @@ class _Stream:
 
     def _account(self, committed: Committed) -> None:
         self._report.add(committed)
-        self._newest_us |= {name: each.newest_us for name, each in committed.result.ranges.items() if each.newest_us}
+        self._observer.committed(committed)
         self._fence_due = self._clock.monotonic() + _FENCE_SECONDS
         self._monitor.show(self._report.positions)
 
@@ -191,14 +194,3 @@ class _Stream:
 
     def _reached(self, goal: Mapping[str, int] | None) -> bool:
         return goal is not None and all(self._report.positions[name] >= end for name, end in goal.items())
-
-    def _standing(self) -> Standing:
-        ends, positions = self._monitor.state.ends, self._report.positions
-        waiting = {name: max(0, ends[name] - at) for name, at in positions.items() if name in ends}
-        lag_events = sum(waiting.values()) if len(waiting) == len(positions) else None
-        behind = [self._newest_us[name] for name, count in waiting.items() if count and name in self._newest_us]
-        lag_seconds = max(0.0, (self._clock.now_us() - min(behind)) / 1e6) if behind else None
-        if lag_events == 0:
-            lag_seconds = 0.0
-        total = self._report.total
-        return Standing(total.read, total.emitted_rows, self._report.dead_letters, lag_events, lag_seconds)

@@ -1,0 +1,87 @@
+"""The catalogue of metrics: every name, kind, unit and tag a runtime exports, in one place.
+
+Counters only grow while a run lasts; gauges say what is now. A driver owns them all: two processes that export one
+gauge under the same tags would hide one another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric. `buckets` are a histogram's upper bounds."""
+
+    name: str
+    kind: Kind
+    description: str
+    tags: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+_PIPELINE: Final = ("pipeline",)
+_PARTITION: Final = ("pipeline", "partition")
+INPUTS: Final = Metric(
+    "trivium_inputs_total",
+    "counter",
+    "Inputs committed, by outcome: emitted, dropped or rejected; their sum is what was read.",
+    ("pipeline", "event_type", "outcome"),
+)
+ROWS: Final = Metric("trivium_rows_total", "counter", "Rows committed.", ("pipeline", "event_type"))
+HOLES: Final = Metric(
+    "trivium_holes_total", "counter", "Offsets committed that hold no record: compacted away, or markers.", _PIPELINE
+)
+LAG_EVENTS: Final = Metric(
+    "trivium_lag_events", "gauge", "Offsets between the table's position and the end of the log.", _PARTITION
+)
+LAG_SECONDS: Final = Metric(
+    "trivium_lag_seconds", "gauge", "Age of the newest committed record while others wait; 0: none waits.", _PARTITION
+)
+FRESHNESS: Final = Metric(
+    "trivium_freshness_seconds", "gauge", "Age of an epoch's newest record when it became readable.", _PIPELINE
+)
+COMMITS: Final = Metric("trivium_commits_total", "counter", "Epochs committed.", _PIPELINE)
+COMMIT_SECONDS: Final = Metric(
+    "trivium_commit_seconds",
+    "histogram",
+    "Time to commit an epoch, dead letters included.",
+    _PIPELINE,
+    (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0),
+)
+COMMIT_ATTEMPTS: Final = Metric(
+    "trivium_commit_attempts_total", "counter", "Attempts to commit; more than commits: races were lost.", _PIPELINE
+)
+UNCOMMITTED_BYTES: Final = Metric(
+    "trivium_uncommitted_bytes", "gauge", "Bytes of files that wait for their commit.", _PIPELINE
+)
+BUFFERED_BYTES: Final = Metric(
+    "trivium_buffered_bytes", "gauge", "Bytes fetched and not yet processed.", ("pipeline", "worker")
+)
+WORKERS_LOST: Final = Metric(
+    "trivium_workers_lost_total", "counter", "Workers that died or hung and were replaced.", ("pipeline", "worker")
+)
+RECONNECTS: Final = Metric(
+    "trivium_source_reconnects_total", "counter", "Consumers made anew after a silence.", ("pipeline", "worker")
+)
+POSITION: Final = Metric("trivium_position", "gauge", "The table's position: the next offset to read.", _PARTITION)
+
+CATALOGUE: Final = (
+    INPUTS,
+    ROWS,
+    HOLES,
+    LAG_EVENTS,
+    LAG_SECONDS,
+    FRESHNESS,
+    COMMITS,
+    COMMIT_SECONDS,
+    COMMIT_ATTEMPTS,
+    UNCOMMITTED_BYTES,
+    BUFFERED_BYTES,
+    WORKERS_LOST,
+    RECONNECTS,
+    POSITION,
+)

@@ -1,0 +1,47 @@
+"""The catalogue's metrics as Ray's, which the cluster's agents export for Prometheus (with `ray_` before the name)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.util.metrics import Counter, Gauge, Histogram
+
+from trivium.engine.metrics import CATALOGUE, Metric
+
+
+class Meters:
+    """All metrics of one run, tagged with its pipeline."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+        self._meters: dict[str, Any] = {metric.name: _made(metric) for metric in CATALOGUE}
+        self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def add(self, metric: Metric, amount: float, **tags: str) -> None:
+        """Add to a counter. Ray refuses nothing: adding nothing is left out here."""
+        if amount > 0:
+            self._meters[metric.name].inc(amount, self._tags(tags))
+
+    def raise_to(self, metric: Metric, total: float, **tags: str) -> None:
+        """Bring a counter up to a total that someone else keeps."""
+        key = (metric.name, tuple(tags.values()))
+        self.add(metric, total - self._totals.get(key, 0.0), **tags)
+        self._totals[key] = total
+
+    def set(self, metric: Metric, value: float, **tags: str) -> None:
+        """Set a gauge."""
+        self._meters[metric.name].set(value, self._tags(tags))
+
+    def observe(self, metric: Metric, value: float, **tags: str) -> None:
+        """Count a value in a histogram."""
+        self._meters[metric.name].observe(value, self._tags(tags))
+
+    def _tags(self, tags: dict[str, str]) -> dict[str, str]:
+        return {"pipeline": self._pipeline, **tags}
+
+
+def _made(metric: Metric) -> Any:
+    if metric.kind == "histogram":
+        return Histogram(metric.name, metric.description, list(metric.buckets), metric.tags)
+    kinds = {"counter": Counter, "gauge": Gauge}
+    return kinds[metric.kind](metric.name, metric.description, metric.tags)
