@@ -44,12 +44,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Change:
-    """What one attempt commits, computed from one snapshot. `metadata` is kept with the commit, as text."""
+    """What one attempt commits, computed from one snapshot. `metadata` is kept with the commit, as text.
+
+    `data_change` is Delta's dataChange: false when the same rows are only arranged in other files.
+    """
 
     add: tuple[DataFile, ...] = ()
     remove: tuple[ActiveFile, ...] = ()
     transactions: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
+    data_change: bool = True
 
 
 class Proposal(Protocol):
@@ -148,7 +152,7 @@ def _additions(uri: str, change: Change) -> list[AddAction]:
             size=file.size,
             partition_values=file.partition_values,
             modification_time=found.modified_us // 1000 if (found := storage.stat(file.path)) else 0,
-            data_change=True,
+            data_change=change.data_change,
             stats=file.statistics or json.dumps({"numRecords": file.rows}),
         )
         for file in change.add
@@ -160,7 +164,7 @@ def _removals(change: Change, clock: Clock) -> list[RemoveAction]:
     return [
         RemoveAction(
             path=file.path,
-            data_change=True,
+            data_change=change.data_change,
             deletion_timestamp=now,
             size=file.size,
             partition_values=dict(file.partition_values),
