@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import count, takewhile
 
 from trivium.contract.clock import Clock
 from trivium.delivery import transactions
@@ -35,6 +36,21 @@ def parse_source(source: str) -> tuple[str, int]:
     """The inverse of `source_name`."""
     partition, _, epoch = source.partition("@")
     return partition, int(epoch or 0)
+
+
+def known_partitions(snapshot: Snapshot, pipeline: str, partitions: Iterable[str]) -> list[str]:
+    """These partitions and whatever else the snapshot has positions of among their topics.
+
+    A topic that was made anew may have fewer partitions than the old one. Kafka numbers them from 0 without gaps.
+    """
+
+    def known(partition: str) -> bool:
+        return snapshot.transaction(transactions.position(pipeline, partition)) is not None
+
+    names = set(partitions)
+    for topic in {topic_of(name) for name in names}:
+        names.update(takewhile(known, (f"{topic}/{number}" for number in count())))
+    return sorted(names)
 
 
 @dataclass(frozen=True)
@@ -103,15 +119,18 @@ class Adoption:
         return Change(transactions=moved, metadata=_metadata("adoption", self.generation))
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether these partitions stand where they were to start."""
+        """Whether this run is still the newest and these partitions stand where they were to start."""
+        if not _is_newest(snapshot, self.pipeline, self.generation):
+            return False
         return Positions.of(snapshot, self.pipeline, self.positions).next == dict(self.positions)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reset:
     """An operator's new positions: opens a new position epoch of every topic named in `identities`.
 
-    `positions` holds all partitions of those topics.
+    `positions` holds all partitions of those topics. What an old topic had beyond them goes to 0: should the new one
+    grow, its partitions of those numbers have not been read.
     """
 
     pipeline: str
@@ -119,6 +138,7 @@ class Reset:
     positions: Mapping[str, int]
     identities: Mapping[str, int]
     fault_point: str | None = field(default="reset", init=False)
+    _opened: Mapping[str, int] = field(default_factory=dict, init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
         """The new positions, identities and epochs.
@@ -137,10 +157,12 @@ class Reset:
                     "table already and would be there twice. Try: a later position; batch makes rows again"
                 )
                 raise PreconditionFailed(message)
-        moved = {transactions.position(self.pipeline, name): at for name, at in self.positions.items()}
+        self._opened = {topic: known.epochs[topic] + 1 for topic in self.identities}
+        targets = self._left_behind(snapshot, known) | dict(self.positions)
+        moved = {transactions.position(self.pipeline, name): at for name, at in targets.items()}
         for topic, value in self.identities.items():
             moved[transactions.identity(self.pipeline, topic)] = value
-            moved[transactions.position_epoch(self.pipeline, topic)] = known.epochs[topic] + 1
+            moved[transactions.position_epoch(self.pipeline, topic)] = self._opened[topic]
         skipped = self.skipped(known)
         return Change(
             transactions=moved,
@@ -156,15 +178,26 @@ class Reset:
         }
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this generation's reset is in."""
-        name = transactions.generation(self.pipeline, RUNTIME)
-        own = snapshot.transaction(name) == self.generation
-        return own and Positions.of(snapshot, self.pipeline, self.positions).next == dict(self.positions)
+        """Whether this generation's reset is in: the epochs its last attempt was to open are open.
+
+        The positions alone do not tell: they need not move.
+        """
+        opened = Positions.of(snapshot, self.pipeline, self.positions).epochs == self._opened
+        return opened and _is_newest(snapshot, self.pipeline, self.generation)
+
+    def _left_behind(self, snapshot: Snapshot, known: Positions) -> dict[str, int]:
+        found = known_partitions(snapshot, self.pipeline, self.positions)
+        anew = {topic for topic, value in self.identities.items() if known.identities[topic] != value}
+        return {name: 0 for name in found if name not in self.positions and topic_of(name) in anew}
 
 
 def adopt(uri: str, adoption: Adoption, clock: Clock) -> Landed:
     """Commit first positions; see `committer.commit` for the errors."""
     return commit(uri, adoption, clock)
+
+
+def _is_newest(snapshot: Snapshot, pipeline: str, generation: int) -> bool:
+    return snapshot.transaction(transactions.generation(pipeline, RUNTIME)) == generation
 
 
 def _metadata(kind: str, generation: int) -> dict[str, str]:

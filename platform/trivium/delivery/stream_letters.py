@@ -19,7 +19,7 @@ from trivium.delivery.data_files import DataFile, validate
 from trivium.delivery.errors import PreconditionFailed
 from trivium.delivery.generation import check_generation
 from trivium.delivery.letter_files import ROW_SCHEMA, SCHEMA, reject_files
-from trivium.delivery.positions import RUNTIME, parse_source, topic_of
+from trivium.delivery.positions import RUNTIME, known_partitions, parse_source, topic_of
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
 
@@ -109,8 +109,8 @@ class StreamLetters:
 class CleanUp:
     """Removes streaming's letters that do not count in `table`, and takes the letters' positions back to the table's.
 
-    `partitions` are all of the pipeline's. Letters are only ever appended together with their positions, so where no
-    position is ahead of the table's there is nothing to look for.
+    `partitions` are those of the pipeline's topics. Letters are only ever appended together with their positions, so
+    where no position is ahead of the table's there is nothing to look for.
     """
 
     pipeline: str
@@ -123,7 +123,8 @@ class CleanUp:
 
     def ahead(self, snapshot: Snapshot) -> dict[str, int]:
         """The partitions whose letters are ahead of the table, with the table's positions."""
-        names = {name: transactions.position(self.pipeline, name) for name in self.partitions}
+        partitions = known_partitions(self.table, self.pipeline, self.partitions)
+        names = {name: transactions.position(self.pipeline, name) for name in partitions}
         there = {name: self.table.transaction(txn) or 0 for name, txn in names.items()}
         return {name: at for name, at in there.items() if (snapshot.transaction(names[name]) or 0) > at}
 
