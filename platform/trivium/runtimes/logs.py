@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, each with the pipeline and plan it is about, and positions where they matter.
+"""Structured logs: a JSON object a line, each with the pipeline and plan it is about, and positions where they matter.
 
 A record's `extra` fields become fields of the object. Events' contents are never logged.
 """
