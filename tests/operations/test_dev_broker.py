@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 from kafka import KafkaProducer
-from kafka.admin import ConfigResource
+from kafka.admin import ConfigResource, KafkaAdminClient
+from kafka.errors import KafkaError
 
 from tests.cli.terminal import python
 from trivium.operations.dev_broker import DevBroker, Ending
@@ -20,8 +21,16 @@ from trivium.operations.dev_broker_folder import work_folder
 from trivium.operations.dev_broker_java import BrokerError
 from trivium.operations.dev_broker_process import LOOPBACK, ProcessId, free_port, port_is_free
 from trivium.operations.errors import ArgumentError
-from trivium.testing.kafka import MakeTopic, topic_maker
+from trivium.testing.kafka import MakeTopic, running_broker, topic_maker
 
+JAAS = 'org.apache.kafka.common.security.plain.PlainLoginModule required user_reader="secret";'
+WITH_SASL = {
+    "listeners": "PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller_port,SASL://127.0.0.1:{sasl}",
+    "advertised.listeners": "PLAINTEXT://127.0.0.1:$port,SASL://127.0.0.1:{sasl}",
+    "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL:SASL_PLAINTEXT",
+    "listener.name.sasl.sasl.enabled.mechanisms": "PLAIN",
+    "listener.name.sasl.plain.sasl.jaas.config": JAAS,
+}
 NO_NETWORK = """
 from trivium.operations.dev_broker_java import BrokerError, java_command
 try:
@@ -83,6 +92,20 @@ def test_topics_are_made_as_asked_and_each_has_its_own_name(kafka_broker: DevBro
 def test_it_listens_on_the_loopback_interface_only(kafka_broker: DevBroker) -> None:
     listening = [c.laddr for c in psutil.Process(kafka_broker.pid).net_connections() if c.status == "LISTEN"]
     assert {address.ip.removeprefix("::ffff:") for address in listening} == {LOOPBACK}
+
+
+def test_settings_can_add_a_listener_that_asks_who_one_is(tmp_path: Path) -> None:
+    port = free_port()
+    who = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "PLAIN", "sasl_plain_username": "reader"}
+    settings = {name: value.replace("{sasl}", str(port)) for name, value in WITH_SASL.items()}
+    with running_broker(tmp_path, settings) as broker:
+        topic = topic_maker(broker)()
+        servers = f"{LOOPBACK}:{port}"
+        client = KafkaAdminClient(bootstrap_servers=servers, sasl_plain_password="secret", **who)
+        assert client.list_topics() == [topic]
+        client.close()
+        with pytest.raises(KafkaError):
+            KafkaAdminClient(bootstrap_servers=servers, sasl_plain_password="no", bootstrap_timeout_ms=2000, **who)
 
 
 def test_a_number_that_another_process_has_now_is_not_the_broker(

@@ -35,8 +35,8 @@ class Ending(enum.Enum):
 class DevBroker:
     """The broker of a folder; any process may start it, look at it or end it, and it outlives the one that started it.
 
-    `port` None: the port it had last, or a free one. `settings` are properties of Kafka that overrule the ones of
-    `dev_broker_folder`.
+    `port` None: the port it had last, or a free one. `settings` are those of `BrokerFolder`; they must leave the
+    plaintext listener, through which the broker is looked at.
     """
 
     def __init__(

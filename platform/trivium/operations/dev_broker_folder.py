@@ -23,7 +23,7 @@ _LOG_BYTES: Final = 20 << 20
 # Relative to the folder, in which Kafka runs: its properties can hold neither every letter nor a comma in a path.
 _DATA: Final = "data"
 _CONFIGURATION: Final = "server.properties"
-_PROPERTIES: Final = Template(f"""\
+_PROPERTIES: Final = f"""\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{LOOPBACK}:$controller_port
@@ -62,7 +62,7 @@ log.segment.delete.delay.ms=1000
 log.initial.task.delay.ms=500
 transaction.max.timeout.ms=900000
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
-""")
+"""
 
 
 def work_folder(start: Path) -> Path:
@@ -72,7 +72,11 @@ def work_folder(start: Path) -> Path:
 
 
 class BrokerFolder:
-    """One folder, which one broker owns. `settings` are properties of Kafka that overrule the ones above."""
+    """One folder, which one broker owns.
+
+    `settings` are properties of Kafka that overrule the ones above; `$port` and `$controller_port` stand for the ports
+    of its two listeners, `$$` for a dollar sign.
+    """
 
     def __init__(self, path: Path, settings: Mapping[str, str] | None = None) -> None:
         self.path, self._settings = path.absolute(), dict(settings or {})
@@ -138,8 +142,8 @@ class BrokerFolder:
         self.data.mkdir(parents=True, exist_ok=True)
         (self.path / ".gitignore").write_text("*\n")
         own = "".join(f"{name}={value}\n" for name, value in self._settings.items())
-        text = _PROPERTIES.substitute(port=port, controller_port=free_port())
-        (self.path / _CONFIGURATION).write_text(text + own)
+        text = Template(_PROPERTIES + own).substitute(port=port, controller_port=free_port())
+        (self.path / _CONFIGURATION).write_text(text)
 
     def _format(self) -> None:
         command = [*java_command("kafka.tools.StorageTool"), "format", "--cluster-id", uuid.uuid4().hex[:22]]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
@@ -54,9 +54,9 @@ def kafka_topic(kafka_broker: DevBroker) -> MakeTopic:
 
 
 @contextmanager
-def running_broker(folder: Path) -> Iterator[DevBroker]:
-    """A broker in a folder of its own; ended, and its data removed, at the end."""
-    broker = DevBroker(folder)
+def running_broker(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[DevBroker]:
+    """A broker in a folder of its own, with further properties of Kafka; ended, and its data removed, at the end."""
+    broker = DevBroker(folder, settings=settings)
     try:
         broker.start()
         yield broker
