@@ -146,11 +146,12 @@ class BreakerState:
     def _message(self, signature: Signature, count: int, config: Breaker) -> str:
         groups = [rejects.groups[signature] for _, rejects in self._stretches if signature in rejects.groups]
         first, last = groups[0].first, groups[-1].last
+        thresholds = f"breaker.ratio ({config.ratio:g}) or breaker.window_events ({config.window_events})"
         what = f"event type {signature.event_type}, stage {signature.stage}, reason {signature.reason}"
         return (
             f"rejects are systemic: {count} of the last {self._inputs} inputs ({count / self._inputs:.0%}) were "
             f"rejected for one reason: {what}. First: {first.source} at {first.position}; last: {last.source} at "
             f"{last.position}. A sample: {groups[0].sample}. What was not yet committed stays so. Try: fix the "
-            f"executor or the producer; or, if these are to become dead letters, change breaker.ratio ({config.ratio:g}) or "
-            f"breaker.window_events ({config.window_events}), or set breaker: off"
+            f"executor or the producer; or, if these are to become dead letters, change {thresholds}, or set "
+            "breaker: off"
         )

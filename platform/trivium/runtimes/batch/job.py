@@ -36,7 +36,7 @@ class UnitResult:
     files: tuple[DataFile, ...] = ()
     rejects: tuple[DataFile, ...] = ()
     counts: Mapping[str, Counts] = field(default_factory=dict)
-    signatures: RejectSummary = RejectSummary()
+    signatures: RejectSummary = field(default_factory=RejectSummary)
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
