@@ -60,7 +60,7 @@ def _check(file: Path, samples: Any) -> _Checked:
     from trivium.config.problems import ConfigError
 
     try:
-        return _Checked(file, None, samples(compile_file(file)))
+        return _Checked(file, None, samples(compile_file(file, road=None)))
     except ConfigError as error:
         return _Checked(file, error, ())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from trivium.config import checks, paths, routing, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of
@@ -28,8 +28,8 @@ _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), 
 _SECURITY: Final[Place] = ("streaming", "source", "security")
 
 
-def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road = "batch") -> Pipeline:
-    """Compile a pipeline file for a road, importing the project's executors.
+def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road | None = "batch") -> Pipeline:
+    """Compile a pipeline file for a road (None: whichever it has), importing the project's executors.
 
     Steps: read the tree, find the project, find the executors, read their options, validate the file, resolve paths,
     check what must agree, bind. Steps that a problem does not prevent are taken all the same.
@@ -52,7 +52,7 @@ def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road
 class _Compilation:
     """One compilation of a readable file of a project."""
 
-    def __init__(self, document: Document, base: paths.Base, road: Road) -> None:
+    def __init__(self, document: Document, base: paths.Base, road: Road | None) -> None:
         self._document, self._base, self._road = document, base, road
         self._classes: dict[int, ExecutorClass] = {}
         self._options: dict[int, Options] = {}
@@ -126,9 +126,13 @@ class _Compilation:
         executors = document.value.get("executors")
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
-        if self._road not in document.value:
-            message = f"the {self._road} road needs the section {self._road}"
-            document.add_at((1, 1), "missing-section", message, f"{self._road}: {{source: …}}")
+        self._check_roads()
+
+    def _check_roads(self) -> None:
+        roads = get_args(Road) if self._road is None else (self._road,)
+        if not any(road in self._document.value for road in roads):
+            message = f"the {' or the '.join(roads)} road needs the section {' or '.join(roads)}"
+            self._document.add_at((1, 1), "missing-section", message, f"{roads[0]}: {{source: …}}")
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""

@@ -32,16 +32,22 @@ def check_restart(uri: str, runtime: str, setting: Setting, logic: str) -> None:
         RunError: nothing changed: the run would stop where the last one did.
     """
     storage, path = Storage(uri), _path(runtime)
-    tripped = _read(storage, path)
-    if tripped is None:
+    found = _read(storage, path)
+    if found is None:
         return
-    if (tripped["thresholds"], tripped["logic"]) == (_thresholds(setting), logic):
+    if (found["thresholds"], found["logic"]) == (_thresholds(setting), logic):
         raise RunError(
             f"the last {runtime} run into {uri} stopped, and neither the pipeline's logic nor its breaker changed "
-            f"since. It said: {tripped['message']}"
+            f"since. It said: {found['message']}"
         )
     _log.warning("%s: logic or breaker changed since the last %s run stopped; going on", uri, runtime)
     storage.remove(path)
+
+
+def tripped(uri: str, runtime: str) -> str | None:
+    """Why the last run of a runtime into the table at `uri` was stopped by its breaker; None: it was not."""
+    found = _read(Storage(uri), _path(runtime))
+    return None if found is None else str(found["message"])
 
 
 def _path(runtime: str) -> str:
