@@ -159,3 +159,15 @@ class Tables:
         seen = {row["event_id"]: row["delay"] for row in rows}
         assert len(seen) == len(rows), f"{len(rows) - len(seen)} rows are doubled"
         return seen
+
+
+class S3Tables(Tables):
+    """The same in a bucket: `folder` is bucket and prefix."""
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.folder}/flights"
+
+    @property
+    def letters_uri(self) -> str:
+        return f"s3://{self.folder}/flights_dead_letters"

@@ -9,11 +9,12 @@ import pytest
 
 from trivium.delivery import errors
 from trivium.delivery.storage import Storage
+from trivium.delivery.storage_local import LocalFiles
 
 
 def test_another_scheme_is_refused_and_the_supported_ones_are_named():
-    with pytest.raises(errors.StorageError, match=r"s3.*not supported.*file://"):
-        Storage("s3://bucket/table")
+    with pytest.raises(errors.StorageError, match=r"gs.*not supported.*file://.*s3://"):
+        Storage("gs://bucket/table")
 
 
 def test_a_file_uri_and_a_plain_path_are_the_same_storage(tmp_path: Path):
@@ -68,7 +69,7 @@ def test_a_full_or_forbidden_volume_is_named_with_advice(tmp_path: Path, monkeyp
 
 
 def test_writing_to_a_full_device_is_a_storage_error(tmp_path: Path):
-    file = Storage(str(tmp_path)).open_new("fresh")
+    file = LocalFiles(tmp_path).open_new("fresh")
     file._file.close()  # noqa: SLF001 - the only way to a full disk without root
     with Path("/dev/full").open("wb", buffering=0) as full:
         file._file = full  # noqa: SLF001

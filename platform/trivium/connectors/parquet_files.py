@@ -14,7 +14,6 @@ from trivium.contract.errors import SourceError
 from trivium.delivery.storage import Storage, StoredFile
 
 _THREADS: Final = 16
-_READ_AHEAD_BYTES: Final = 1 << 20
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -44,9 +43,10 @@ class SourceFile:
 def root_of(uri: str) -> tuple[Storage, str]:
     """The storage paths are relative to, and the one file below it that `uri` names ("" where it names a folder)."""
     folder, _, name = uri.rpartition("/")
-    parent = Storage(folder or ".")
-    if name.endswith(".parquet") and parent.stat(name) and not parent.list(name):
-        return parent, name
+    if name.endswith(".parquet"):
+        parent = Storage(folder or ".")
+        if parent.stat(name) and not parent.list(name):
+            return parent, name
     return Storage(uri), ""
 
 
@@ -88,7 +88,7 @@ def open_parquet(storage: Storage, path: str) -> pq.ParquetFile:
         SourceError: it is no whole Parquet file.
     """
     try:
-        return pq.ParquetFile(storage.open(path), pre_buffer=False, buffer_size=_READ_AHEAD_BYTES)
+        return pq.ParquetFile(storage.open(path), pre_buffer=False, buffer_size=storage.read_ahead_bytes)
     except (pa.ArrowException, OSError) as error:
         raise _broken(storage, path, error) from error
 

@@ -117,7 +117,7 @@ def _footer(storage: Storage, file: DataFile) -> pq.FileMetaData:
     try:
         with storage.open(file.path) as stream:
             return pq.read_metadata(stream)
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OSError) as error:
         raise _mismatch(storage, file, "content", "a Parquet file", str(error)) from error
 
 
