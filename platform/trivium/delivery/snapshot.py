@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.dataset as pad
 from deltalake import DeltaTable, Schema
 
+from trivium.delivery.delta_handle import find_delta, open_delta, store_errors
+
 PIPELINE_PROPERTY: Final = "trivium.pipeline"
 
 
@@ -36,15 +38,23 @@ class Snapshot:
 
         Raises:
             deltalake.exceptions.TableNotFoundError: there is no table.
+            StorageError: S3 refused or could not be reached.
         """
-        return cls(DeltaTable(uri))
+        return cls(open_delta(uri))
+
+    @classmethod
+    def find(cls, uri: str) -> Snapshot | None:
+        """The newest version, or None when there is no table."""
+        table = find_delta(uri)
+        return None if table is None else cls(table)
 
     @classmethod
     def at(cls, uri: str, version: int | datetime | None) -> Snapshot:
         """A version by number, the one that was current at a time, or the newest (None)."""
-        table = DeltaTable(uri)
+        table = open_delta(uri)
         if version is not None:
-            table.load_as_version(version)
+            with store_errors(uri):
+                table.load_as_version(version)
         return cls(table)
 
     @property
@@ -70,7 +80,8 @@ class Snapshot:
 
     def transaction(self, name: str) -> int | None:
         """The value of a transaction, by its exact name."""
-        value = self.table.transaction_version(name)
+        with store_errors(self.table.table_uri):
+            value = self.table.transaction_version(name)
         return None if value is None else int(value)
 
     @cached_property

@@ -13,8 +13,10 @@ from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookPropert
 from deltalake.exceptions import DeltaError
 
 from trivium.delivery import lineage
-from trivium.delivery.errors import CommitRaceLost, SchemaConflict, WrongPipeline
+from trivium.delivery.delta_handle import store_errors
+from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
 from trivium.delivery.log_check import entry_path, set_aside_torn_entries
+from trivium.delivery.s3_access import storage_options
 from trivium.delivery.snapshot import PIPELINE_PROPERTY, Snapshot
 from trivium.delivery.storage import Storage
 
@@ -61,10 +63,10 @@ def open_table(spec: TableSpec) -> Snapshot:
     """
     set_aside_torn_entries(spec.uri)
     for _ in range(_ATTEMPTS):
-        if not DeltaTable.is_deltatable(spec.uri):
+        snapshot = Snapshot.find(spec.uri)
+        if snapshot is None:
             _try_create(spec)
             continue
-        snapshot = Snapshot.latest(spec.uri)
         _check_owner(snapshot, spec)
         new = _new_columns(snapshot, spec)
         if not new:
@@ -93,22 +95,24 @@ def _last_checkpoint(uri: str) -> int:
 
 def _try_create(spec: TableSpec) -> None:
     try:
-        DeltaTable.create(
-            spec.uri,
-            schema=Schema.from_arrow(_stored(spec.schema)),
-            partition_by=list(spec.partition_columns),
-            name=spec.pipeline,
-            description=f"Written by the Trivium pipeline {spec.pipeline}",
-            # The log's clean-up belongs to maintenance, which first saves the counts it would erase.
-            configuration={PIPELINE_PROPERTY: spec.pipeline, "delta.enableExpiredLogCleanup": "false"},
-            raise_if_key_not_exists=False,
-            commit_properties=CommitProperties(max_commit_retries=0),
-            post_commithook_properties=_NO_HOOKS,
-        )
-    except DeltaError as error:
-        if not DeltaTable.is_deltatable(spec.uri):
+        with store_errors(spec.uri):
+            DeltaTable.create(
+                spec.uri,
+                schema=Schema.from_arrow(_stored(spec.schema)),
+                partition_by=list(spec.partition_columns),
+                name=spec.pipeline,
+                description=f"Written by the Trivium pipeline {spec.pipeline}",
+                # The log's clean-up belongs to maintenance, which first saves the counts it would erase.
+                configuration={PIPELINE_PROPERTY: spec.pipeline, "delta.enableExpiredLogCleanup": "false"},
+                raise_if_key_not_exists=False,
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+                storage_options=storage_options(spec.uri),
+            )
+    except (DeltaError, StorageError) as error:
+        if Snapshot.find(spec.uri) is None:
             raise
-        _log.info("%s: another writer created the table first: %s", spec.uri, error)
+        _log.info("%s: the table is there, whoever created it: %s", spec.uri, error)
         return
     Storage(spec.uri).sync(entry_path(0))
 
@@ -162,11 +166,12 @@ def _column(field: Field) -> str:
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
     added = snapshot.version + 1  # adding columns moves the handle itself
     try:
-        snapshot.table.alter.add_columns(
-            new, commit_properties=CommitProperties(max_commit_retries=0), post_commithook_properties=_NO_HOOKS
-        )
-    except DeltaError as error:
-        _log.info("%s: adding columns lost against another writer, trying again: %s", spec.uri, error)
+        with store_errors(spec.uri):
+            snapshot.table.alter.add_columns(
+                new, commit_properties=CommitProperties(max_commit_retries=0), post_commithook_properties=_NO_HOOKS
+            )
+    except (DeltaError, StorageError) as error:
+        _log.info("%s: adding columns did not land, trying again: %s", spec.uri, error)
         return
     Storage(spec.uri).sync(entry_path(added))
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
-from deltalake import DeltaTable, Schema
+from deltalake import Schema
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet_files import locate, read_footers
@@ -106,7 +106,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
     source = read_source(pipeline, window)
     snapshots = check_lookups(pipeline, clock or SystemClock())
     uri = pipeline.config.table.path
-    snapshot = Snapshot.latest(uri) if DeltaTable.is_deltatable(uri) else None
+    snapshot = Snapshot.find(uri)
     span = window_json(window)
     return BatchPlan(
         pipeline=pipeline.name,

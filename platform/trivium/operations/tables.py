@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from trivium.config import paths
@@ -48,7 +47,7 @@ def existing(uri: str) -> str:
     Raises:
         ArgumentError: there is none.
     """
-    if not DeltaTable.is_deltatable(uri):
+    if Snapshot.find(uri) is None:
         raise ArgumentError(
             f"there is no Delta table at {uri}. Try: trivium run batch CONFIG writes it; or another path"
         )
