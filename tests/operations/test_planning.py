@@ -10,8 +10,11 @@ from tests.cli import shop
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import SystemClock
+from trivium.contract.errors import RunError
 from trivium.delivery.runs import UnitMarker
+from trivium.operations.plan_parts import BreakerSummary, StreamingSummary
 from trivium.operations.planning import plan_batch
+from trivium.operations.stream_planning import plan_stream
 from trivium.runtimes.batch.prepare import BatchArguments, prepare, run_store
 
 WINDOW = BatchArguments(date(2026, 1, 1), date(2026, 1, 2))
@@ -44,3 +47,53 @@ def test_new_columns_and_conflicts_are_those_of_the_table(pipeline: Pipeline) ->
         sys.modules.pop(name, None)
     table = plan_batch(compile_file(root / "configs/shop.yaml"), BatchArguments()).table
     assert (table.version, table.new_columns, table.conflicts) == (1, ("note",), ())
+
+
+STREAMING = """
+streaming:
+  source:
+    type: kafka
+    servers: "one:9093, two:9093"
+    topics: [orders]
+    security: {protocol: SASL_SSL, mechanism: PLAIN, username: shop, password: "${SECRET}"}
+  workers: 3
+"""
+
+
+def streaming_too(root: Path, batch: str = "") -> Pipeline:
+    """The shop's pipeline with a streaming section; `batch` is cut out of it."""
+    file = root / "configs/shop.yaml"
+    text = file.read_text()
+    assert batch in text
+    file.write_text(text.replace(batch, "") + STREAMING)
+    return compile_file(file, {"SECRET": "hunter2secret"}, road=None)
+
+
+def test_the_streaming_section_and_the_breaker_are_shown_without_the_password(tmp_path: Path) -> None:
+    found = plan_batch(streaming_too(shop.make(tmp_path)), BatchArguments())
+    assert found.streaming == StreamingSummary(
+        servers=("one:9093", "two:9093"),
+        topics=("orders",),
+        protocol="SASL_SSL",
+        isolation="read_committed",
+        routing="by the field event_type",
+        workers=3,
+        commit_interval_seconds=5.0,
+        epoch_bytes=256 << 20,
+        group="shop",
+    )
+    assert found.breaker == BreakerSummary(0.5, 10_000)
+    assert "hunter2secret" not in str(found.as_json())
+
+
+def test_a_pipeline_that_only_streams_has_a_plan(tmp_path: Path) -> None:
+    root = shop.make(tmp_path)
+    text = (root / "configs/shop.yaml").read_text()
+    found = plan_stream(streaming_too(root, text[text.index("batch:") :]))
+    assert (found.streaming.topics, found.table.version) == (("orders",), None)
+    assert [each.event_type for each in found.executors] == ["order"]
+
+
+def test_a_pipeline_that_does_not_stream_has_no_streaming_plan(pipeline: Pipeline) -> None:
+    with pytest.raises(RunError, match="has no section streaming"):
+        plan_stream(pipeline)

@@ -1,4 +1,4 @@
-"""`trivium plan`: what a batch run would do."""
+"""`trivium plan`: what a run would do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from trivium.cli.tables import facts
 from trivium.cli.text import plural, size, span
 
 if TYPE_CHECKING:
-    from trivium.operations.planning import BatchPlan, TableSummary
+    from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
+    from trivium.operations.planning import BatchPlan
+    from trivium.operations.stream_planning import StreamPlan
 
 
 @click.command()
@@ -23,43 +25,77 @@ if TYPE_CHECKING:
 @window
 @output_format
 def plan(config: Path, start: date | None, end: date | None, output_format: str) -> None:
-    """Show what a batch run would read, write and replace. Changes nothing."""
+    """Show what a run would read, write and replace. Changes nothing.
+
+    That is a batch run, beside what the streaming road would do; of a pipeline that only streams, a streaming run.
+    """
     from trivium.config.compile import compile_file
     from trivium.operations.planning import plan_batch
+    from trivium.operations.stream_planning import plan_stream
     from trivium.runtimes.batch.prepare import BatchArguments
 
-    found = plan_batch(compile_file(config), checked(BatchArguments(start, end)))
+    pipeline = compile_file(config, road=None)
+    arguments = checked(BatchArguments(start, end))
+    found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
     else:
         facts(_lines(found))
 
 
-def _lines(found: BatchPlan) -> Iterator[tuple[str, str]]:
-    source = found.source
+def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
+    from trivium.operations.planning import BatchPlan
+
     yield "pipeline", f"{found.pipeline}  (logic {found.logic}, plan {found.plan})"
+    if isinstance(found, BatchPlan):
+        yield from _batch(found)
+    if found.streaming:
+        yield "streaming", _streaming(found.streaming)
+    for number, each in enumerate(found.executors):
+        yield "" if number else "executors", _executor(each)
+    for number, lookup in enumerate(found.lookups):
+        text = f"{lookup['name']}  {plural(lookup['rows'], 'row')} by {lookup['key']}, {lookup['path']}"
+        yield "" if number else "lookups", text
+    yield "table", _table(found.table)
+    if isinstance(found, BatchPlan):
+        yield "replaced", _replaced(found.table)
+    yield "dead letters", found.dead_letters
+    yield "breaker", _breaker(found.breaker)
+    if isinstance(found, BatchPlan):
+        yield "units", f"{found.units}, of which {found.units_finished} finished already"
+    yield "guarantees", "\n".join(found.guarantees)
+
+
+def _batch(found: BatchPlan) -> Iterator[tuple[str, str]]:
+    source = found.source
     yield "event days", f"{found.window[0]} to before {found.window[1]}" if found.window else "all of the source"
     yield "source", f"{source.path}\n{_amount(found)}"
     if source.late_days:
         yield "late days", f"{span(source.late_days)}: read as well, for events of the window that came in late"
     yield "columns read", f"{', '.join(source.columns)}  ({len(source.columns)} of {source.columns_of})"
-    for number, each in enumerate(found.executors):
-        facts_used = ", ".join(
-            f"{one['lookup']} by {one['key']} (missing: {one['missing']})" for one in each.enrichments
-        )
-        yield (
-            "" if number else "executors",
-            f"{each.event_type}  {each.form} form, version {each.version}\n"
-            + (f"  looks up {facts_used}" if facts_used else "  looks nothing up"),
-        )
-    for number, lookup in enumerate(found.lookups):
-        text = f"{lookup['name']}  {plural(lookup['rows'], 'row')} by {lookup['key']}, {lookup['path']}"
-        yield "" if number else "lookups", text
-    yield "table", _table(found.table)
-    yield "replaced", _replaced(found.table)
-    yield "dead letters", found.dead_letters
-    yield "units", f"{found.units}, of which {found.units_finished} finished already"
-    yield "guarantees", "\n".join(found.guarantees)
+
+
+def _streaming(section: StreamingSummary) -> str:
+    return (
+        f"{plural(len(section.topics), 'topic')} at {', '.join(section.servers)} ({section.protocol}, "
+        f"{section.isolation}): {', '.join(section.topics)}\n"
+        f"event types {section.routing}\n"
+        f"{plural(section.workers, 'worker')}; a commit every {section.commit_interval_seconds:g} s, or at "
+        f"{size(section.epoch_bytes)} a worker; shown to lag tools as the group {section.group}"
+    )
+
+
+def _breaker(breaker: BreakerSummary | None) -> str:
+    if breaker is None:
+        return "off: a run never stops because of rejects"
+    share = f"{breaker.ratio:.0%} of the last {breaker.window_events:,} inputs or more"
+    return f"a run stops when {share} are rejected for one reason"
+
+
+def _executor(each: ExecutorSummary) -> str:
+    used = ", ".join(f"{one['lookup']} by {one['key']} (missing: {one['missing']})" for one in each.enrichments)
+    looks_up = f"  looks up {used}" if used else "  looks nothing up"
+    return f"{each.event_type}  {each.form} form, version {each.version}\n{looks_up}"
 
 
 def _amount(found: BatchPlan) -> str:

@@ -8,16 +8,23 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any, Final
 
-from deltalake import Schema
-
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_files import locate, read_footers
 from trivium.connectors.parquet_source import ParquetReader
 from trivium.contract.clock import Clock, SystemClock
 from trivium.delivery import transactions
 from trivium.delivery.batch_commit import RUNTIME, Window
-from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
+from trivium.operations.plan_parts import (
+    BreakerSummary,
+    ExecutorSummary,
+    StreamingSummary,
+    TableSummary,
+    breaker,
+    executors,
+    lookups,
+    streaming,
+    table,
+)
 from trivium.runtimes.batch.job import window_json
 from trivium.runtimes.batch.prepare import (
     BatchArguments,
@@ -53,28 +60,6 @@ class SourceSummary:
 
 
 @dataclass(frozen=True)
-class ExecutorSummary:
-    """An executor as bound: its form (row or column), the digest of its sources, and its enrichments."""
-
-    event_type: str
-    form: str
-    version: str
-    enrichments: tuple[dict[str, str], ...]
-
-
-@dataclass(frozen=True)
-class TableSummary:
-    """The table as it is (`version` None: not there yet) and the columns a run would add or cannot reconcile."""
-
-    path: str
-    version: int | None
-    columns: tuple[str, ...]
-    new_columns: tuple[str, ...]
-    conflicts: tuple[str, ...]
-    replaced: Mapping[str, int]
-
-
-@dataclass(frozen=True)
 class BatchPlan:
     """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go."""
 
@@ -89,6 +74,8 @@ class BatchPlan:
     dead_letters: str
     units: int
     units_finished: int
+    breaker: BreakerSummary | None
+    streaming: StreamingSummary | None
     guarantees: tuple[str, ...] = GUARANTEES
 
     def as_json(self) -> dict[str, Any]:
@@ -114,12 +101,14 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         plan=pipeline.plan.plan_short,
         window=None if span is None else (span[0], span[1]),
         source=_source(pipeline, source, window),
-        executors=tuple(_executors(pipeline)),
-        lookups=tuple(_lookups(pipeline)),
-        table=_table(pipeline, snapshot, window),
+        executors=executors(pipeline),
+        lookups=lookups(pipeline),
+        table=table(pipeline, snapshot, _replaced(snapshot, window) if snapshot else {}),
         dead_letters=pipeline.config.dead_letters.path,
         units=len(source.units),
         units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, window, snapshots)),
+        breaker=breaker(pipeline),
+        streaming=streaming(pipeline),
     )
 
 
@@ -142,51 +131,6 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
         late_days=tuple(late),
         columns=tuple(columns),
         columns_of=max((len(file.schema.names) for file in read), default=0),
-    )
-
-
-def _executors(pipeline: Pipeline) -> list[ExecutorSummary]:
-    return [
-        ExecutorSummary(
-            event_type=event_type,
-            form=bound.declaration.form,
-            version=bound.version,
-            enrichments=tuple(
-                {"name": name, "key": each.key, "lookup": each.lookup, "missing": each.missing}
-                for name, each in bound.declaration.enrichments.items()
-            ),
-        )
-        for event_type, bound in pipeline.executors.items()
-    ]
-
-
-def _lookups(pipeline: Pipeline) -> list[dict[str, Any]]:
-    found = []
-    for name, bound in pipeline.lookups.items():
-        storage, files = locate(bound.config.path)
-        rows = sum(file.rows for file in read_footers(storage, files, None))
-        found.append({"name": name, "path": bound.config.path, "key": bound.config.key, "rows": rows})
-    return found
-
-
-def _table(pipeline: Pipeline, snapshot: Snapshot | None, window: Window | None) -> TableSummary:
-    wanted = {field.name: field for field in Schema.from_arrow(table_schema(pipeline.table_columns)).fields}
-    present = {field.name: field for field in snapshot.schema.fields} if snapshot else {}
-    conflicts = [f"column {name} is gone" for name in present if name not in wanted]
-    conflicts += [
-        f"column {name} changed type"
-        for name, field in present.items()
-        if name in wanted and wanted[name].to_json() != field.to_json()
-    ]
-    if snapshot and snapshot.pipeline != pipeline.name:
-        conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
-    return TableSummary(
-        path=pipeline.config.table.path,
-        version=snapshot.version if snapshot else None,
-        columns=tuple(wanted),
-        new_columns=tuple(name for name in wanted if snapshot and name not in present),
-        conflicts=tuple(conflicts),
-        replaced=_replaced(snapshot, window) if snapshot else {},
     )
 
 

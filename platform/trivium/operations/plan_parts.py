@@ -1,0 +1,138 @@
+"""What plans of all roads say: executors, lookups, table, breaker, and the streaming section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deltalake import Schema
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_files import locate, read_footers
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class ExecutorSummary:
+    """An executor as bound: its form (row or column), the digest of its sources, and its enrichments."""
+
+    event_type: str
+    form: str
+    version: str
+    enrichments: tuple[dict[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TableSummary:
+    """The table as it is (`version` None: not there yet) and the columns a run would add or cannot reconcile."""
+
+    path: str
+    version: int | None
+    columns: tuple[str, ...]
+    new_columns: tuple[str, ...]
+    conflicts: tuple[str, ...]
+    replaced: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class BreakerSummary:
+    """When rejects stop a run: a share of the last `window_events` inputs, all for one reason."""
+
+    ratio: float
+    window_events: int
+
+
+@dataclass(frozen=True)
+class StreamingSummary:
+    """The streaming section as compiled, without secrets. `routing` says what names an event's type."""
+
+    servers: tuple[str, ...]
+    topics: tuple[str, ...]
+    protocol: str
+    isolation: str
+    routing: str
+    workers: int
+    commit_interval_seconds: float
+    epoch_bytes: int
+    group: str
+
+
+def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
+    """The executors as they are bound."""
+    return tuple(
+        ExecutorSummary(
+            event_type=event_type,
+            form=bound.declaration.form,
+            version=bound.version,
+            enrichments=tuple(
+                {"name": name, "key": each.key, "lookup": each.lookup, "missing": each.missing}
+                for name, each in bound.declaration.enrichments.items()
+            ),
+        )
+        for event_type, bound in pipeline.executors.items()
+    )
+
+
+def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
+    """The lookups with the rows they hold now."""
+    found = []
+    for name, bound in pipeline.lookups.items():
+        storage, files = locate(bound.config.path)
+        rows = sum(file.rows for file in read_footers(storage, files, None))
+        found.append({"name": name, "path": bound.config.path, "key": bound.config.key, "rows": rows})
+    return tuple(found)
+
+
+def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, int]) -> TableSummary:
+    """The table beside the columns a run writes; `replaced` counts files by event day."""
+    wanted = {field.name: field for field in Schema.from_arrow(table_schema(pipeline.table_columns)).fields}
+    present = {field.name: field for field in snapshot.schema.fields} if snapshot else {}
+    conflicts = [f"column {name} is gone" for name in present if name not in wanted]
+    conflicts += [
+        f"column {name} changed type"
+        for name, field in present.items()
+        if name in wanted and wanted[name].to_json() != field.to_json()
+    ]
+    if snapshot and snapshot.pipeline != pipeline.name:
+        conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
+    return TableSummary(
+        path=pipeline.config.table.path,
+        version=snapshot.version if snapshot else None,
+        columns=tuple(wanted),
+        new_columns=tuple(name for name in wanted if snapshot and name not in present),
+        conflicts=tuple(conflicts),
+        replaced=replaced,
+    )
+
+
+def breaker(pipeline: Pipeline) -> BreakerSummary | None:
+    """The thresholds; None where it is off."""
+    setting = pipeline.config.breaker
+    return None if setting == "off" else BreakerSummary(setting.ratio, setting.window_events)
+
+
+def streaming(pipeline: Pipeline) -> StreamingSummary | None:
+    """The streaming section, if there is one. The cluster is not asked."""
+    section = pipeline.config.streaming
+    if section is None:
+        return None
+    return StreamingSummary(
+        servers=section.source.addresses,
+        topics=section.source.topics,
+        protocol=section.source.security.protocol,
+        isolation=section.source.isolation,
+        routing=_routing(pipeline),
+        workers=section.workers,
+        commit_interval_seconds=section.commit_interval_seconds,
+        epoch_bytes=section.epoch_bytes,
+        group=section.group or pipeline.name,
+    )
+
+
+def _routing(pipeline: Pipeline) -> str:
+    routing = pipeline.config.routing
+    if routing.topics is not None:
+        return f"by topic: {', '.join(f'{topic} holds {name}' for topic, name in routing.topics.items())}"
+    return f"by the field {routing.field}" if routing.by_body else f"by the header {routing.header}"

@@ -1,0 +1,76 @@
+"""What a streaming run would do, as far as the pipeline file and the table say; the cluster is not asked."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from deltalake import DeltaTable
+
+from trivium.config.pipeline import Pipeline
+from trivium.contract.errors import RunError
+from trivium.delivery.snapshot import Snapshot
+from trivium.operations.plan_parts import (
+    BreakerSummary,
+    ExecutorSummary,
+    StreamingSummary,
+    TableSummary,
+    breaker,
+    executors,
+    lookups,
+    streaming,
+    table,
+)
+
+GUARANTEES: Final = (
+    "one commit moves rows and positions: readers see all of an epoch or nothing of it",
+    "the table alone says where a start goes on; the group's offsets only show progress",
+    "every input ends as rows, dropped or rejected; the balance is kept with each commit",
+    "rejected inputs are kept whole as dead letters; systemic ones stop the run",
+    "batch's files are never touched",
+)
+
+
+@dataclass(frozen=True)
+class StreamPlan:
+    """A streaming run before it starts."""
+
+    pipeline: str
+    logic: str
+    plan: str
+    streaming: StreamingSummary
+    executors: tuple[ExecutorSummary, ...]
+    lookups: tuple[dict[str, Any], ...]
+    table: TableSummary
+    dead_letters: str
+    breaker: BreakerSummary | None
+    guarantees: tuple[str, ...] = GUARANTEES
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain data."""
+        return asdict(self)
+
+
+def plan_stream(pipeline: Pipeline) -> StreamPlan:
+    """What a streaming run would read and write.
+
+    Raises:
+        SourceError: a lookup's files cannot be read.
+        RunError: the pipeline does not stream.
+    """
+    section = streaming(pipeline)
+    if section is None:
+        raise RunError(f"the pipeline {pipeline.name} has no section streaming; add streaming: {{source: …}}.")
+    uri = pipeline.config.table.path
+    snapshot = Snapshot.latest(uri) if DeltaTable.is_deltatable(uri) else None
+    return StreamPlan(
+        pipeline=pipeline.name,
+        logic=pipeline.plan.logic_short,
+        plan=pipeline.plan.plan_short,
+        streaming=section,
+        executors=executors(pipeline),
+        lookups=lookups(pipeline),
+        table=table(pipeline, snapshot, {}),
+        dead_letters=pipeline.config.dead_letters.path,
+        breaker=breaker(pipeline),
+    )
