@@ -32,6 +32,7 @@ def test_the_commands_are_these() -> None:
     assert commands(program) == [
         *("new", "new project", "new executor", "check", "plan", "run", "run batch", "run streaming", "read"),
         *("dead-letters", "dead-letters list", "dead-letters show"),
+        *("status", "maintain", "reset-positions"),
         *("kafka", "kafka up", "kafka status", "kafka down"),
     ]
 
