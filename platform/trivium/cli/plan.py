@@ -88,8 +88,8 @@ def _streaming(section: StreamingSummary) -> str:
 def _breaker(breaker: BreakerSummary | None) -> str:
     if breaker is None:
         return "off: a run never stops because of rejects"
-    share = f"{breaker.ratio:.0%} of the last {breaker.window_events:,} inputs or more"
-    return f"a run stops when {share} are rejected for one reason"
+    window = f"of the last {plural(breaker.window_events, 'input')}"
+    return f"a run stops when {breaker.ratio:.0%} or more {window} are rejected for one reason"
 
 
 def _executor(each: ExecutorSummary) -> str:

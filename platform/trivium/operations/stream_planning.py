@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from deltalake import DeltaTable
-
 from trivium.config.pipeline import Pipeline
 from trivium.contract.errors import RunError
 from trivium.delivery.snapshot import Snapshot
@@ -62,7 +60,7 @@ def plan_stream(pipeline: Pipeline) -> StreamPlan:
     if section is None:
         raise RunError(f"the pipeline {pipeline.name} has no section streaming; add streaming: {{source: …}}.")
     uri = pipeline.config.table.path
-    snapshot = Snapshot.latest(uri) if DeltaTable.is_deltatable(uri) else None
+    snapshot = Snapshot.find(uri)
     return StreamPlan(
         pipeline=pipeline.name,
         logic=pipeline.plan.logic_short,
