@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from trivium.contract.clock import Clock
+from trivium.contract.fault_points import reach
 from trivium.delivery import transactions
 from trivium.delivery.committer import Change, commit
 from trivium.delivery.errors import Fenced
@@ -22,6 +23,7 @@ def take_generation(table_uri: str, dead_letters_uri: str, pipeline: str, runtim
     newest = Snapshot.latest(table_uri).transaction(name) or 0
     first = _Take(pipeline, runtime, at_least=newest + 1)
     commit(dead_letters_uri, first, clock)
+    reach("generation.between_tables")
     commit(table_uri, _Follow(pipeline, runtime, first.taken), clock)
     return first.taken
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from trivium.contract.fault_points import reach
 from trivium.delivery.data_files import DataFile, file_statistics
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.lineage import DICTIONARY_COLUMNS
@@ -159,6 +160,7 @@ class _OpenFile:
             rows = pa.concat_tables([_encoded(table, self._schema) for table in self._pending]).unify_dictionaries()
             self._writer.write_table(rows, row_group_size=_ROWS_PER_GROUP)
             self._pending = []
+            reach("files.after_row_group")
 
 
 def _split(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[tuple[Partition, pa.Table]]:

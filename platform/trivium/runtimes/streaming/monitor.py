@@ -14,6 +14,7 @@ from typing import Final
 
 from trivium.connectors.kafka_log import KafkaLog
 from trivium.contract.clock import Clock
+from trivium.contract.fault_points import reach
 
 _TICK_SECONDS: Final = 1.0
 _TOPICS_SECONDS: Final = 5.0
@@ -87,6 +88,7 @@ class LogMonitor:
     def _show_positions(self) -> None:
         positions = self._positions
         if positions != self._shown:
+            reach("group_offsets.before")
             self._log.publish_group_offsets(self._group, positions)
             self._shown = positions
 
