@@ -19,98 +19,10 @@ from confluent_kafka import Producer
 
 from tests.faults.audit import Audit, audit
 from tests.faults.project import ROW, Outcome
+from tests.faults.stream_sources import CONFIG, DRIVE, EXECUTOR
+from tests.faults.tally import Tally
 from trivium.delivery import dead_letters
 from trivium.operations.dev_broker import DevBroker
-
-EXECUTOR = '''
-import os
-import random
-import signal
-import time
-from datetime import datetime
-
-from executors.tick_row import TickRow
-from trivium import Enrichment, Event, Executor, RejectError, Row
-
-
-class Weight(Row):
-    key: int
-    weight: int
-
-
-class Tick(Event, tag="tick"):
-    event_id: str
-    at: datetime
-    value: int
-    key: int = 0
-    action: str | None = None
-
-
-class TickExecutor(Executor[Tick, TickRow]):
-    """Doubles a value; `action` says what else happens. A fickle record has another outcome at every attempt."""
-
-    weight = Enrichment(Weight, key="key", missing="reject")
-
-    def process(self, event: Tick, weight: Weight) -> TickRow | None:
-        action = event.action
-        if action == "fickle":
-            action = random.choice(("raise", "drop", None))
-        if action == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if action == "hang":
-            time.sleep(3600)
-        if action == "raise":
-            raise RejectError("this record is said to be bad")
-        if action == "slow":
-            time.sleep(0.2)
-        if action == "drop":
-            return None
-        return TickRow(event_id=event.event_id, event_time=event.at, value=event.value, doubled=2 * event.value)
-'''
-CONFIG = """
-pipeline: ticks
-executors:
-  - {type: tick}
-lookups:
-  weight: {type: parquet, path: ../weights.parquet, key: key, refresh_seconds: 0.5}
-table: {type: delta, path: ../tables/ticks}
-dead_letters: {type: delta, path: ../tables/ticks_dead_letters}
-breaker: off
-batch:
-  source: {type: parquet, path: ../data, value_column: value, day_column: day}
-streaming:
-  source: {type: kafka, servers: "%(servers)s", topics: [%(topic)s], request_timeout_seconds: 5}
-  workers: 2
-  commit_interval_seconds: %(interval)s
-  batch_deadline_seconds: 10
-  record_deadline_seconds: 4
-  drain_seconds: 20
-"""
-DRIVE = """
-import json, logging, os, sys
-import ray
-from trivium.config.compile import compile_file
-from trivium.contract.errors import TriviumError
-from trivium.runtimes.streaming.run import StreamArguments, run_streaming
-
-logging.basicConfig(level=logging.WARNING)
-point = os.environ.get("TRIVIUM_WORKER_FAULT_POINT")
-armed = {"runtime_env": {"env_vars": {"TRIVIUM_FAULT_POINT": point}}} if point else {}
-ray.init(log_to_driver=False, logging_level=logging.WARNING, **armed)
-try:
-    report = run_streaming(
-        compile_file(sys.argv[1], road="streaming"), StreamArguments(until_caught_up="--until-caught-up" in sys.argv)
-    )
-except TriviumError as error:
-    print(f"{type(error).__name__}: {error}", file=sys.stderr)
-    sys.exit(1)
-total = report.total
-print("REPORT", json.dumps({
-    "version": report.version, "generation": report.generation, "commits": report.commits, "holes": report.holes,
-    "read": total.read, "rows": total.emitted_rows, "dropped": total.dropped, "rejected": total.rejected,
-    "workers_lost": report.workers_lost,
-}))
-"""
 
 
 @dataclass
@@ -121,25 +33,35 @@ class StreamProject:
     address: str
     broker: DevBroker
     topic: str
+    tally: Tally
     interval: float = 0.5
+    workers: int = 2
+    drain: float = 20.0
     produced: dict[str, int] = field(default_factory=dict)
     _made: int = 0
 
     def __post_init__(self) -> None:
         self.config = self.root / "configs" / "ticks.yaml"
-        keys = {"servers": self.broker.servers, "topic": self.topic, "interval": self.interval}
+        self.write_config()
         files = {
             "executors/__init__.py": "",
             "executors/tick_row.py": ROW,
             "executors/tick/__init__.py": "",
             "executors/tick/executor.py": EXECUTOR,
-            "configs/ticks.yaml": CONFIG % keys,
         }
         for name, text in files.items():
             path = self.root / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text).lstrip())
         self.write_weights(range(10))
+
+    def write_config(self, **changed: object) -> None:
+        """The pipeline file, with these settings of the project changed."""
+        for name, value in changed.items():
+            setattr(self, name, value)
+        keys = {"servers": self.broker.servers, "topic": self.topic, "interval": self.interval}
+        self.config.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(CONFIG.lstrip() % (keys | {"workers": self.workers, "drain": self.drain}))
 
     @property
     def table(self) -> str:
@@ -212,10 +134,9 @@ class StreamProject:
         return outcome.report
 
     def audit(self) -> Audit:
-        """What the data says; printed, and free of problems."""
+        """What the data says; printed, free of problems, and added to the matrix."""
         found = audit(self.table, self.dead_letters, self.produced)
-        print(found)
-        print(found.interesting())
+        self.tally.add(found)
         assert not found.problems, found.problems
         assert (found.duplicates, found.missing) == (0, 0), found
         return found
@@ -236,3 +157,9 @@ class StreamProject:
             assert process.poll() is None, f"the driver ended early: {process.communicate()}"
             assert time.monotonic() < end, f"version {version} was not reached in time"
             time.sleep(0.05)
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """SIGKILL, and wait for the end."""
+    process.kill()
+    process.communicate()

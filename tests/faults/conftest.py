@@ -1,0 +1,33 @@
+"""What the stream's fault tests share: one broker, one cluster, and the tally of the whole matrix."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.stream_project import StreamProject
+from tests.faults.tally import Tally
+from trivium.operations.dev_broker import DevBroker
+from trivium.testing.kafka import MakeTopic
+
+
+@pytest.fixture(scope="session")
+def matrix() -> Tally:
+    """The scenarios of this session so far."""
+    return Tally()
+
+
+@pytest.fixture
+def tally(matrix: Tally, request: pytest.FixtureRequest) -> Iterator[Tally]:
+    """The session's tally, under the name of this test."""
+    matrix.running = request.node.name
+    yield matrix
+    matrix.running = ""
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path, ray_cluster: str, kafka_broker: DevBroker, kafka_topic: MakeTopic, tally: Tally
+) -> StreamProject:
+    """A project with a topic of three partitions."""
+    return StreamProject(tmp_path, ray_cluster, kafka_broker, kafka_topic(partitions=3), tally)

@@ -1,0 +1,22 @@
+"""What all scenarios of a session came to: a matrix in which nothing interesting happened proves nothing."""
+
+from dataclasses import dataclass, field
+
+from tests.faults.audit import Audit
+
+
+@dataclass
+class Tally:
+    """The balance of each scenario that was audited, in order, under the name of its test."""
+
+    scenarios: list[tuple[str, Audit]] = field(default_factory=list)
+    running: str = ""
+
+    def add(self, found: Audit) -> None:
+        """Take a scenario in, and print its balance."""
+        self.scenarios.append((self.running, found))
+        print(f"\n{self.running}\n  {found}\n  {found.interesting()}")
+
+    def total(self, name: str) -> int:
+        """A count of the audits over all scenarios."""
+        return sum(getattr(found, name) for _, found in self.scenarios)
