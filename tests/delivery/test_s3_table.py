@@ -9,7 +9,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from tests.delivery.s3_server import Fault, Seen, UnreliableProxy
 from tests.delivery.sample_table import AUTHOR, PIPELINE, S3Tables, day, event_rows, write_rows
@@ -18,6 +18,7 @@ from trivium.contract.clock import SystemClock
 from trivium.delivery import dead_letters, merge, s3_access
 from trivium.delivery.committer import Landed, commit
 from trivium.delivery.data_files import DataFile
+from trivium.delivery.delta_handle import store_errors
 from trivium.delivery.errors import StorageError
 from trivium.delivery.generation import take_generation
 from trivium.delivery.log_check import set_aside_torn_entries
@@ -211,3 +212,25 @@ def test_a_bucket_that_is_not_there_is_said_before_anything_is_written():
         open_table(spec)
     with pytest.raises(StorageError, match=r"no-such-bucket.*NO_SUCH_BUCKET.*create the bucket"):
         Snapshot.find(spec.uri)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Kernel error -> Operation not supported\n  \x1b[31m↳\x1b[0m an error occurred while loading credentials",
+        "Generic S3 error: Error performing PUT http://169.254.169.254/latest/api/token in 14ms - 403 Forbidden: no",
+    ],
+)
+def test_missing_credentials_are_said(said: str):
+    with pytest.raises(StorageError, match=r"^table s3://b/t: no credentials were found.*check AWS_ACCESS_KEY_ID"):
+        _raise_within("s3://b/t", OSError(said))
+
+
+def test_an_error_of_the_table_itself_passes():
+    with pytest.raises(TableNotFoundError):
+        _raise_within("s3://b/t", TableNotFoundError("No files in log segment"))
+
+
+def _raise_within(uri: str, error: Exception) -> None:
+    with store_errors(uri):
+        raise error
