@@ -25,7 +25,8 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """`{"at": …, "level": …, "logger": …, "message": …}` with the bound fields and the record's own."""
-        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD}
+        # Names that begin with an underscore are Ray's own.
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"}
         line = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),

@@ -16,8 +16,8 @@ from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.stream_commit import Range, StreamCommit, commit_epoch
 from trivium.delivery.stream_letters import StreamLetters, append
 from trivium.delivery.table import checkpoint_if_due
-from trivium.engine.breaker import BreakerState, RejectSummary
-from trivium.engine.outcomes import TOMBSTONE, UNROUTED, merge_counts
+from trivium.engine.breaker import BreakerState, RejectSummary, judged_inputs
+from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.streaming.job import EpochResult
 
 _PATIENCE_SECONDS: Final = 600.0
@@ -74,7 +74,7 @@ class EpochCommitter:
             DeliveryError: see `committer.commit`; for a storage that does not answer, after much patience.
         """
         result, started = merged(self._pending), self.clock.monotonic()
-        self._breaker.observe(_judged(result), result.rejects)
+        self._breaker.observe(judged_inputs(result.counts), result.rejects)
         if result.letters:
             self._land_letters(result)
         landed = self._land_rows(result)
@@ -157,8 +157,3 @@ def merged(results: Sequence[EpochResult]) -> EpochResult:
         merge_counts(dict(result.counts) for result in results),
         rejects,
     )
-
-
-def _judged(result: EpochResult) -> int:
-    """The inputs the breaker looks at: not those a policy drops."""
-    return sum(each.read for name, each in result.counts.items() if name not in (UNROUTED, TOMBSTONE))

@@ -37,7 +37,7 @@ class StreamProgress:
         self._live = Live(console=Console(file=self._stream), transient=False) if self._stream.isatty() else None
         self._points: deque[tuple[float, int]] = deque()
         self._said = clock.monotonic()
-        self._last = ""
+        self._last = self._printed = ""
 
     def __enter__(self) -> StreamProgress:
         if self._live:
@@ -47,8 +47,8 @@ class StreamProgress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._live:
             self._live.stop()
-        elif self._last:
-            print(self._last, file=self._stream, flush=True)
+        else:
+            self._say()
 
     def show(self, standing: Standing) -> None:
         """Show where the stream stands now."""
@@ -61,7 +61,12 @@ class StreamProgress:
             self._live.update(Text(self._last))
         elif now - self._said >= _LINE_SECONDS:
             self._said = now
+            self._say()
+
+    def _say(self) -> None:
+        if self._last != self._printed:
             print(self._last, file=self._stream, flush=True)
+            self._printed = self._last
 
     def _line(self, standing: Standing) -> str:
         (first, before), (last, after) = self._points[0], self._points[-1]
@@ -70,5 +75,5 @@ class StreamProgress:
         seconds = "?" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f}"
         return (
             f"{rate:,.0f} events/s, lag {seconds} s and {events} events, "
-            f"{standing.rows:,} rows committed, {standing.dead_letters:,} dead letters"
+            f"{standing.rows:,} rows committed, {standing.dead_letters:,} dead letter{'' if standing.dead_letters == 1 else 's'}"
         )

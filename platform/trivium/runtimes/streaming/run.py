@@ -69,6 +69,7 @@ def run_streaming(
     """
     clock, arguments = clock or SystemClock(), arguments or StreamArguments()
     config = streaming_section(pipeline)
+    bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short)
     log = KafkaLog(config.source, pipeline.kafka_password(), clock)
     try:
         started = start_stream(pipeline, log, arguments.beginning, clock)
@@ -76,7 +77,7 @@ def run_streaming(
     except BaseException:
         log.close()
         raise
-    bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short, generation=started.generation)
+    bind(generation=started.generation)
     monitor = LogMonitor(log, config.group or pipeline.name, sorted(started.positions), started.identities)
     token = write_token(pipeline.config.table.path)
     monitor.start(clock)

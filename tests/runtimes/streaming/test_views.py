@@ -1,0 +1,49 @@
+"""What a stream shows: lag, its progress line, its logs."""
+
+import io
+import json
+import logging
+
+from tests.engine.manual_clock import ManualClock
+from trivium.runtimes import logs
+from trivium.runtimes.streaming.lag import Lag, events_behind, lags, seconds_behind
+from trivium.runtimes.streaming.progress import Standing, StreamProgress
+
+
+def test_lag_is_what_waits_and_how_old_the_newest_committed_record_is() -> None:
+    found = lags({"a/0": 5, "a/1": 8, "a/2": 1}, {"a/0": 9, "a/1": 8}, {"a/0": 1_000_000, "a/1": 1}, 4_000_000)
+    assert found == {"a/0": Lag(4, 3.0), "a/1": Lag(0, 0.0)}
+    assert events_behind(found, 3) is None
+    assert events_behind(found, 2) == 4
+    assert seconds_behind(found) == 3.0
+    assert seconds_behind({"a/0": Lag(4, None)}) is None
+
+
+def test_the_progress_line_shows_the_rate_of_the_last_seconds() -> None:
+    clock, said = ManualClock(), io.StringIO()
+    with StreamProgress(clock, said) as progress:
+        progress.show(Standing(0, 0, 0, None, None))
+        clock.sleep(10)
+        progress.show(Standing(5_000, 4_000, 7, 1_234, 2.54))
+    line = "500 events/s, lag 2.5 s and 1,234 events, 4,000 rows committed, 7 dead letters\n"
+    assert said.getvalue() == line
+
+
+def test_a_log_line_is_one_json_object_with_what_was_bound_and_what_it_is_about() -> None:
+    logs.bind(pipeline="ticks", plan="abc")
+    record = logging.makeLogRecord(
+        {"name": "trivium.x", "levelno": 30, "levelname": "WARNING", "msg": "at %d\nmore", "args": (7,)}
+    )
+    record.position, record._ray_stamp = {"t/0": 7}, 1  # noqa: SLF001 - what Ray does
+    line = logs.JsonLines().format(record)
+    assert "\n" not in line
+    found = json.loads(line)
+    del found["at"]
+    assert found == {
+        "level": "warning",
+        "logger": "trivium.x",
+        "message": "at 7\nmore",
+        "pipeline": "ticks",
+        "plan": "abc",
+        "position": {"t/0": 7},
+    }
