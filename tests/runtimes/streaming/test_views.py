@@ -25,7 +25,7 @@ def test_the_progress_line_shows_the_rate_of_the_last_seconds() -> None:
         progress.show(Standing(0, 0, 0, None, None))
         clock.sleep(10)
         progress.show(Standing(5_000, 4_000, 7, 1_234, 2.54))
-    line = "500 events/s, lag 2.5 s and 1,234 events, 4,000 rows committed, 7 dead letters\n"
+    line = "500 events/s, lag 2.5 s and 1,234 events, 4,000 rows committed, dead letters 7\n"
     assert said.getvalue() == line
 
 

@@ -75,5 +75,5 @@ class StreamProgress:
         seconds = "?" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f}"
         return (
             f"{rate:,.0f} events/s, lag {seconds} s and {events} events, "
-            f"{standing.rows:,} rows committed, {standing.dead_letters:,} dead letter{'' if standing.dead_letters == 1 else 's'}"
+            f"{standing.rows:,} rows committed, dead letters {standing.dead_letters:,}"
         )
