@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from tests.delivery.sample_table import SCHEMA
 from tests.delivery.stream_table import PARTITIONS, StreamTables
-from trivium.contract.clock import Clock
+from trivium.contract.clock import Clock, SystemClock
 from trivium.delivery import ledger
 from trivium.delivery.committer import Change, commit
 from trivium.delivery.data_files import DataFile
@@ -24,6 +24,16 @@ from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
 
 HOUR_US = 3_600_000_000
+
+
+class LaterClock(SystemClock):
+    """The machine's clock some hours on: everything on storage is that much older."""
+
+    def __init__(self, hours: int) -> None:
+        self._hours = hours
+
+    def now_us(self) -> int:
+        return super().now_us() + self._hours * 3_600_000_000
 
 
 def hours_ago(hours: float) -> int:

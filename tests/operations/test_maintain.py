@@ -14,8 +14,7 @@ from deltalake import write_deltalake
 from tests.delivery.sample_table import day as day_number
 from tests.delivery.sample_table import event_rows, write_rows
 from tests.delivery.stream_table import StreamTables
-from tests.delivery.upkeep import age, age_log, all_rows, ranges_are_contiguous
-from trivium.contract.clock import SystemClock
+from tests.delivery.upkeep import LaterClock, age, age_log, all_rows, ranges_are_contiguous
 from trivium.delivery import ledger
 from trivium.delivery.snapshot import Snapshot
 from trivium.operations.errors import ArgumentError
@@ -25,21 +24,11 @@ from trivium.operations.tables import Tables
 ROOT = Path(__file__).resolve().parents[2]
 MAINTAIN = """
 import sys
-from tests.operations.test_maintain import LaterClock
+from tests.delivery.upkeep import LaterClock
 from trivium.operations.maintain import maintain
 from trivium.operations.tables import Tables
 maintain(Tables(*sys.argv[1:]), 24, LaterClock(25))
 """
-
-
-class LaterClock(SystemClock):
-    """The machine's clock some hours on: everything on storage is that much older."""
-
-    def __init__(self, hours: int) -> None:
-        self._hours = hours
-
-    def now_us(self) -> int:
-        return super().now_us() + self._hours * 3_600_000_000
 
 
 @pytest.fixture

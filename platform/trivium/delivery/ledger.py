@@ -1,7 +1,7 @@
 """The ledger: what commits said of themselves, kept after the log's clean-up has erased their entries.
 
 The balance, the ranges and the generation of a commit live in the metadata of its log entry, and vanish with it. Before
-maintenance erases entries it copies them here: `<table>/_trivium/ledger/<first>-<last>.jsonl.gz`, one commit a line,
+maintenance erases entries it copies them here: `<table>/_trivium/ledger/<first>-<last>.jsonl.gzip`, one commit a line,
 each file published whole and never changed. A copy that was made twice says the same twice; readers join by version.
 """
 
@@ -21,7 +21,9 @@ from trivium.delivery.log_check import entry_path
 from trivium.delivery.storage import Storage
 
 _FOLDER: Final = "_trivium/ledger"
-_FILE: Final = re.compile(rf"{_FOLDER}/(\d{{20}})-(\d{{20}})\.jsonl\.gz")
+# Not `.gz`: at that ending Arrow's file systems compress on their own what they write, a second time.
+# Not `.gz`: at that ending Arrow's file systems compress on their own what is compressed already.
+_FILE: Final = re.compile(rf"{_FOLDER}/(\d{{20}})-(\d{{20}})\.jsonl\.gzip")
 _ENTRY: Final = re.compile(r"_delta_log/(\d{20})\.json")
 _COMMITS_PER_FILE: Final = 10_000
 _READERS: Final = 8  # an object store answers many small reads at once
@@ -75,7 +77,7 @@ def copy(uri: str, wanted: Iterable[int]) -> int:
     for start in range(0, len(todo), _COMMITS_PER_FILE):
         part = list(read_commits(storage, todo[start : start + _COMMITS_PER_FILE]))
         if part:
-            path = f"{_FOLDER}/{part[0].version:020}-{part[-1].version:020}.jsonl.gz"
+            path = f"{_FOLDER}/{part[0].version:020}-{part[-1].version:020}.jsonl.gzip"
             storage.publish(path, _encode(part))
     return len(todo)
 

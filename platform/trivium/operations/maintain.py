@@ -126,7 +126,7 @@ def _upkeeps(tables: Tables) -> list[_Upkeep]:
         return not is_streaming(file) or int(file.partition_values["generation"] or 0) < newest
 
     upkeeps = [_Upkeep(tables.table, EVENTS, lambda _: True)]
-    if Storage(tables.dead_letters).list("_delta_log"):
+    if Snapshot.find(tables.dead_letters) is not None:
         upkeeps.append(_Upkeep(tables.dead_letters, DEAD_LETTERS, settled))
     return upkeeps
 

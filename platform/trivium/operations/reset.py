@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from deltalake import DeltaTable
-
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka_log import KafkaLog
 from trivium.contract.clock import Clock
@@ -82,10 +80,11 @@ def plan_reset(pipeline: Pipeline, log: KafkaLog, target: Target | None) -> Rese
         SourceError: Kafka does not answer.
     """
     uri = pipeline.config.table.path
-    if not DeltaTable.is_deltatable(uri):
+    snapshot = Snapshot.find(uri)
+    if snapshot is None:
         message = f"there is no table at {uri} yet, so there are no positions to move"
         raise ArgumentError(f"{message}. Try: trivium run streaming CONFIG, with --from-time or --from-offsets")
-    snapshot, partitions = Snapshot.latest(uri), log.partitions()
+    partitions = log.partitions()
     known = Positions.of(snapshot, pipeline.name, partitions)
     identities = {topic: log.identity(topic) for topic in known.identities}
     wanted = _wanted(log, partitions, known, identities, target)
