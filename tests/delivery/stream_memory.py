@@ -1,0 +1,132 @@
+"""A Delta table whose log is in memory: what `Snapshot` and the committer use of deltalake, and nothing else.
+
+Files are real, only versions are not: each is the active files, the transactions and the commit's own facts. As in
+deltalake with its retries off, a commit lands only on the version its handle has read, removing a path that is not
+active passes silently, and transactions are looked up by their exact name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as pad
+from deltalake import CommitProperties, Schema
+from deltalake.exceptions import CommitFailedError
+from deltalake.transaction import AddAction, RemoveAction
+from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
+
+from trivium.delivery.snapshot import PIPELINE_PROPERTY
+from trivium.delivery.table import TableSpec
+
+
+@dataclass(frozen=True)
+class Version:
+    """One entry of the log, and what it leaves: `added` and `removed` are of the entry, the rest of the table."""
+
+    active: Mapping[str, AddAction] = field(default_factory=dict)
+    transactions: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    added: tuple[AddAction, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+class MemoryLog:
+    """A table's versions, in order."""
+
+    def __init__(self, spec: TableSpec) -> None:
+        self.spec = spec
+        self.versions = [Version()]
+        plain = (f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in spec.schema)
+        self.schema = pa.schema(list(plain))
+        self.delta_schema = Schema.from_arrow(self.schema)
+        self.files = SubTreeFileSystem(spec.uri, LocalFileSystem())
+        Path(spec.uri).mkdir(parents=True)
+
+    def commit(
+        self, read: int, actions: Sequence[AddAction | RemoveAction], transactions: dict[str, int], metadata: dict
+    ) -> None:
+        """Put the entry after `read`.
+
+        Raises:
+            CommitFailedError: there is one already.
+        """
+        if read != len(self.versions) - 1:
+            message = f"version {read + 1} exists"
+            raise CommitFailedError(message)
+        last = self.versions[-1]
+        added = tuple(one for one in actions if isinstance(one, AddAction))
+        removed = tuple(one.path for one in actions if isinstance(one, RemoveAction))
+        active = {path: one for path, one in last.active.items() if path not in removed}
+        active |= {one.path: one for one in added}
+        self.versions.append(Version(active, {**last.transactions, **transactions}, metadata, added, removed))
+
+
+class MemoryTable:
+    """A handle that has read one version, as `DeltaTable(uri)` is."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self._log, self._read = log, len(log.versions) - 1
+
+    @property
+    def _version(self) -> Version:
+        return self._log.versions[self._read]
+
+    @property
+    def table_uri(self) -> str:
+        return self._log.spec.uri
+
+    def version(self) -> int:
+        return self._read
+
+    def schema(self) -> Schema:
+        return self._log.delta_schema
+
+    def metadata(self) -> SimpleNamespace:
+        spec = self._log.spec
+        return SimpleNamespace(
+            partition_columns=list(spec.partition_columns), configuration={PIPELINE_PROPERTY: spec.pipeline}
+        )
+
+    def transaction_version(self, name: str) -> int | None:
+        return self._version.transactions.get(name)
+
+    def get_add_actions(self, flatten: bool) -> pa.Table:
+        assert flatten
+        files = list(self._version.active.values())
+        columns = {"path": [one.path for one in files], "size_bytes": [one.size for one in files]}
+        for name in self._log.spec.partition_columns:
+            columns[f"partition.{name}"] = [one.partition_values[name] for one in files]
+        return pa.table(columns)
+
+    def to_pyarrow_dataset(self) -> pad.FileSystemDataset:
+        layout = pad.ParquetFileFormat()
+        fragments = [
+            layout.make_fragment(one.path, filesystem=self._log.files, partition_expression=self._partition(one))
+            for one in self._version.active.values()
+        ]
+        return pad.FileSystemDataset(fragments, self._log.schema, layout, self._log.files)
+
+    def create_write_transaction(
+        self, actions: Sequence[AddAction | RemoveAction], *, commit_properties: CommitProperties, **_: Any
+    ) -> None:
+        assert commit_properties.max_commit_retries == 0
+        moved = {one.app_id: one.version for one in commit_properties.app_transactions or ()}
+        self._log.commit(self._read, actions, moved, dict(commit_properties.custom_metadata or {}))
+
+    def _partition(self, file: AddAction) -> pc.Expression:
+        parts = [self._equals(name, value) for name, value in file.partition_values.items()]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole &= part
+        return whole
+
+    def _equals(self, name: str, value: str | None) -> pc.Expression:
+        if value is None:
+            return pc.field(name).is_null()
+        return pc.field(name) == pa.scalar(value, pa.string()).cast(self._log.schema.field(name).type)
