@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -63,6 +63,14 @@ def read_to(
     return found
 
 
+def poll_until_error(reader: KafkaReader, meanwhile: Callable[[KafkaReader], None] = lambda _: None) -> None:
+    """Poll on for a minute; for use where an error is expected."""
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        meanwhile(reader)
+        reader.poll(0.1, 1 << 20)
+
+
 def read_all(source: KafkaSource, header: str | None = None, start: int | None = None) -> Fetched:
     """The whole log of the source's one partition, or from an offset on."""
     with log_of(source) as log:
@@ -81,4 +89,4 @@ def produce(servers: str, topic: str, values: list[bytes | None], **config: Any)
     for value in values:
         producer.produce(topic, value, partition=0)
         producer.poll(0)
-    assert producer.flush(30) == 0
+    assert producer.flush(60) == 0

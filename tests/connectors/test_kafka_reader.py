@@ -7,7 +7,7 @@ import pytest
 from confluent_kafka import Producer
 from kafka import KafkaProducer, TopicPartition
 
-from tests.connectors.kafka_cluster import log_of, produce, read_all, read_to, reading, source
+from tests.connectors.kafka_cluster import log_of, poll_until_error, produce, read_all, read_to, reading, source
 from trivium.connectors.kafka_errors import KafkaPositionError
 from trivium.operations.dev_broker import DevBroker
 from trivium.operations.dev_broker_java import KAFKA, LOGGING, java_command
@@ -199,11 +199,6 @@ def test_positions_outside_the_log_are_never_reset(kafka_broker: DevBroker, kafk
                     poll_until_error(reader)
         reader.assign({f"{topic}/0": 99})
         assert reader.poll(5, 1000)[0].values == [VALUES[99]]
-
-
-def poll_until_error(reader: object) -> None:
-    for _ in range(20):
-        reader.poll(0.5, 1000)  # type: ignore[attr-defined]
 
 
 def test_several_partitions(kafka_broker: DevBroker, kafka_topic: MakeTopic) -> None:

@@ -48,7 +48,7 @@ def translate(error: Exception, source: KafkaSource, doing: str) -> SourceError:
 
     if isinstance(error, SourceError):
         return error
-    if isinstance(error, errors.SaslAuthenticationFailedError):
+    if isinstance(error, errors.SaslAuthenticationFailedError | errors.UnsupportedSaslMechanismError):
         return KafkaAccessError(
             f"{source.servers} refused user {source.security.username!r} ({source.security.mechanism}): {error}. "
             "Check security.username, the variable of security.password, and the mechanism"

@@ -10,7 +10,6 @@ from trivium.config.streaming_model import KafkaSource
 from trivium.connectors.kafka_security import local_path
 
 _SECONDS: Final = 3.0
-_DEFAULT_PORT: Final = 9092
 
 
 def diagnose(source: KafkaSource) -> str:
@@ -19,7 +18,7 @@ def diagnose(source: KafkaSource) -> str:
 
 
 def _try(server: str, source: KafkaSource) -> str:
-    host, _, port = server.rpartition(":") if ":" in server else (server, "", str(_DEFAULT_PORT))
+    host, _, port = server.rpartition(":")
     host = host.strip("[]")
     try:
         with socket.create_connection((host, int(port)), _SECONDS) as plain:

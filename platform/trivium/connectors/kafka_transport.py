@@ -1,12 +1,14 @@
-"""kafka-python's network client with larger reads.
+"""kafka-python's network client with larger reads, which tells whoever waits that credentials were refused.
 
 The stock transport asks the socket for 4 KiB at a time. Each of those reads gives up the interpreter lock and, while
-the main thread works, waits for it again: fetching competes with processing and loses. Larger reads are all we change.
+the main thread works, waits for it again: fetching competes with processing and loses. And it takes a refused password
+for one more reason to try again, until the time-out hides it.
 """
 
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from typing import Any, Final
 
 _RECEIVE_BYTES: Final = 256 << 10
@@ -15,6 +17,7 @@ _NOTHING_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, 
 
 def network_client(**configs: Any) -> Any:
     """A `KafkaNetClient` for the client's option `kafka_client`."""
+    from kafka.errors import SaslAuthenticationFailedError, UnsupportedSaslMechanismError
     from kafka.net.compat import KafkaNetClient
     from kafka.net.manager import KafkaConnectionManager
     from kafka.net.selector import NetworkSelector
@@ -23,24 +26,35 @@ def network_client(**configs: Any) -> Any:
         async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
             transport = await super()._build_transport(node, timeout_at=timeout_at)
             transport._sock_recv = lambda: _receive(transport._sock)  # noqa: SLF001
+            if (connection := self._conns.get(node.node_id)) is not None:
+                connection.close_future.add_errback(partial(self._note, node.node_id))
             return transport
+
+        def _note(self, node_id: Any, error: Exception) -> None:
+            if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
+                self._auth_failures[node_id] = error  # the next use of the node raises it
 
     net = NetworkSelector(**configs)
     return KafkaNetClient(net=net, manager=Manager(net, **configs), **configs)
 
 
 def _receive(sock: Any) -> tuple[bytes, Exception | None]:
-    """All bytes that have arrived, and the error that ended the connection, if one did."""
+    """All bytes that have arrived, or the error that ended the connection.
+
+    Never both: the client drops what comes with an error, and a broker's last words before it hangs up say why.
+    """
     from kafka.errors import KafkaConnectionError
 
     parts: list[bytes] = []
-    while True:
+    ended: Exception | None = None
+    while ended is None:
         try:
-            part = sock.recv(_RECEIVE_BYTES)
+            if part := sock.recv(_RECEIVE_BYTES):
+                parts.append(part)
+            else:
+                ended = KafkaConnectionError("the broker closed the connection")
         except _NOTHING_YET:
-            return b"".join(parts), None
+            break
         except OSError as error:
-            return b"".join(parts), KafkaConnectionError(error)
-        if not part:
-            return b"".join(parts), KafkaConnectionError("the broker closed the connection")
-        parts.append(part)
+            ended = KafkaConnectionError(error)
+    return b"".join(parts), None if parts else ended
