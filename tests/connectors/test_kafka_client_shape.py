@@ -63,7 +63,7 @@ def test_network_parts() -> None:
     assert "transport = await self._build_transport" in source_of(KafkaConnectionManager._connect)
     for transport in (KafkaTCPTransport, KafkaSSLTransport):
         assert "return recvd_data, err" in source_of(transport._sock_recv)
-    assert "conn.close_future" in source_of(KafkaConnectionManager.get_connection)
+    assert list(inspect.signature(KafkaConnectionManager._connect).parameters)[:3] == ["self", "node", "conn"]
     assert "self._auth_failures.get(node_id)" in source_of(KafkaConnectionManager.maybe_raise_auth_failure)
     assert {"net", "manager"} <= set(inspect.signature(KafkaNetClient.__init__).parameters)
     assert "self._rbuffer = KafkaBytes(nbytes)" in source_of(KafkaProtocol.receive_bytes)

@@ -8,7 +8,6 @@ for one more reason to try again, until the time-out hides it.
 from __future__ import annotations
 
 import ssl
-from functools import partial
 from typing import Any, Final
 
 _RECEIVE_BYTES: Final = 256 << 10
@@ -22,17 +21,18 @@ def network_client(**configs: Any) -> Any:
     from kafka.net.manager import KafkaConnectionManager
     from kafka.net.selector import NetworkSelector
 
+    refusals = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+
     class Manager(KafkaConnectionManager):  # type: ignore[misc]
         async def _build_transport(self, node: Any, timeout_at: float | None = None) -> Any:
             transport = await super()._build_transport(node, timeout_at=timeout_at)
             transport._sock_recv = lambda: _receive(transport._sock)  # noqa: SLF001
-            if (connection := self._conns.get(node.node_id)) is not None:
-                connection.close_future.add_errback(partial(self._note, node.node_id))
             return transport
 
-        def _note(self, node_id: Any, error: Exception) -> None:
-            if isinstance(error, SaslAuthenticationFailedError | UnsupportedSaslMechanismError):
-                self._auth_failures[node_id] = error  # the next use of the node raises it
+        async def _connect(self, node: Any, conn: Any, **options: Any) -> None:
+            await super()._connect(node, conn, **options)
+            if conn.init_future.is_done and isinstance(conn.init_future.exception, refusals):
+                self._auth_failures[node.node_id] = conn.init_future.exception  # the next use of the node raises it
 
     net = NetworkSelector(**configs)
     return KafkaNetClient(net=net, manager=Manager(net, **configs), **configs)
