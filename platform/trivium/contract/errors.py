@@ -11,6 +11,7 @@
     ├── SourceError              a source cannot be read as described
     ├── DeliveryError            the table or its storage refused (see trivium.delivery.errors)
     └── RunError                 a run cannot go on; the message says why and what to do
+        └── SystemicRejects      rejects look systemic (see trivium.engine.breaker)
 
 Every class survives pickling: an error raised in a worker reads the same on the driver.
 """

@@ -20,7 +20,7 @@ from trivium.delivery.positions import Positions, Reset, topic_of
 from trivium.delivery.snapshot import Snapshot
 from trivium.operations.errors import ArgumentError
 from trivium.operations.reset_targets import Target, ToBeginning, Wanted
-from trivium.runtimes.streaming.start import own_tables
+from trivium.runtimes.streaming.start import open_tables, take_over
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,8 @@ def carry_out(pipeline: Pipeline, log: KafkaLog, plan: ResetPlan, clock: Clock) 
     found = {topic: log.identity(topic) for topic in plan.identities}
     if found != plan.identities:
         raise RunError(f"topics {sorted(found)} changed since this was planned; nothing was done. Try: again")
-    generation = own_tables(pipeline, [*log.partitions(), *plan.retired], clock)
+    open_tables(pipeline)
+    generation = take_over(pipeline, [*log.partitions(), *plan.retired], clock)
     names = [move.partition for move in plan.moves]
     known = Positions.of(Snapshot.latest(plan.table), pipeline.name, names)
     moves = _moves(known, plan.identities, plan.wanted)

@@ -123,11 +123,10 @@ def _letters(pipeline: Pipeline) -> int:
 def _partitions(
     pipeline: Pipeline, snapshot: Snapshot, history: Sequence[ledger.Commit], clock: Clock
 ) -> tuple[tuple[PartitionStatus, ...], str | None]:
-    streaming = pipeline.config.streaming
-    if streaming is None:
+    if pipeline.config.streaming is None:
         return (), None
     newest = _newest(history)
-    log = KafkaLog(streaming.source, pipeline.kafka_password(), clock)
+    log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
     try:
         names = log.partitions()
         ends, problem = log.end(names), None

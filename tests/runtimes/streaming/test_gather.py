@@ -51,7 +51,7 @@ def test_a_stretch_of_markers_only_moves_the_position() -> None:
 
 def test_a_header_or_the_topic_names_the_type() -> None:
     part = fetched("a/0", 0, [0, 1, 2], 3, headers=[b"tick", None, b"\xff"])
-    assert gather([part], Routing(header="type"), {}).batch.types == ["tick", None, None]
+    assert gather([part], Routing(header="type"), {}).batch.types == ["tick", None, "\udcff"]
     topics = Routing(topics={"a": "tick", "b": "tock"})
     both = gather([fetched("a/0", 0, [0], 1), fetched("b/0", 0, [0, 1], 2)], topics, {})
     assert both.batch.types == ["tick", "tock", "tock"]

@@ -52,7 +52,7 @@ class EpochRunner:
         lookups = {name: ParquetLookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
         self._worker = Worker(self._pipeline, lookups, self._clock)
         self._reader = KafkaReader(
-            self._config.source, self._pipeline.kafka_password(), self._clock, self._routing.header
+            self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
         )
         self._positions: dict[str, int] = {}
         self._cut = threading.Event()

@@ -86,10 +86,8 @@ def _types(parts: Sequence[Fetched], routing: Routing) -> list[str | None] | Non
 
 
 def _text(header: bytes | None) -> str | None:
-    try:
-        return None if header is None else header.decode()
-    except UnicodeDecodeError:
-        return None
+    """The header as text; what is no UTF-8 stays recognisable as that, and is a reject."""
+    return None if header is None else header.decode("utf-8", "surrogateescape")
 
 
 def _distinct(parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -70,7 +70,7 @@ def run_streaming(
     clock, arguments = clock or SystemClock(), arguments or StreamArguments()
     config = streaming_section(pipeline)
     bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short)
-    log = KafkaLog(config.source, pipeline.kafka_password(), clock)
+    log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
     try:
         started = start_stream(pipeline, log, arguments.beginning, clock)
         goal = log.end(sorted(started.positions)) if arguments.until_caught_up else None

@@ -1,9 +1,9 @@
 """What a stream does before its first record.
 
 1. Open both tables (a torn newest log entry is moved aside); refuse to start on an unchanged tripped breaker.
-2. Take the next generation in both: from here on no older run commits anything.
-3. Remove the dead letters that do not count.
-4. Compare the topics' identities with the table's; check that every position lies within its partition's log.
+2. Compare the topics' identities with the table's; check that every position lies within its partition's log.
+3. Take the next generation in both: from here on no older run commits anything. A start that is refused fences nobody.
+4. Remove the dead letters that do not count.
 5. Give every partition without a position its first one, in a commit of its own.
 """
 
@@ -99,11 +99,26 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     Raises:
         TriviumError: the stream cannot start; nothing was changed but, at most, the generation.
     """
+    config = pipeline.config
     partitions = log.partitions()
     identities = {topic: log.identity(topic) for topic in sorted(set(map(topic_of, partitions)))}
-    generation = own_tables(pipeline, partitions, clock)
-    snapshot = Snapshot.latest(pipeline.config.table.path)
-    known = Positions.of(snapshot, pipeline.name, partitions)
+    open_tables(pipeline)
+    check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
+    check_ranges(_known_positions(pipeline, partitions, identities, beginning), log)
+    generation = take_over(pipeline, partitions, clock)
+    positions = _known_positions(pipeline, partitions, identities, beginning)
+    new = [name for name in partitions if name not in positions]
+    first = (beginning or FromBeginning()).offsets(log, new)
+    adopted = adopt_partitions(pipeline, generation, first, identities, clock)
+    epochs = Positions.of(Snapshot.latest(config.table.path), pipeline.name, partitions).epochs
+    return Started(generation, positions | adopted, identities, epochs, adopted)
+
+
+def _known_positions(
+    pipeline: Pipeline, partitions: list[str], identities: Mapping[str, int], beginning: Beginning | None
+) -> dict[str, int]:
+    """The positions the table has, of topics that are still the same."""
+    known = Positions.of(Snapshot.latest(pipeline.config.table.path), pipeline.name, partitions)
     known.check_identities(identities)
     positions = {name: at for name, at in known.next.items() if at is not None}
     if positions and beginning is not None:
@@ -111,19 +126,19 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
             f"the table has positions already ({_few(positions)}), so this start cannot choose others. Try: without "
             "--from-time and --from-offsets; or move the positions on purpose: trivium reset-positions CONFIG"
         )
-    check_ranges(positions, log)
-    new = [name for name in partitions if name not in positions]
-    first = (beginning or FromBeginning()).offsets(log, new)
-    adopted = adopt_partitions(pipeline, generation, first, identities, clock)
-    return Started(generation, positions | adopted, identities, known.epochs, adopted)
+    return positions
 
 
-def own_tables(pipeline: Pipeline, partitions: list[str], clock: Clock) -> int:
-    """Steps 1 to 3; returns the generation."""
+def open_tables(pipeline: Pipeline) -> None:
+    """Open both tables, or make them."""
     config = pipeline.config
     open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
     open_table(dead_letter_table(config.dead_letters.path, pipeline.name))
-    check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
+
+
+def take_over(pipeline: Pipeline, partitions: list[str], clock: Clock) -> int:
+    """Take the next generation, and remove the dead letters that do not count; returns the generation."""
+    config = pipeline.config
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
     table, letters = Snapshot.latest(config.table.path), config.dead_letters.path
     clean_up = CleanUp(pipeline.name, generation, Storage(letters), table, tuple(partitions))
@@ -165,7 +180,8 @@ def check_ranges(positions: Mapping[str, int], log: KafkaLog) -> None:
         if at > end[name]:
             raise RunError(
                 f"{name}: the position is {at}, the log ends at {end[name]}: this is not the log that was read. Try: "
-                "check streaming.source.servers; if the log was truncated on purpose: trivium reset-positions CONFIG"
+                "check streaming.source.servers; what was read before a log was truncated stays in the table, so go on "
+                "with a topic made anew (trivium reset-positions CONFIG), or into a new table"
             )
 
 
