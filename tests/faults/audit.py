@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,15 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from trivium.delivery import dead_letters
+from trivium.delivery.positions import parse_source, source_name
 
 
 @dataclass
 class Audit:
     """Counts over all partitions. `produced` is what the producer was told is in the log.
 
-    `half_done` counts dead letters removed because their epoch was never committed, `races` commits that needed a second
-    attempt, `changed` records that were rejected in an attempt that did not count and ended otherwise.
+    `half_done` counts dead letters removed because their epoch was never committed, `races` commits that needed a
+    second attempt, `changed` records that were rejected in an attempt that did not count and ended otherwise.
     """
 
     produced: int = 0
@@ -94,12 +96,15 @@ def _letters(letters: str, table: str) -> dict[str, Counter[int]]:
 
 
 def _ranges(table: str, found: Audit) -> dict[str, list[dict[str, int]]]:
+    """The committed stretches of each source: within one position epoch they follow one another."""
     ranges: dict[str, list[dict[str, int]]] = defaultdict(list)
+    resets = 0
     for version, info, rows in commits(table):
+        resets += info.get("kind") == "reset"
         if info.get("kind") != "epoch":
             continue
         for partition, each in json.loads(info["ranges"]).items():
-            ranges[partition].append(each)
+            ranges[source_name(partition, resets)].append(each)
         emitted = sum(each["emitted_rows"] for each in json.loads(info["balance"]).values())
         if emitted != rows:
             found.problems.append(f"I5: version {version} adds {rows} rows of an epoch of {emitted}")
@@ -109,7 +114,7 @@ def _ranges(table: str, found: Audit) -> dict[str, list[dict[str, int]]]:
 def _check_partition(
     partition: str, stretches: list[dict[str, int]], rows: Counter[int], kept: Counter[int], found: Audit
 ) -> None:
-    for before, after in zip(stretches, stretches[1:], strict=False):
+    for before, after in pairwise(stretches):
         if before["next"] != after["start"]:
             found.problems.append(f"I2: {partition}: {before['next']} is followed by {after['start']}")
     for each in stretches:
@@ -135,9 +140,10 @@ def _check_partition(
 def _check_positions(table: str, ranges: dict[str, list[dict[str, int]]], found: Audit) -> None:
     snapshot = DeltaTable(table)
     pipeline = snapshot.metadata().configuration["trivium.pipeline"]
-    for partition, stretches in ranges.items():
+    newest = {parse_source(source)[0]: stretches for source, stretches in ranges.items()}
+    for partition, stretches in newest.items():
         position = snapshot.transaction_version(f"{pipeline}/{partition}")
-        if stretches and position != stretches[-1]["next"]:
+        if position != stretches[-1]["next"]:
             found.problems.append(f"I3: {partition}: position {position}, last range ends at {stretches[-1]['next']}")
 
 
@@ -158,8 +164,10 @@ def _taken_back(
     """Dead letters that a start removed, and how many of those records ended otherwise; nothing vacuums in between."""
     removed: set[tuple[str, int]] = set()
     for path in sorted(Path(letters, "_delta_log").glob("*.json")):
-        for line in path.read_text().splitlines():
-            action = json.loads(line)
+        actions = [json.loads(line) for line in path.read_text().splitlines()]
+        if not any(action.get("commitInfo", {}).get("kind") == "clean_up" for action in actions):
+            continue
+        for action in actions:
             if "remove" in action and "runtime=streaming" not in action["remove"]["path"]:
                 data = pq.read_table(Path(letters, action["remove"]["path"]), columns=["source", "position", "runtime"])
                 removed |= {(r["source"], r["position"]) for r in data.to_pylist() if r["runtime"] == "streaming"}

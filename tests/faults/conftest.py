@@ -10,11 +10,22 @@ from tests.faults.tally import Tally
 from trivium.operations.dev_broker import DevBroker
 from trivium.testing.kafka import MakeTopic
 
+MATRIX = pytest.StashKey[Tally]()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show each scenario's balance, whether its test passed or not."""
+    matrix = config.stash.get(MATRIX, Tally())
+    if matrix.scenarios:
+        terminalreporter.section("balance of each streaming scenario")
+        for line in matrix.lines():
+            terminalreporter.write_line(line)
+
 
 @pytest.fixture(scope="session")
-def matrix() -> Tally:
+def matrix(pytestconfig: pytest.Config) -> Tally:
     """The scenarios of this session so far."""
-    return Tally()
+    return pytestconfig.stash.setdefault(MATRIX, Tally())
 
 
 @pytest.fixture

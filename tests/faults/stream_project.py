@@ -16,6 +16,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from confluent_kafka import Producer
+from deltalake import DeltaTable
 
 from tests.faults.audit import Audit, audit
 from tests.faults.project import ROW, Outcome
@@ -81,21 +82,30 @@ class StreamProject:
 
     def produce(self, values: Sequence[bytes | None], **options: object) -> None:
         """Produce records over the topic's partitions in turn, and wait until they are acknowledged."""
-        producer = Producer({"bootstrap.servers": self.broker.servers, "linger.ms": 5, **options})
+        self.count(self.send(Producer({"bootstrap.servers": self.broker.servers, "linger.ms": 5, **options}), values))
+
+    def send(self, producer: Producer, values: Sequence[bytes | None]) -> Counter[str]:
+        """Produce records with a producer, perhaps in its transaction; how many each partition has acknowledged."""
         failed: list[object] = []
+        taken: Counter[str] = Counter()
 
         def done(error: object, message: object) -> None:
             if error is not None:
                 failed.append(error)
-                return
-            name = f"{self.topic}/{message.partition()}"  # type: ignore[attr-defined]
-            self.produced[name] = self.produced.get(name, 0) + 1
+            else:
+                taken[f"{self.topic}/{message.partition()}"] += 1  # type: ignore[attr-defined]
 
         for number, value in enumerate(values):
             producer.produce(self.topic, value=value, key=str(number).encode(), on_delivery=done)
             producer.poll(0)
         producer.flush(60)
         assert not failed, failed[0]
+        return taken
+
+    def count(self, taken: Counter[str]) -> None:
+        """These records are in the log, for readers of what is committed."""
+        for name, records in taken.items():
+            self.produced[name] = self.produced.get(name, 0) + records
 
     def ticks(self, count: int, actions: Mapping[int, str] | None = None, fickle: float = 0.0) -> list[bytes]:
         """Some more events; `actions` maps an event's place to what it does, a share of the others is fickle."""
@@ -109,12 +119,15 @@ class StreamProject:
             values.append(msgspec.json.encode(event))
         return values
 
+    def environ(self, **more: str) -> dict[str, str]:
+        """The environment of a driver that joins the tests' cluster."""
+        return {**os.environ, "RAY_ADDRESS": self.address, **more}
+
     def start(self, *arguments: str, **environ: str) -> subprocess.Popen[str]:
         """A driver as a process of its own, connected to the tests' cluster."""
-        env = {**os.environ, "RAY_ADDRESS": self.address, **environ}
         command = [sys.executable, "-c", DRIVE, str(self.config), *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(command, env=env, text=True, cwd=self.root, **pipes)
+        return subprocess.Popen(command, env=self.environ(**environ), text=True, cwd=self.root, **pipes)
 
     def finish(self, process: subprocess.Popen[str], timeout: float = 180.0) -> Outcome:
         """Wait for a driver's end."""
@@ -144,6 +157,21 @@ class StreamProject:
     def letters(self) -> dict[str, int]:
         """How many dead letters there are of each reason."""
         return dict(Counter(dead_letters.read(self.dead_letters, self.table)["reason"].to_pylist()))
+
+    def positions(self) -> dict[int, int]:
+        """The committed position of each partition of the topic, by number."""
+        if self.version() < 0:
+            return {}
+        snapshot, found = DeltaTable(self.table), {}
+        for number in range(16):
+            position = snapshot.transaction_version(f"ticks/{self.topic}/{number}")
+            if position is not None:
+                found[number] = position
+        return found
+
+    def position(self) -> int:
+        """All committed positions together."""
+        return sum(self.positions().values())
 
     def version(self) -> int:
         """The newest version in the table's log, -1 without a table."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from executors.tick_row import TickRow
-from trivium import Enrichment, Event, Executor, RejectError, Row
+from trivium import Enrichment, Event, Executor, Int32, RejectError, Row
 
 # Whoever loads this says so: the tests stop and kill the processes that run records.
 _pids = Path(__file__).parents[2] / "pids"
@@ -28,6 +28,9 @@ class Tick(Event, tag="tick"):
     value: int
     key: int = 0
     action: str | None = None
+    small: Int32 | None = None
+    ratio: float | None = None
+    tags: tuple[str, ...] = ()
 
 
 class TickExecutor(Executor[Tick, TickRow]):
@@ -62,6 +65,7 @@ dead_letters: {type: delta, path: ../tables/ticks_dead_letters}
 breaker: off
 batch:
   source: {type: parquet, path: ../data, value_column: value, day_column: day}
+  workers: 1
 streaming:
   source: {type: kafka, servers: "%(servers)s", topics: [%(topic)s], request_timeout_seconds: 5}
   workers: %(workers)s

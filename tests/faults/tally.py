@@ -13,10 +13,13 @@ class Tally:
     running: str = ""
 
     def add(self, found: Audit) -> None:
-        """Take a scenario in, and print its balance."""
+        """Take a scenario in."""
         self.scenarios.append((self.running, found))
-        print(f"\n{self.running}\n  {found}\n  {found.interesting()}")
 
     def total(self, name: str) -> int:
         """A count of the audits over all scenarios."""
         return sum(getattr(found, name) for _, found in self.scenarios)
+
+    def lines(self) -> list[str]:
+        """The balance of each scenario."""
+        return [f"{name}: {found}; {found.interesting()}" for name, found in self.scenarios]

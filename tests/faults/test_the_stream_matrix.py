@@ -7,8 +7,6 @@ from tests.faults.tally import Tally
 
 @pytest.mark.faults
 def test_the_matrix_met_what_it_is_about(matrix: Tally) -> None:
-    for name, found in matrix.scenarios:
-        print(f"{name}: {found}; {found.interesting()}")
     assert matrix.scenarios, "no scenario ran; this test judges those that ran before it: ./dev test faults"
     assert matrix.total("half_done"), "no take-over met a half-done epoch"
     assert matrix.total("races"), "no commit lost a race"
