@@ -54,6 +54,14 @@ def test_publish_replaces_whole_and_leaves_nothing_beside(storage: Storage):
     assert [(file.path, storage.read(file.path)) for file in storage.list()] == [("m/1.json", b"newer")]
 
 
+def test_a_name_changes_nothing_about_the_bytes(storage: Storage):
+    storage.create("created.jsonl.gz", b"as given")
+    storage.publish("published.jsonl.gz", b"as given")
+    assert [storage.read(file.path) for file in storage.list()] == [b"as given"] * 2
+    with storage.open("created.jsonl.gz") as opened:
+        assert opened.read() == b"as given"
+
+
 def test_a_renamed_file_has_one_name(storage: Storage):
     storage.create("a/old", b"x")
     storage.rename("a/old", "a/new")

@@ -41,7 +41,7 @@ class S3NewFile(NewFile):
     def __init__(self, path: str) -> None:
         self._path = path
         with _translated("create", path):
-            self._stream = file_system().open_output_stream(path)
+            self._stream = _output(path)
 
     @property
     def closed(self) -> bool:
@@ -121,7 +121,7 @@ class S3Files:
 
     def publish(self, path: str, data: bytes) -> None:
         """One put: readers get the old object or the new one. One that fails leaves the old, so nothing is removed."""
-        with _translated("write", self._at(path)), file_system().open_output_stream(self._at(path)) as stream:
+        with _translated("write", self._at(path)), _output(self._at(path)) as stream:
             stream.write(data)
 
     def rename(self, old: str, new: str) -> None:
@@ -134,6 +134,11 @@ class S3Files:
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")
+
+
+def _output(path: str) -> pa.NativeFile:
+    """A stream of the very bytes that are written: by default Arrow compresses what is named `.gz`."""
+    return file_system().open_output_stream(path, compression=None)
 
 
 def _read_whole(path: str) -> bytes:
