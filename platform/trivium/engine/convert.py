@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC
-from operator import attrgetter
+from itertools import chain
+from operator import attrgetter, countOf
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.types as pt
-from msgspec.structs import asdict
+from msgspec import Struct
+from msgspec.structs import asdict, astuple
 
 from trivium.contract.rows import Row
 from trivium.contract.types import FieldSpec, TypeSpec
@@ -35,7 +37,10 @@ class StructBuilder:
 
 def columns_of(rows: Sequence[Any], fields: Sequence[FieldSpec]) -> pa.RecordBatch:
     """Structs as columns under their Python names."""
-    arrays = [array_of(values_of(rows, spec), spec.type.arrow) for spec in fields]
+    columns = fields_of(rows, [spec.name for spec in fields])
+    arrays = [
+        array_of(written(values, spec.type), spec.type.arrow) for spec, values in zip(fields, columns, strict=True)
+    ]
     return pa.RecordBatch.from_arrays(arrays, schema=pa.schema([spec.arrow for spec in fields]))
 
 
@@ -44,10 +49,25 @@ def array_of(values: Sequence[Any], arrow: pa.DataType) -> pa.Array:
     return from_datetimes(values) if pt.is_timestamp(arrow) else pa.array(values, arrow)
 
 
+def fields_of(rows: Sequence[Any], names: Sequence[str]) -> list[list[Any]]:
+    """The values of each of these fields of structs."""
+    kind: Any = type(rows[0]) if rows else None
+    if kind is None or not issubclass(kind, Struct) or countOf(map(type, rows), kind) < len(rows):
+        return [list(map(attrgetter(name), rows)) for name in names]
+    # One class: taking structs apart whole is three times faster than a field at a time.
+    own = kind.__struct_fields__
+    flat = list(chain.from_iterable(map(astuple, rows)))
+    return [flat[own.index(name) :: len(own)] for name in names]
+
+
 def values_of(rows: Sequence[Any], spec: FieldSpec) -> list[Any]:
     """One field of each row, as values pyarrow takes."""
-    name, write = spec.name, writer(spec.type)
-    values = list(map(attrgetter(name), rows))
+    return written(list(map(attrgetter(spec.name), rows)), spec.type)
+
+
+def written(values: list[Any], spec: TypeSpec) -> list[Any]:
+    """Values of a field, as pyarrow takes them."""
+    write = writer(spec)
     return values if write is None else [None if value is None else write(value) for value in values]
 
 

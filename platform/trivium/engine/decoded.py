@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from trivium.engine.decoder_types import derive, fraction_guard
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import Reject
 from trivium.engine.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
+
+_STRETCH: Final = 1024
+_UNREADABLE: Final = (*FAILURES, TypeError)  # a TypeError is the decoder's answer to a null
 
 
 @dataclass
@@ -79,22 +82,35 @@ class DeclaredType:
 
 
 def suspects(values: Sequence[bytes | None], *, times: bool) -> set[int]:
-    """Records one pass is not for: nulls, and where there are `times`, long fractions of a second."""
-    slow = {i for i, value in enumerate(values) if value is None} if None in values else set()
-    return slow | with_long_fractions(values) if times else slow
+    """Records one pass is not for: where there are `times`, long fractions of a second."""
+    return with_long_fractions(values) if times else set()
 
 
 def decode_pass(decode: Callable[[Any], Any], values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
-    """Each record decoded, at C speed; None for those in `slow` and those it gave up, which are added to `slow`."""
+    """Each record decoded, at C speed; None for those in `slow` and for nulls and those it gave up, which are added.
+
+    It goes in stretches, so that a record is still in the processor's cache when its brackets are counted.
+    """
     events: list[Any] = []
-    decoded = map(decode, values if not slow else [b"" if i in slow else v for i, v in enumerate(values)])
-    while len(events) < len(values):
+    given = values if not slow else [None if at in slow else value for at, value in enumerate(values)]
+    for start in range(0, len(given), _STRETCH):
+        stretch = given[start : start + _STRETCH]
+        failed = _extend(events, decode, stretch)
+        slow |= failed
+        for at in with_many_brackets(stretch, len(stretch) - len(failed)):
+            slow.add(start + at)
+            events[start + at] = None
+    return events
+
+
+def _extend(events: list[Any], decode: Callable[[Any], Any], stretch: Sequence[bytes | None]) -> set[int]:
+    """Put the decoded records behind `events`; which places there are None instead."""
+    failed: set[int] = set()
+    decoded, stop = map(decode, stretch), len(events) + len(stretch)
+    while len(events) < stop:
         try:
             events.extend(decoded)
-        except FAILURES:
-            slow.add(len(events))
+        except _UNREADABLE:
+            failed.add(len(events))
             events.append(None)
-    for row in with_many_brackets(values, len(values) - len(slow)):
-        slow.add(row)
-        events[row] = None
-    return events
+    return failed

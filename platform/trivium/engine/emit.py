@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import chain
-from operator import attrgetter
+from operator import countOf
 from types import NoneType
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ import pyarrow.types as pt
 
 from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.conform import conform
-from trivium.engine.convert import array_of, values_of
+from trivium.engine.convert import array_of, fields_of, written
 from trivium.engine.normalise import exact_decimal
 from trivium.engine.outcomes import count_distinct
 
@@ -60,8 +60,8 @@ def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[Fie
     """Structs an executor returned, as checked columns."""
     reasons: dict[int, str] = {}
     arrays = []
-    for spec in fields:
-        array, bad = _column(rows, spec)
+    for spec, values in zip(fields, fields_of(rows, [spec.name for spec in fields]), strict=True):
+        array, bad = _column(values, spec)
         arrays.append(array)
         for row, reason in bad.items():
             reasons.setdefault(row, f"{spec.name}: {reason}")
@@ -156,13 +156,12 @@ def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
     return numbers
 
 
-def _column(rows: Sequence[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
-    """One field of each row in a column wide enough to judge it, and the rows whose value has the wrong type."""
+def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
+    """The values of one field in a column wide enough to judge it, and the rows whose value has the wrong type."""
     arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
-    values = list(map(attrgetter(spec.name), rows))
     if _of_declared_types(values, spec.type):
         try:
-            return array_of(values_of(rows, spec), arrow), {}
+            return array_of(written(values, spec.type), arrow), {}
         except _NOT_WRITABLE:
             pass
     return _by_value(values, spec.type, arrow)
@@ -170,14 +169,21 @@ def _column(rows: Sequence[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, s
 
 def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
     """Whether every value, and every value inside it, is exactly of a type that is written as it stands."""
-    if not set(map(type, values)) - {NoneType} <= set(_allowed(spec)):
+    allowed = _allowed(spec)
+    if countOf(map(type, values), allowed[0]) < len(values) and not set(map(type, values)) <= {*allowed, NoneType}:
         return False
+    if spec.item is None and not spec.fields:
+        return True
     there = [value for value in values if value is not None]
+    inside = [(child.type, [getattr(value, child.name) for value in there]) for child in spec.fields]
     if spec.item is not None:
-        return _of_declared_types(list(chain.from_iterable(there)), spec.item)
-    if pt.is_timestamp(spec.arrow):
-        return all(moment.tzinfo is not None for moment in there)
-    return all(_of_declared_types([getattr(v, child.name) for v in there], child.type) for child in spec.fields)
+        inside.append((spec.item, list(chain.from_iterable(there))))
+    return all(_of_declared_types(each, kind) and _aware(each, kind) for kind, each in inside)
+
+
+def _aware(values: Sequence[Any], spec: TypeSpec) -> bool:
+    """Whether every time has its zone. Only inside other values: a column of times is refused when it is written."""
+    return not pt.is_timestamp(spec.arrow) or all(value is None or value.tzinfo is not None for value in values)
 
 
 def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa.Array, dict[int, str]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, repeat
+from operator import is_not
 from types import NoneType
 from typing import Any, Final
 
@@ -49,8 +51,9 @@ class RowForm:
 
     def _collect(self, places: Sequence[int], results: Sequence[Any], failures: dict[int, Exception]) -> None:
         if set(map(type, results)) <= {self.executor.declaration.row, NoneType}:
-            self.rows += [row for row in results if row is not None]
-            self.parents += [at for at, row in zip(places, results, strict=True) if row is not None]
+            there = list(map(is_not, results, repeat(None)))
+            self.rows += compress(results, there)
+            self.parents += compress(places, there)
             return
         for at, row in zip(places, results, strict=True):
             try:

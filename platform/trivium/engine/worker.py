@@ -76,7 +76,7 @@ class Worker:
         out.rejects += decoded.rejects
         out.dropped = {name: np.asarray(rows, np.int64) for name, rows in decoded.dropped.items()}
         return {
-            name: self._types[name].inputs_from_structs(np.asarray(rows, np.int64), events)
+            name: self._types[name].inputs_from_structs(np.fromiter(rows, np.int64, len(rows)), events)
             for name, (rows, events) in decoded.events.items()
         }
 
