@@ -63,7 +63,7 @@ def with_many_brackets(values: Sequence[bytes | None], decoded: int) -> Iterable
     Each of the `decoded` ones is an object, so has one; if not even the others of the whole batch together are many
     enough, no record needs a look of its own.
     """
-    joined = np.frombuffer(b"".join(values if decoded == len(values) else filter(None, values)), np.uint8)
+    joined = np.frombuffer(b"".join(filter(None, values)), np.uint8)
     chunks = (joined[at : at + _CACHED_BYTES] for at in range(0, len(joined), _CACHED_BYTES))
     # "[" and "{" differ in one bit.
     if sum(int(np.count_nonzero((chunk | 0x20) == ord("{"))) for chunk in chunks) - decoded < MAX_NESTING:
