@@ -1,4 +1,4 @@
-"""Systemic rejects stop a stream, on Ray with a real broker: what tripped is not committed, a restart needs a change."""
+"""Systemic rejects stop a stream: what tripped is not committed, and restarting needs a change."""
 
 from collections.abc import Callable
 from pathlib import Path
