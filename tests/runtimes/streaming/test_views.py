@@ -30,7 +30,7 @@ def test_the_progress_line_shows_the_rate_of_the_last_seconds() -> None:
 
 
 def test_a_log_line_is_one_json_object_with_what_was_bound_and_what_it_is_about() -> None:
-    logs.bind(pipeline="ticks", plan="abc")
+    logs.bind(pipeline="ticks", plan="abc", generation=3)
     record = logging.makeLogRecord(
         {"name": "trivium.x", "levelno": 30, "levelname": "WARNING", "msg": "at %d\nmore", "args": (7,)}
     )
@@ -45,5 +45,6 @@ def test_a_log_line_is_one_json_object_with_what_was_bound_and_what_it_is_about(
         "message": "at 7\nmore",
         "pipeline": "ticks",
         "plan": "abc",
+        "generation": 3,
         "position": {"t/0": 7},
     }
