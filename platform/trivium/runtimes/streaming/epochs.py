@@ -51,9 +51,9 @@ class EpochCommitter:
         self._breaker = BreakerState(self.pipeline.config.breaker)
 
     @property
-    def pending(self) -> bool:
-        """Whether anything waits for its commit."""
-        return bool(self._pending)
+    def waiting(self) -> int:
+        """How many results wait for their commit."""
+        return len(self._pending)
 
     @property
     def pending_bytes(self) -> int:

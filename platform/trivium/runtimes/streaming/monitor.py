@@ -1,7 +1,7 @@
-"""Looks at Kafka beside the stream: how far the logs go, new partitions, changed topics; shows the group's offsets.
+"""Looks at Kafka beside the stream: who the topics are, how far the logs go, new partitions; shows the group's offsets.
 
 A thread of its own, because a broker that is away must not keep the driver from committing and stopping. It owns its
-connection; the driver only reads what it last found.
+connection; the driver only reads what it last found, or asks it to confirm something now.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 from trivium.connectors.kafka_log import KafkaLog
@@ -17,22 +16,14 @@ from trivium.contract.clock import Clock
 from trivium.contract.fault_points import reach
 
 _TICK_SECONDS: Final = 1.0
-_TOPICS_SECONDS: Final = 5.0
+_PARTITIONS_SECONDS: Final = 5.0
 _QUIET_SECONDS: Final = 10.0
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class LogState:
-    """What the cluster last said: the end of each partition's log, and the topics' identities."""
-
-    ends: Mapping[str, int] = field(default_factory=dict)
-    identities: Mapping[str, int] = field(default_factory=dict)
-
-
 class LogMonitor:
-    """Keeps `state` current. `found` holds partitions that came later, with the start of their log.
+    """Keeps current: `ends` of the logs, `identities` of the topics, `found` partitions with the start of their log.
 
     `failures` counts looks that failed.
     """
@@ -40,12 +31,15 @@ class LogMonitor:
     def __init__(self, log: KafkaLog, group: str, partitions: list[str], identities: Mapping[str, int]) -> None:
         self._log, self._group = log, group
         self._partitions = list(partitions)
-        self.found: dict[str, int] = {}
+        self.ends: Mapping[str, int] = {}
+        self.identities: Mapping[str, int] = dict(identities)
+        self.found: Mapping[str, int] = {}
+        self.failures = 0
         self._positions: Mapping[str, int] = {}
         self._shown: Mapping[str, int] = {}
-        self._stop = threading.Event()
-        self.state = LogState({}, dict(identities))
-        self.failures = 0
+        self._asked = self._confirmed = 0
+        self._news = threading.Condition()
+        self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-monitor", daemon=True)
 
     def start(self, clock: Clock) -> None:
@@ -58,28 +52,55 @@ class LogMonitor:
         """Have these committed positions shown as the group's offsets, soon."""
         self._positions = dict(positions)
 
+    def confirm(self, seconds: float) -> bool:
+        """Look at the topics' identities now; whether that succeeded in time.
+
+        What was read before this call was read of the topics that `identities` then names: an id is never used twice.
+        """
+        with self._news:
+            self._asked += 1
+            ticket = self._asked
+            self._wake.set()
+            return self._news.wait_for(lambda: self._confirmed >= ticket, seconds)
+
     def stop(self, seconds: float) -> None:
         """Stop looking; waits at most `seconds` for a last showing of the positions."""
         self._stop.set()
+        self._wake.set()
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        topics_due = self._clock.monotonic() + _TOPICS_SECONDS
-        while not self._stop.wait(_TICK_SECONDS):
-            self._try(self._look_at_ends)
-            if self._clock.monotonic() >= topics_due:
-                self._try(self._look_at_topics)
-                topics_due = self._clock.monotonic() + _TOPICS_SECONDS
+        looks = {self._look_at_ends: _TICK_SECONDS, self._look_for_partitions: _PARTITIONS_SECONDS}
+        due = {look: self._clock.monotonic() + seconds for look, seconds in looks.items()}
+        while not self._stop.is_set():
+            self._wake.wait(_TICK_SECONDS)
+            self._wake.clear()
+            self._try(self._look_at_topics)
+            for look, seconds in looks.items():
+                if self._clock.monotonic() >= due[look] and self._confirmed == self._asked:
+                    self._try(look)
+                    due[look] = self._clock.monotonic() + seconds
             self._try(self._show_positions)
         self._try(self._show_positions)
         self._log.close()
 
-    def _look_at_ends(self) -> None:
-        self.state = LogState(self._log.end(self._partitions), self.state.identities)
-
     def _look_at_topics(self) -> None:
-        identities = {topic: self._log.identity(topic) for topic in self.state.identities}
-        self.state = LogState(self.state.ends, identities)
+        asked = self._asked
+        if asked == self._confirmed:
+            return
+        self._refresh_identities()
+        with self._news:
+            self._confirmed = asked
+            self._news.notify_all()
+
+    def _look_at_ends(self) -> None:
+        self.ends = self._log.end(self._partitions)
+
+    def _refresh_identities(self) -> None:
+        self.identities = {topic: self._log.identity(topic) for topic in self.identities}
+
+    def _look_for_partitions(self) -> None:
+        self._refresh_identities()
         new = [name for name in self._log.partitions() if name not in self._partitions]
         if new:
             self.found = {**self.found, **self._log.beginning(new)}
@@ -87,7 +108,7 @@ class LogMonitor:
 
     def _show_positions(self) -> None:
         positions = self._positions
-        if positions != self._shown:
+        if positions != self._shown and self._confirmed == self._asked:
             reach("group_offsets.before")
             self._log.publish_group_offsets(self._group, positions)
             self._shown = positions

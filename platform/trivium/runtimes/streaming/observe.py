@@ -52,7 +52,7 @@ class Observer:
 
     def standing(self, committer: EpochCommitter, lanes: Sequence[Lane]) -> Standing:
         """Where the stream stands now; the gauges say the same."""
-        ends, positions = self._monitor.state.ends, self._report.positions
+        ends, positions = self._monitor.ends, self._report.positions
         found = lags(positions, ends, self._newest_us, self._clock.now_us())
         for name, lag in found.items():
             self._meters.set(metrics.LAG_EVENTS, lag.events, partition=name)

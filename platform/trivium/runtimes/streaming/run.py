@@ -46,6 +46,8 @@ from trivium.runtimes.streaming.stopping import StopRequest, stop_on_signals
 _WAIT_SECONDS = 0.5
 _TOGETHER = 0.1
 _FENCE_SECONDS = 5.0
+_CONFIRM_SECONDS = 5.0
+_AHEAD = 3  # epochs a worker may be ahead of the commits
 
 _log = logging.getLogger(__name__)
 
@@ -122,12 +124,14 @@ class _Stream:
         return self._report
 
     def _step(self, progress: StreamProgress) -> None:
-        for lane in self._lanes:
-            lane.go_on()
+        if self._committer.waiting <= _AHEAD * len(self._lanes):
+            for lane in self._lanes:
+                lane.go_on()
         self._collect()
         self._commit()
         self._check_fence()
         self._check_topics()
+        self._take_in_partitions()
         progress.show(self._observer.standing(self._committer, self._lanes))
 
     def _drain(self, progress: StreamProgress) -> None:
@@ -155,11 +159,12 @@ class _Stream:
             result = lane.collect(answered=answer in ready)
             if result is not None:
                 self._committer.add(result)
-                lane.go_on()
 
     def _commit(self) -> None:
-        if not self._committer.pending:
+        """Commit what waits, once it is known that all of it was read of the topics the positions are of."""
+        if not self._committer.waiting or not self._monitor.confirm(_CONFIRM_SECONDS):
             return
+        self._check_topics()
         try:
             committed = self._committer.commit()
         except SystemicRejects as error:
@@ -182,9 +187,11 @@ class _Stream:
             check_generation(snapshot, self._pipeline.name, RUNTIME, self._started.generation)
 
     def _check_topics(self) -> None:
-        """Stop when a topic was made anew; take new partitions in."""
-        state = self._monitor.state
-        Positions({}, dict(self._started.identities), {}).check_identities(state.identities)
+        """Stop when a topic was made anew."""
+        Positions({}, dict(self._started.identities), {}).check_identities(self._monitor.identities)
+
+    def _take_in_partitions(self) -> None:
+        """Own partitions that were added since the start."""
         new = {name: at for name, at in self._monitor.found.items() if name not in self._report.positions}
         if not new:
             return
