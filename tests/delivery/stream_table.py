@@ -67,10 +67,13 @@ def _with(rows: pa.Table, name: str, values: list[Any]) -> pa.Table:
 class StreamTables(Tables):
     """The two tables, as a stream and its readers see them."""
 
+    def begin_stream(self, epoch: int = 0, partitions: tuple[str, ...] = PARTITIONS) -> Run:
+        """A run that has taken its generation."""
+        return Run(self, take_generation(self.uri, self.letters_uri, PIPELINE, RUNTIME, self.clock), epoch, partitions)
+
     def start(self, epoch: int = 0, partitions: tuple[str, ...] = PARTITIONS) -> Run:
-        """A run that has taken its generation and cleaned up."""
-        generation = take_generation(self.uri, self.letters_uri, PIPELINE, RUNTIME, self.clock)
-        run = Run(self, generation, epoch, partitions)
+        """A run that has also cleaned up."""
+        run = self.begin_stream(epoch, partitions)
         run.removed = run.clean_up()
         return run
 

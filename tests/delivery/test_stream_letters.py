@@ -327,3 +327,38 @@ def test_identities_do_not_change_by_an_epoch(tables: StreamTables):
     tables.adopted().run_epoch({"flights/0": (0, "re")})
     tables.run({"a": day(0)})
     assert tables.positions().identities == IDENTITIES
+
+
+def test_a_clean_up_that_lost_to_a_newer_run_s_is_not_taken_for_its_own(tables: StreamTables, monkeypatch):
+    """Nothing is ahead of the table any more, but somebody else saw to that."""
+    tables.adopted().letters({"flights/0": (0, "r")})
+    older = tables.begin_stream()
+    real, raced = stream_letters.CleanUp.change, []
+
+    def newer_run_starts(self, snapshot):
+        change = real(self, snapshot)
+        if not raced:
+            raced.append(True)
+            tables.start()
+        return change
+
+    monkeypatch.setattr(stream_letters.CleanUp, "change", newer_run_starts)
+    with pytest.raises(Fenced):
+        older.clean_up()
+
+
+def test_a_start_that_wakes_in_its_clean_up_removes_nothing_that_counts(tables: StreamTables, monkeypatch):
+    """It looked at the table before a newer run brought the position past the letters it now finds."""
+    tables.adopted().letters({"flights/0": (0, "r")})
+    older = tables.begin_stream()
+    real = stream_letters.commit
+
+    def newer_run_comes_far(uri, proposal, clock):
+        monkeypatch.setattr(stream_letters, "commit", real)
+        tables.start().run_epoch({"flights/0": (0, "rr")})
+        return real(uri, proposal, clock)
+
+    monkeypatch.setattr(stream_letters, "commit", newer_run_comes_far)
+    with pytest.raises(Fenced):
+        older.clean_up()
+    assert tables.counted_letters() == {("flights/0", 0): 1, ("flights/0", 1): 1}

@@ -149,8 +149,9 @@ class CleanUp:
         return Change(tuple(kept), tuple(gone), back, _metadata("clean_up", self.generation))
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether no letter is ahead of the table any more."""
-        return not self.ahead(snapshot)
+        """Whether this run is still the newest and no letter is ahead of the table any more."""
+        own = snapshot.transaction(transactions.generation(self.pipeline, RUNTIME)) == self.generation
+        return own and not self.ahead(snapshot)
 
     def _written_again(self, file: ActiveFile, rows: pa.Table) -> list[DataFile]:
         """Letters that count out of a file with some that do not; only foreign compaction makes such files."""
