@@ -18,6 +18,17 @@ from tests.faults.audit import audit
 from tests.integration.test_job_submit import Cluster, ended, write_lookups
 from trivium.operations.dev_broker import DevBroker
 
+SLOW_TO_STOP = """
+import pathlib, signal, sys, time
+def drain(*_):
+    time.sleep(6)
+    pathlib.Path(sys.argv[1]).touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, drain)
+print("ready", flush=True)
+time.sleep(600)
+"""
+
 
 @dataclass
 class StreamJobs:
@@ -136,6 +147,17 @@ def test_stopped_submitted_again_and_submitted_twice(jobs: StreamJobs) -> None:
     status, log = jobs.stop(third)
     assert status == JobStatus.STOPPED, log
     jobs.check()
+
+
+@pytest.mark.timeout(300)
+def test_a_stop_waits_as_long_as_the_runtime_environment_says(jobs: StreamJobs) -> None:
+    """Ray kills a job three seconds after it asked; the variable in jobs/runtime_env.yaml reaches the supervisor."""
+    flag = jobs.folder / "drained"
+    job = jobs.submit_program(["python", "-c", SLOW_TO_STOP, str(flag)])
+    client = JobSubmissionClient(jobs.cluster.address)
+    wait(lambda: "\nready\n" in client.get_job_logs(job), lambda: log_of(client, job))
+    jobs.stop(job)
+    assert flag.exists(), "the job was killed while it drained"
 
 
 @pytest.mark.faults
