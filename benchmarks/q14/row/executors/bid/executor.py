@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from benchmarks.q14.bid import Bid, BidOptions, PricedBid
 from trivium import Executor
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class BidExecutor(Executor[Bid, PricedBid]):
@@ -23,7 +21,7 @@ class BidExecutor(Executor[Bid, PricedBid]):
             return None
         return PricedBid(
             event_id=event.event_id,
-            event_time=_EPOCH + timedelta(milliseconds=event.date_time),
+            event_time=datetime.fromtimestamp(event.date_time / 1000, UTC),
             auction=event.auction,
             bidder=event.bidder,
             price=price,
