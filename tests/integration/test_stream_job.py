@@ -18,6 +18,8 @@ from tests.faults.audit import audit
 from tests.integration.test_job_submit import Cluster, ended, write_lookups
 from trivium.operations.dev_broker import DevBroker
 
+pytestmark = pytest.mark.faults
+
 SLOW_TO_STOP = """
 import pathlib, signal, sys, time
 def drain(*_):
@@ -160,7 +162,6 @@ def test_a_stop_waits_as_long_as_the_runtime_environment_says(jobs: StreamJobs) 
     assert flag.exists(), "the job was killed while it drained"
 
 
-@pytest.mark.faults
 @pytest.mark.timeout(400)
 def test_a_stop_that_kills(jobs: StreamJobs) -> None:
     """The bound is shorter than a drain: the driver is killed with epochs under way, and the next one goes on."""
