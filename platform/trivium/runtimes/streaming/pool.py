@@ -20,10 +20,10 @@ from trivium.contract.clock import Clock
 from trivium.contract.errors import RunError, TriviumError
 from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
+from trivium.runtimes.streaming.openings import Openings
 from trivium.runtimes.streaming.suspects import LOSS_TEXT, Loss, Suspect, seconds_allowed, suspects_of
 
 _AHEAD: Final = 2
-_OPENINGS: Final = 3
 _START_SECONDS: Final = 180.0
 _GRACE_SECONDS: Final = 30.0
 
@@ -55,7 +55,7 @@ class Lane:
     _calls: deque[_Call] = field(default_factory=deque)
     _suspects: list[Suspect] = field(default_factory=list)
     _reassign: bool = True
-    _openings: int = 0
+    _openings: Openings = field(default_factory=Openings)
     _seen_reconnects: int = 0
     _stopping: bool = False
 
@@ -78,7 +78,6 @@ class Lane:
         """Make the actor."""
         remote = ray.remote(num_cpus=1, max_restarts=0, concurrency_groups={"control": 1})(StreamWorker)
         self._actor = remote.remote(self.job)
-        self._openings += 1
         self._call(self._actor.open.remote(), "open", _START_SECONDS)
 
     def go_on(self) -> None:
@@ -86,6 +85,8 @@ class Lane:
         if self._stopping or not self.positions:
             return
         if self._actor is None:
+            if not self._openings.due(self.clock.monotonic()):
+                return
             self.start()
         if any(call.kind == "open" for call in self._calls):
             return
@@ -145,7 +146,7 @@ class Lane:
         self._actor = None
 
     def _taken(self, call: _Call, answer: str) -> EpochResult | None:
-        self._openings = 0
+        self._openings.succeed()
         if call.kind == "open":
             self._seen_reconnects = 0
             return None
@@ -183,16 +184,22 @@ class Lane:
         _log.warning("worker %d is lost (%s): %s", self.number, loss, reason)
         ray.kill(self._actor)
         self._actor = None
-        if lost.kind == "open" and self._openings >= _OPENINGS:
-            message = f"worker {self.number} could not be started {_OPENINGS} times: {reason}"
-            raise RunError(f"{message}. Try: see the worker's log of Ray, and whether the cluster has a free CPU")
+        if lost.kind == "open":
+            self._open_later(reason)
+            return
         if lost.kind == "alone" and self._suspects[0].lost():
             self._reject_next(self._suspects[0], loss)
             return
-        if not self._suspects and lost.kind != "open":
+        if not self._suspects:
             self._suspects = suspects_of(self.positions)
         self._reassign = True
         self.go_on()
+
+    def _open_later(self, reason: str) -> None:
+        if not self._openings.fail(self.clock.monotonic()):
+            message = f"worker {self.number} could not be started in {self._openings.failed} tries: {reason}"
+            raise RunError(f"{message}. Try: see the worker's log of Ray, and whether the cluster has a free CPU")
+        self._reassign = True
 
     def _reject_next(self, suspect: Suspect, loss: Loss) -> None:
         at = self.positions[suspect.partition]
