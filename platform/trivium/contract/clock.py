@@ -48,6 +48,10 @@ class Deadline:
         """The deadline `seconds` from now."""
         return cls(clock, clock.monotonic() + seconds)
 
+    def within(self, outer: Deadline | None) -> Deadline:
+        """The earlier of this and the deadline one was given, if one was."""
+        return self if outer is None or self.at <= outer.at else outer
+
     def remaining(self) -> float:
         """Seconds left, never below zero."""
         return max(0.0, self.at - self.clock.monotonic())

@@ -11,6 +11,7 @@
     ├── SourceError              a source cannot be read as described
     ├── DeliveryError            the table or its storage refused (see trivium.delivery.errors)
     └── RunError                 a run cannot go on; the message says why and what to do
+        ├── LookupOutage         a lookup stayed unavailable and the pipeline says that this fails the run
         └── SystemicRejects      rejects look systemic (see trivium.engine.breaker)
 
 Every class survives pickling: an error raised in a worker reads the same on the driver.
@@ -90,3 +91,7 @@ class DeliveryError(TriviumError):
 
 class RunError(TriviumError):
     """A run cannot go on."""
+
+
+class LookupOutage(RunError):
+    """A lookup stayed unavailable, and the pipeline says that nothing goes on without it."""

@@ -229,6 +229,11 @@ def _written_scalar(value: Any, spec: TypeSpec) -> Any:
     return exact_decimal(spec.arrow)(value) if pt.is_decimal(spec.arrow) else value
 
 
+def exact_type(spec: TypeSpec) -> type:
+    """The type whose values are written as they stand."""
+    return _allowed(spec)[0]
+
+
 def _allowed(spec: TypeSpec) -> tuple[type, ...]:
     if spec.python is not None:
         return (spec.python, *({type(value) for value in spec.values}))

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from trivium.contract.clock import Clock, Deadline
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
-from trivium.contract.errors import RunError, TransientError
+from trivium.contract.errors import LookupOutage, RunError, TransientError
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import FieldSpec
@@ -66,8 +66,8 @@ class EnrichmentStep:
         self._structs = StructBuilder(self.enrichment.row, self._fields)
         self._empty = pa.RecordBatch.from_pylist([], schema=pa.schema([spec.arrow for spec in self._fields]))
 
-    def fetch(self, inputs: Inputs) -> Fact:
-        """The fact for each event.
+    def fetch(self, inputs: Inputs, limit: Deadline | None = None) -> Fact:
+        """The fact for each event, with no longer to wait than the lookup's policy and the `limit` say.
 
         Raises:
             RunError: the lookup stayed unavailable and the pipeline says `unavailable: fail`, or it failed otherwise.
@@ -77,7 +77,7 @@ class EnrichmentStep:
         if not len(keys.dictionary):
             return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=False)
         try:
-            answer = self._answer(keys.dictionary)
+            answer = self._answer(keys.dictionary, limit)
             if answer is None:
                 return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=True)
             columns = [answer.rows.column(spec.wire) for spec in self._fields]
@@ -102,9 +102,9 @@ class EnrichmentStep:
         schema = pa.schema([spec.arrow.with_nullable(True) for spec in self._fields])
         return pa.RecordBatch.from_arrays([column.take(fact.index) for column in fact.rows.columns], schema=schema)
 
-    def _answer(self, keys: pa.Array) -> Answer | None:
+    def _answer(self, keys: pa.Array, limit: Deadline | None) -> Answer | None:
         policy = self._use.retry
-        deadline = Deadline.after(self._clock, policy.deadline_seconds)
+        deadline = Deadline.after(self._clock, policy.deadline_seconds).within(limit)
         delays = [*policy.delays(), None]
         for delay in delays:
             try:
@@ -123,7 +123,7 @@ class EnrichmentStep:
                 f"lookup {self._use.name} stayed unavailable: {error}. Nothing was committed. "
                 f"Try: repair it and run again, or set lookups.{self._use.name}.unavailable to missing"
             )
-            raise RunError(message) from error
+            raise LookupOutage(message) from error
 
 
 def enrichment_steps(declaration: Declaration, uses: Mapping[str, LookupUse], clock: Clock) -> list[EnrichmentStep]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trivium.contract.clock import Clock, Deadline
+from trivium.contract.clock import Deadline
 from trivium.contract.errors import TransientError
 from trivium.contract.retry import RetryPolicy
 
@@ -31,14 +31,14 @@ def _never(_error: Exception) -> bool:
 
 
 def run_with_retry(
-    count: int, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, clock: Clock
+    count: int, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, deadline: Deadline
 ) -> dict[int, GivenUp]:
     """Call `attempt` for inputs 0 … count-1, then again for those that failed for a passing reason.
 
     `attempt` takes the inputs to run and a predicate that says which errors will be tried again (so a batch that
-    fails as a whole need not be taken apart yet); it returns the failures.
+    fails as a whole need not be taken apart yet); it returns the failures. Nothing is tried again that would have to
+    wait beyond `deadline`.
     """
-    deadline = Deadline.after(clock, policy.deadline_seconds)
     given_up: dict[int, GivenUp] = {}
     chosen = np.arange(count, dtype=np.int64)
     delays = [*policy.delays(), None]
@@ -50,7 +50,7 @@ def run_with_retry(
         if not passing or delay is None or wait >= deadline.remaining():
             given_up.update({i: GivenUp(error, number) for i, error in passing.items()})
             break
-        clock.sleep(wait)
+        deadline.clock.sleep(wait)
         chosen = np.fromiter(sorted(passing), np.int64)
     return given_up
 

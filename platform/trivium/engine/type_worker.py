@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from trivium.config.pipeline import BoundExecutor
-from trivium.contract.clock import Clock
+from trivium.contract.clock import Clock, Deadline
 from trivium.contract.executor import Executor
 from trivium.engine.batch import Batch, source_column
 from trivium.engine.convert import StructBuilder
@@ -45,20 +45,27 @@ class Settings:
 
 
 @dataclass
-class _Work:
-    """Inputs still in play, with the facts fetched for them."""
+class Called:
+    """One type's inputs after their executor was called.
+
+    `inputs` are those still in play and `facts` what was fetched for them; `form` holds the executor's answers by place
+    in `inputs`, None where nothing was left to ask it.
+    """
 
     inputs: Inputs
     facts: dict[str, Fact]
+    rejects: list[Reject]
+    form: RowForm | ColumnForm | None = None
 
     def keep(self, keep: Rows) -> None:
+        """Leave only the inputs at these places in play."""
         chosen = pa.array(keep)
         self.inputs = self.inputs.take(keep)
         self.facts = {name: fact.take(chosen) for name, fact in self.facts.items()}
 
 
 class TypeWorker:
-    """Runs one executor. `run` writes its answers into the batch's outcomes."""
+    """Runs one executor. `run` writes its answers into the batch's outcomes; `call` and `check` are its two halves."""
 
     def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], settings: Settings) -> None:
         self._bound, self._settings = bound, settings
@@ -82,18 +89,41 @@ class TypeWorker:
 
     def run(self, inputs: Inputs, batch: Batch, out: Outcomes) -> None:
         """Take one type's events of a batch to their outcomes."""
-        all_rows = inputs.rows
-        rejects: list[Reject] = []
-        work = _Work(self._accepted(inputs, rejects), {})
-        for step in self._steps:
-            self._enrich(step, work, rejects)
-        checked = self._process(work, rejects)
-        rejects += self._refusals(checked.refused, work.inputs.rows)
-        parents = work.inputs.rows[checked.parents]
-        self._record(out, rejects, _without(all_rows, parents, rejects))
+        called = self.call(inputs)
+        checked = self.check(called)
+        parents = called.inputs.rows[checked.parents]
+        self._record(out, called.rejects, _without(inputs.rows, parents, called.rejects))
         if len(parents):
-            rows = self._table_rows(checked, work, batch, parents)
+            rows = self._table_rows(checked, called, batch, parents)
             out.emitted[self._declaration.event_type] = Emitted(rows, parents)
+
+    def call(self, inputs: Inputs, limit: Deadline | None = None) -> Called:
+        """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
+
+        Raises:
+            RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
+        """
+        rejects: list[Reject] = []
+        called = Called(self._accepted(inputs, rejects), {}, rejects)
+        for step in self._steps:
+            self._enrich(step, called, limit)
+        count = len(called.inputs.rows)
+        if count:
+            called.form = form = self._form(called)
+            policy = self._bound.retry
+            deadline = Deadline.after(self._settings.clock, policy.deadline_seconds).within(limit)
+            given_up = run_with_retry(count, form.attempt, self._is_retryable, policy, deadline)
+            rejects += [self._reject(int(called.inputs.rows[i]), "process", each) for i, each in given_up.items()]
+        return called
+
+    def check(self, called: Called) -> Checked:
+        """Hold what the executor answered to its declaration; what is refused joins the rejects."""
+        checked = self._checked(called.form)
+        rows, event_type = called.inputs.rows, self._declaration.event_type
+        called.rejects += [
+            Reject(int(rows[at]), "validate", "invalid_row", text, event_type) for at, text in checked.refused.items()
+        ]
+        return checked
 
     def _record(self, out: Outcomes, rejects: list[Reject], dropped: Rows) -> None:
         out.rejects += rejects
@@ -115,10 +145,10 @@ class TypeWorker:
                 rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
 
-    def _enrich(self, step: EnrichmentStep, work: _Work, rejects: list[Reject]) -> None:
+    def _enrich(self, step: EnrichmentStep, work: Called, limit: Deadline | None) -> None:
         if not len(work.inputs.rows):
             return
-        fact = step.fetch(work.inputs)
+        fact = step.fetch(work.inputs, limit)
         work.facts[step.name] = fact
         missing = step.enrichment.missing
         if missing == "null" or not (misses := fact.misses()):
@@ -127,19 +157,14 @@ class TypeWorker:
             for place, miss in misses.items():
                 error = f"enrichment {step.name}: {_MISS_TEXT[miss].format(lookup=step.enrichment.lookup)}"
                 index = int(work.inputs.rows[place])
-                rejects.append(Reject(index, "enrich", f"enrichment_{miss}", error, self._declaration.event_type))
+                work.rejects.append(Reject(index, "enrich", f"enrichment_{miss}", error, self._declaration.event_type))
         keep = np.setdiff1d(np.arange(len(work.inputs.rows)), np.fromiter(misses, np.int64))
         work.keep(keep)
 
-    def _process(self, work: _Work, rejects: list[Reject]) -> Checked:
-        count = len(work.inputs.rows)
-        if not count:
-            return Checked(pa.RecordBatch.from_pylist([], schema=self._declaration.row_schema), np.empty(0, np.int64))
-        form = self._form(work)
-        policy, clock = self._bound.retry, self._settings.clock
-        given_up = run_with_retry(count, form.attempt, self._is_retryable, policy, clock)
-        rejects += [self._reject(int(work.inputs.rows[i]), "process", failure) for i, failure in given_up.items()]
+    def _checked(self, form: RowForm | ColumnForm | None) -> Checked:
         specs = self._declaration.row_specs
+        if form is None:
+            return Checked(pa.RecordBatch.from_pylist([], schema=self._declaration.row_schema), np.empty(0, np.int64))
         if isinstance(form, RowForm):
             checked = check_rows(form.rows, form.parents, specs)
         elif form.pieces:
@@ -157,7 +182,7 @@ class TypeWorker:
         except BaseException:  # noqa: BLE001
             return False
 
-    def _form(self, work: _Work) -> RowForm | ColumnForm:
+    def _form(self, work: Called) -> RowForm | ColumnForm:
         if isinstance(work.inputs, RowInputs):
             structs = {step.name: step.structs(work.facts[step.name]) for step in self._steps}
             return RowForm(self._executor, work.inputs, [structs[name] for name in self._declaration.parameters])
@@ -171,11 +196,7 @@ class TypeWorker:
         text = f"{reason}: {said}" if said else reason
         return Reject(index, stage, reason, text, self._declaration.event_type, failure.attempts)
 
-    def _refusals(self, refused: Mapping[int, str], rows: Rows) -> list[Reject]:
-        event_type = self._declaration.event_type
-        return [Reject(int(rows[at]), "validate", "invalid_row", text, event_type) for at, text in refused.items()]
-
-    def _table_rows(self, checked: Checked, work: _Work, batch: Batch, parents: Rows) -> pa.RecordBatch:
+    def _table_rows(self, checked: Checked, work: Called, batch: Batch, parents: Rows) -> pa.RecordBatch:
         made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
         length = len(parents)
         columns: dict[str, pa.Array] = {

@@ -55,7 +55,8 @@ class Worker:
             latest=_moment(min(pipeline.config.event_time.latest, _LAST_DAY) + timedelta(days=1)),
             clock=self._clock,
         )
-        self._types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
+        self.settings = settings
+        self.types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
 
     def run(self, batch: Batch) -> Outcomes:
         """The outcome of every input of a batch.
@@ -67,8 +68,8 @@ class Worker:
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
         for event_type, given in inputs.items():
-            self._types[event_type].run(given, batch, out)
-        self._apply_policies(out)
+            self.types[event_type].run(given, batch, out)
+        self.apply_policies(out)
         return out
 
     def _raw(self, batch: RawBatch, out: Outcomes) -> dict[str, Inputs]:
@@ -76,7 +77,7 @@ class Worker:
         out.rejects += decoded.rejects
         out.dropped = {name: np.asarray(rows, np.int64) for name, rows in decoded.dropped.items()}
         return {
-            name: self._types[name].inputs_from_structs(np.fromiter(rows, np.int64, len(rows)), events)
+            name: self.types[name].inputs_from_structs(np.fromiter(rows, np.int64, len(rows)), events)
             for name, (rows, events) in decoded.events.items()
         }
 
@@ -94,11 +95,11 @@ class Worker:
         out.rejects += routed.rejects
         out.dropped = dict(routed.dropped)
         return {
-            name: self._types[name].inputs_from_columns(rows, columns)
-            for name, (rows, columns) in routed.events.items()
+            name: self.types[name].inputs_from_columns(rows, columns) for name, (rows, columns) in routed.events.items()
         }
 
-    def _apply_policies(self, out: Outcomes) -> None:
+    def apply_policies(self, out: Outcomes) -> None:
+        """Make rejects of the unrouted and the tombstones where routing says so."""
         routing = self._pipeline.config.routing
         for name, policy in ((UNROUTED, routing.unrouted), (TOMBSTONE, routing.tombstones)):
             if policy == "reject" and name in out.dropped:

@@ -1,0 +1,152 @@
+"""The events of one request to their outcomes, as JSON: the worker's path, with no table for a handful of rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+import numpy as np
+
+from trivium.config.pipeline import Pipeline
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.declaration import Declaration
+from trivium.contract.lookup import Lookup
+from trivium.engine.decode import JsonDecoder
+from trivium.engine.decode_named import NamedDecoder
+from trivium.engine.decoded import Decoded
+from trivium.engine.invoke import RowForm
+from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.request_body import events_of
+from trivium.engine.row_json import RowJson
+from trivium.engine.type_worker import Called, Settings, TypeWorker
+from trivium.engine.worker import Worker
+
+_PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
+
+
+class EventAnswer(msgspec.Struct, omit_defaults=True):
+    """The outcome of one event.
+
+    `rows` are JSON objects of the row's declared columns. `stage`, `reason`, `error` and `attempts` say why an event
+    was rejected, `path` where in the event the problem is (JSONPath), if the decoder can tell. `enrichments` holds what
+    was no plain hit: `missing`, `null_key` or `unavailable`, by the enrichment's name.
+    """
+
+    outcome: Literal["emitted", "dropped", "rejected"]
+    event_type: str | None = None
+    rows: list[msgspec.Raw] = []
+    stage: str | None = None
+    reason: str | None = None
+    error: str | None = None
+    path: str | None = None
+    attempts: int = 1
+    enrichments: dict[str, str] | None = None
+
+
+class RequestWorker:
+    """Answers requests of one pipeline. Owns executor instances; not thread-safe.
+
+    `lookups` answers the pipeline's lookups by name. Outcomes are those of `Worker` on the same records.
+    """
+
+    def __init__(self, pipeline: Pipeline, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
+        self._worker = Worker(pipeline, lookups, clock)
+        declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+        routing = pipeline.config.routing
+        self._json = JsonDecoder(declarations, routing.field) if routing.by_body else None
+        self._named = NamedDecoder(declarations)
+        self._types = {
+            name: _RequestType(declarations[name], worker, self._worker.settings)
+            for name, worker in self._worker.types.items()
+        }
+
+    def answer(
+        self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
+    ) -> list[EventAnswer]:
+        """The outcome of each event of a body: one JSON event, or a JSON list of at most `max_events`.
+
+        `event_type` is what the request says of all of them; None: the routed field of each does. Lookups and retries
+        wait no longer than `limit`.
+
+        Raises:
+            MalformedBody: a list whose events cannot be told apart.
+            TooManyEvents: more than `max_events`.
+            LookupOutage: a lookup stayed unavailable and the pipeline says that this fails the run.
+            ValueError: the pipeline does not route by a field of the event, and `event_type` is None.
+        """
+        values = events_of(body, max_events)
+        decoded = self._decode(values, event_type)
+        out = Outcomes(len(values), {}, {name: np.asarray(rows) for name, rows in decoded.dropped.items()})
+        out.rejects = decoded.rejects
+        answers: dict[int, EventAnswer] = {}
+        for name, (rows, events) in decoded.events.items():
+            out.rejects += self._types[name].run(rows, events, limit, answers)
+        self._worker.apply_policies(out)
+        for name, dropped in out.dropped.items():
+            answers.update((row, EventAnswer("dropped", name)) for row in dropped.tolist())
+        answers.update((reject.index, _rejected(reject)) for reject in out.rejects)
+        return [answers[row] for row in range(len(values))]
+
+    def _decode(self, values: Sequence[bytes], event_type: str | None) -> Decoded:
+        if event_type is not None:
+            return self._named.decode(values, [event_type] * len(values))
+        if self._json is None:
+            raise ValueError("expected the event type beside the events: no field of theirs names it in this pipeline")
+        return self._json.decode(values)
+
+
+class _RequestType:
+    """One event type's part of a request."""
+
+    def __init__(self, declaration: Declaration, worker: TypeWorker, settings: Settings) -> None:
+        self._name, self._worker = declaration.event_type, worker
+        self._json = RowJson(declaration, settings.earliest, settings.latest)
+
+    def run(
+        self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: dict[int, EventAnswer]
+    ) -> list[Reject]:
+        """Put the answers of these events in; gives the rejects, whose answers are not there yet."""
+        called = self._worker.call(self._worker.inputs_from_structs(np.asarray(rows, np.int64), events), limit)
+        answers.update((row, EventAnswer("dropped", self._name)) for row in rows)
+        places = called.inputs.rows.tolist()
+        for text, parent in zip(*self._written(called), strict=True):
+            answer = answers[places[parent]]
+            if answer.outcome == "emitted":
+                answer.rows.append(text)
+            else:
+                answer.outcome, answer.rows = "emitted", [text]
+        for name, fact in called.facts.items():
+            for place, miss in fact.misses().items():
+                answer = answers[places[place]]
+                answer.enrichments = {**(answer.enrichments or {}), name: miss}
+        return called.rejects
+
+    def _written(self, called: Called) -> tuple[Sequence[msgspec.Raw], Sequence[int]]:
+        """The rows as JSON, and the place of the input each came from."""
+        form = called.form
+        if isinstance(form, RowForm):
+            written = self._json.write(form.rows, form.parents)
+            if written is not None:
+                return written, form.parents
+        checked = self._worker.check(called)
+        return self._json.from_columns(checked.columns), checked.parents.tolist()
+
+
+def encode(answers: Sequence[EventAnswer]) -> bytes:
+    """Answers as a JSON list."""
+    return msgspec.json.encode(answers)
+
+
+def _rejected(reject: Reject) -> EventAnswer:
+    place = _PLACE.search(reject.error) if reject.stage == "decode" else None
+    return EventAnswer(
+        "rejected",
+        reject.event_type,
+        stage=reject.stage,
+        reason=reject.reason,
+        error=reject.error,
+        path=place[1] if place else None,
+        attempts=reject.attempts,
+    )
