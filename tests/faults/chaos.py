@@ -103,7 +103,7 @@ class Chaos:
 
     def kill_worker(self) -> None:
         """SIGKILL of a process that runs records."""
-        if workers := workers_of(self._project.root, *self._drivers.running):
+        if workers := workers_of(self._project.root, *self._drivers.alive):
             subprocess.run(["kill", "-9", str(self._random.choice(workers))], check=False)
 
     def pause_driver(self) -> None:
@@ -122,7 +122,7 @@ class Chaos:
 
     def ask_driver_to_stop(self) -> None:
         """SIGTERM."""
-        self._drivers.any(self._random).send_signal(signal.SIGTERM)
+        self._drivers.ask_to_stop(self._random)
 
     def lose_broker(self) -> None:
         """SIGKILL of the broker, which stays away for a while."""

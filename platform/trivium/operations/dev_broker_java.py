@@ -57,7 +57,7 @@ def jars(packages: Sequence[str]) -> list[Path]:
     except (OSError, RuntimeError, ValueError, SyntaxError) as error:
         message = f"expected to find or download {packages[0]} from Maven Central, got {type(error).__name__}: {error}"
         raise BrokerError(
-            f"{message}. Try: again with a network that reaches https://repo.maven.apache.org; "
+            f"{message}. Try: again with a network that reaches Maven Central; "
             "if it does, delete ~/.m2/repository/org/apache/kafka, where a broken download may lie"
         ) from error
 
