@@ -53,7 +53,7 @@ def test_console_producer_of_kafka(kafka_broker: DevBroker, kafka_topic: MakeTop
     assert read_all(source(kafka_broker.servers, topic)).values == VALUES
 
 
-@pytest.mark.parametrize("codec", ["none", "lz4"])
+@pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("isolation", ["read_committed", "read_uncommitted"])
 def test_transactions_interleaved(kafka_broker: DevBroker, kafka_topic: MakeTopic, codec: str, isolation: str) -> None:
     topic = kafka_topic()
