@@ -17,9 +17,9 @@ def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> C
     if pt.is_dictionary(column.type):
         column = column.dictionary_decode()
     out = _conform(column, spec.type, timezone)
-    missing = mask_of(pc.is_null(column))
-    if spec.nullable or not missing.any():
+    if spec.nullable or not column.null_count:
         return out
+    missing = mask_of(pc.is_null(column))
     if not spec.required:
         out.column = pc.if_else(pa.array(missing), _default(spec), out.column)
         return out

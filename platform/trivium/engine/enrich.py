@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import FieldSpec
 from trivium.engine.convert import StructBuilder
 from trivium.engine.inputs import Inputs
+
+_MOST_BUILT: Final = 100_000
 
 Miss = Literal["missing", "null_key", "unavailable"]
 
@@ -35,19 +37,25 @@ class LookupUse:
 
 @dataclass(frozen=True)
 class Fact:
-    """One enrichment of a batch: `index` (int32) points into `rows`, null where there is no row; `miss` says why."""
+    """One enrichment of a batch: `index` (int32) points into `rows`, null where there is no row.
+
+    `given` is what the lookup answered with; one that answers from memory gives the same object again and again.
+    """
 
     rows: pa.RecordBatch
     index: pa.Int32Array
     null_keys: pa.Array
     unavailable: bool
+    given: Any = None
 
     def take(self, keep: pa.Array) -> Fact:
         """The same fact for some of the events."""
-        return Fact(self.rows, self.index.take(keep), self.null_keys.take(keep), self.unavailable)
+        return replace(self, index=self.index.take(keep), null_keys=self.null_keys.take(keep))
 
     def misses(self) -> dict[int, Miss]:
         """Events without a row, and why."""
+        if not self.index.null_count:
+            return {}
         missed = np.flatnonzero(pc.is_null(self.index).to_numpy(zero_copy_only=False))
         no_key = self.null_keys.to_numpy(zero_copy_only=False)
         other: Miss = "unavailable" if self.unavailable else "missing"
@@ -64,6 +72,8 @@ class EnrichmentStep:
         self._key = next(spec for spec in declaration.event_fields if spec.name == self.enrichment.key)
         self._use, self._clock = use, clock
         self._structs = StructBuilder(self.enrichment.row, self._fields)
+        self._built: dict[int | None, Any] = {None: None}
+        self._built_from: Any = None
         self._empty = pa.RecordBatch.from_pylist([], schema=pa.schema([spec.arrow for spec in self._fields]))
 
     def fetch(self, inputs: Inputs, limit: Deadline | None = None) -> Fact:
@@ -82,7 +92,7 @@ class EnrichmentStep:
                 return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=True)
             columns = [answer.rows.column(spec.wire) for spec in self._fields]
             rows = pa.RecordBatch.from_arrays(columns, schema=self._empty.schema)
-            return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False)
+            return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False, given=answer.rows)
         except (RunError, MemoryError):
             raise
         except Exception as error:
@@ -90,12 +100,18 @@ class EnrichmentStep:
             raise RunError(message) from error
 
     def structs(self, fact: Fact) -> list[Any]:
-        """The fact as one struct (or None) an event; equal rows share a struct."""
-        used = pc.unique(fact.index.drop_null())
-        built = self._structs.build(fact.rows.take(used))
-        by_row: dict[int | None, Any] = dict(zip(used.to_pylist(), built, strict=True))
-        by_row[None] = None
-        return [by_row[row] for row in fact.index.to_pylist()]
+        """The fact as one struct (or None) an event; equal rows share a struct.
+
+        Structs are kept for as long as the lookup answers with the same rows.
+        """
+        if fact.given is not self._built_from or len(self._built) > _MOST_BUILT:
+            self._built, self._built_from = {None: None}, fact.given
+        index = fact.index.to_pylist()
+        missing = list(set(index) - self._built.keys())
+        if missing:
+            built = self._structs.build(fact.rows.take(pa.array(missing, pa.int32())))
+            self._built.update(zip(missing, built, strict=True))
+        return list(map(self._built.__getitem__, index))
 
     def columns(self, fact: Fact) -> pa.RecordBatch:
         """The fact as columns aligned with the events; a missing row is null in every column."""
