@@ -17,7 +17,12 @@ Seen = tuple[Any, ...]
 def of_answer(answer: EventAnswer) -> Seen:
     """What an answer says, without how it says it."""
     if answer.outcome == "emitted":
-        return "emitted", answer.event_type, [json.loads(bytes(row)) for row in answer.rows], answer.enrichments
+        return (
+            "emitted",
+            answer.event_type,
+            [json.loads(msgspec.json.encode(row)) for row in answer.rows],
+            answer.enrichments,
+        )
     if answer.outcome == "rejected":
         return "rejected", answer.event_type, answer.stage, answer.reason, answer.error, answer.attempts
     return "dropped", answer.event_type

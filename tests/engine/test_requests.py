@@ -84,13 +84,31 @@ def test_plain_rows_are_written_without_a_table(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(row_json.RowJson, "from_columns", lambda *_: pytest.fail("went through a table"))
     requests = RequestWorker(pipeline_of([row_form(line)]), {})
     [answer] = requests.answer(b'{"event_type":"item","n":3}')
-    assert json.loads(bytes(answer.rows[0])) == {"event_id": "i3", "event_time": "2024-01-01T00:00:00Z", "n": 3}
+    assert json.loads(msgspec.json.encode(answer.rows[0])) == {
+        "event_id": "i3",
+        "event_time": "2024-01-01T00:00:00Z",
+        "n": 3,
+    }
 
 
 class Optional(NormalizedEvent):
     ratio: float | None = None
     vector: tuple[float, ...] = ()
     text: str | None = None
+
+
+class Brief(NormalizedEvent, omit_defaults=True):
+    n: int
+    text: str | None = None
+
+
+def test_every_declared_column_is_there() -> None:
+    class Briefs(Executor[Item, Brief]):
+        def process(self, event: Item) -> Brief:
+            return Brief(event_id="x", event_time=MOMENT, n=event.n)
+
+    [answer] = RequestWorker(pipeline_of([Briefs]), {}).answer(b'{"event_type":"item","n":3}')
+    assert msgspec.to_builtins(answer.rows[0])["text"] is None
 
 
 class Sub(Optional):
@@ -145,7 +163,7 @@ def test_rows_of_another_attempt_stand_with_their_event() -> None:
     clock = ManualClock()
     requests = RequestWorker(pipeline_of([row_form(flaky)], retry=RetryPolicy(attempts=2)), {}, clock)
     answers = requests.answer(listed(items([0, 1]).values), max_events=2)
-    assert [[json.loads(bytes(row))["event_id"] for row in each.rows] for each in answers] == [
+    assert [[row.event_id for row in each.rows] for each in answers] == [
         ["0a", "0b"],
         ["1a", "1b"],
     ]

@@ -32,7 +32,10 @@ def derive_positional(row: type[Row], fields: Sequence[FieldSpec]) -> Any:
 
     It gives every field a default, since msgspec keeps the order of the fields and wants required ones first.
     """
-    return _subclass(row, fields, dict.fromkeys(spec.name for spec in fields), kw_only=False, tag=False)
+    return _subclass(row, fields, dict.fromkeys(spec.name for spec in fields), kw_only=False, **_WHOLE)
+
+
+_WHOLE: Final[dict[str, Any]] = {"tag": False, "omit_defaults": False}
 
 
 def _subclass(row: type[Row], fields: Sequence[FieldSpec], defaults: dict[str, Any], **config: Any) -> Any:

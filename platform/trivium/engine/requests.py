@@ -26,23 +26,26 @@ from trivium.engine.worker import Worker
 _PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
 
 
-class EventAnswer(msgspec.Struct, omit_defaults=True):
+class EventAnswer(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """The outcome of one event.
 
-    `rows` are JSON objects of the row's declared columns. `stage`, `reason`, `error` and `attempts` say why an event
-    was rejected, `path` where in the event the problem is (JSONPath), if the decoder can tell. `enrichments` holds what
-    was no plain hit: `missing`, `null_key` or `unavailable`, by the enrichment's name.
+    `rows` are structs, each of which encodes to a JSON object of the row's declared columns. `stage`, `reason`, `error`
+    and `attempts` say why an event was rejected, `path` where in the event the problem is (JSONPath), if the decoder can
+    tell. `enrichments` holds what was no plain hit: `missing`, `null_key` or `unavailable`, by the enrichment's name.
     """
 
     outcome: Literal["emitted", "dropped", "rejected"]
     event_type: str | None = None
-    rows: list[msgspec.Raw] = []
+    rows: list[Any] = []
     stage: str | None = None
     reason: str | None = None
     error: str | None = None
     path: str | None = None
     attempts: int = 1
     enrichments: dict[str, str] | None = None
+
+
+_NOTHING: Final = EventAnswer("dropped")
 
 
 class RequestWorker:
@@ -80,14 +83,16 @@ class RequestWorker:
         decoded = self._decode(values, event_type)
         out = Outcomes(len(values), {}, {name: np.asarray(rows) for name, rows in decoded.dropped.items()})
         out.rejects = decoded.rejects
-        answers: dict[int, EventAnswer] = {}
+        answers = [_NOTHING] * len(values)
         for name, (rows, events) in decoded.events.items():
             out.rejects += self._types[name].run(rows, events, limit, answers)
         self._worker.apply_policies(out)
         for name, dropped in out.dropped.items():
-            answers.update((row, EventAnswer("dropped", name)) for row in dropped.tolist())
-        answers.update((reject.index, _rejected(reject)) for reject in out.rejects)
-        return [answers[row] for row in range(len(values))]
+            for row in dropped.tolist():
+                answers[row] = EventAnswer("dropped", name)
+        for reject in out.rejects:
+            answers[reject.index] = _rejected(reject)
+        return answers
 
     def _decode(self, values: Sequence[bytes], event_type: str | None) -> Decoded:
         if event_type is not None:
@@ -102,36 +107,46 @@ class _RequestType:
 
     def __init__(self, declaration: Declaration, worker: TypeWorker, settings: Settings) -> None:
         self._name, self._worker = declaration.event_type, worker
+        self._dropped = EventAnswer("dropped", self._name)
         self._json = RowJson(declaration, settings.earliest, settings.latest)
 
     def run(
-        self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: dict[int, EventAnswer]
+        self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: list[EventAnswer]
     ) -> list[Reject]:
         """Put the answers of these events in; gives the rejects, whose answers are not there yet."""
         called = self._worker.call(self._worker.inputs_from_structs(np.asarray(rows, np.int64), events), limit)
-        answers.update((row, EventAnswer("dropped", self._name)) for row in rows)
+        for row in rows:
+            answers[row] = self._dropped
         places = called.inputs.rows.tolist()
-        for text, parent in zip(*self._written(called), strict=True):
-            answer = answers[places[parent]]
-            if answer.outcome == "emitted":
-                answer.rows.append(text)
+        for made, parent in zip(*self._written(called), strict=True):
+            row = places[parent]
+            if answers[row] is self._dropped:
+                answers[row] = EventAnswer("emitted", self._name, [made])
             else:
-                answer.outcome, answer.rows = "emitted", [text]
-        for name, fact in called.facts.items():
-            for place, miss in fact.misses().items():
-                answer = answers[places[place]]
-                answer.enrichments = {**(answer.enrichments or {}), name: miss}
+                answers[row].rows.append(made)
+        if called.facts:
+            _tell_misses(called, places, answers)
         return called.rejects
 
-    def _written(self, called: Called) -> tuple[Sequence[msgspec.Raw], Sequence[int]]:
-        """The rows as JSON, and the place of the input each came from."""
+    def _written(self, called: Called) -> tuple[Sequence[Any], Sequence[int]]:
+        """The rows, and the place of the input each came from."""
         form = called.form
         if isinstance(form, RowForm):
-            written = self._json.write(form.rows, form.parents)
+            written = self._json.written(form.rows, form.parents)
             if written is not None:
                 return written, form.parents
         checked = self._worker.check(called)
         return self._json.from_columns(checked.columns), checked.parents.tolist()
+
+
+def _tell_misses(called: Called, places: Sequence[int], answers: list[EventAnswer]) -> None:
+    """Put the states of enrichments that were no plain hit into the answers of the inputs still in play."""
+    states: dict[int, dict[str, str]] = {}
+    for name, fact in called.facts.items():
+        for place, miss in fact.misses().items():
+            states.setdefault(place, {})[name] = miss
+    for place, state in states.items():
+        answers[places[place]] = msgspec.structs.replace(answers[places[place]], enrichments=state)
 
 
 def encode(answers: Sequence[EventAnswer]) -> bytes:

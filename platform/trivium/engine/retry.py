@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -41,9 +42,10 @@ def run_with_retry(
     """
     given_up: dict[int, GivenUp] = {}
     chosen = np.arange(count, dtype=np.int64)
-    delays = [*policy.delays(), None]
-    for number, delay in enumerate(delays, 1):
+    for number, delay in enumerate(chain(policy.delays(), [None]), 1):
         failures = attempt(chosen, is_retryable if delay is not None else _never)
+        if not failures:
+            break
         passing = {i: error for i, error in failures.items() if is_retryable(error)}
         given_up.update({i: GivenUp(error, number) for i, error in failures.items() if i not in passing})
         wait = max([delay or 0.0, *(_asked(error) for error in passing.values())])

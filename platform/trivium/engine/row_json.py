@@ -1,13 +1,14 @@
 """Rows an executor returned, as JSON: the answer of a request, without a table in between.
 
-`write` takes what is beyond doubt and leaves everything else to `emit`, which has the rules and the sentences: a row is
-taken when its values are exactly of the declared types and its JSON reads back under them.
+`written` takes what is beyond doubt and leaves everything else to `emit`, which has the rules and the sentences: rows
+are taken when their values are exactly of the declared types and their JSON reads back under them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from math import isfinite
 from types import NoneType
 from typing import Any, Final
@@ -30,67 +31,58 @@ _encode: Final = msgspec.json.encode
 
 
 class RowJson:
-    """Writes rows of one declaration as JSON objects of the declared columns, under their Python names."""
+    """Makes JSON objects of rows of one declaration: the declared columns under their Python names."""
 
     def __init__(self, declaration: Declaration, earliest: pa.Scalar, latest: pa.Scalar) -> None:
         specs = declaration.row_specs
         self._row = declaration.row
         self._builder = StructBuilder(declaration.row, specs)
-        self._decode = msgspec.json.Decoder(derive(declaration.row, specs)).decode
+        self._decode = msgspec.json.Decoder(list.__class_getitem__(derive(declaration.row, specs))).decode
         self._normaliser = Normaliser(specs)
         self._moments = (_moment(earliest), _moment(latest))
         self._simple = _writes_all_by_name(declaration.row) and all(_is_simple(spec.type) for spec in specs)
         by_name = {spec.name: spec for spec in specs}
         in_order = [by_name[name] for name in declaration.row.__struct_fields__]
+        self._plain = [exact_type(spec.type) for spec in in_order]
         self._types = [_exact(spec) for spec in in_order]
-        items = [(at, spec.type.item) for at, spec in enumerate(in_order) if spec.type.item is not None]
-        self._items = [(at, {exact_type(item)}) for at, item in items]
-        self._floats = [at for at, spec in enumerate(in_order) if pt.is_floating(spec.type.arrow)]
-        self._vectors = [at for at, item in items if pt.is_floating(item.arrow)]
-        self._seen: set[tuple[type, ...]] = set()
+        self._items = [(at, {exact_type(item)}) for at, spec in enumerate(in_order) if (item := spec.type.item)]
+        # JSON has no NaN and calls it null, which only a nullable field lets pass.
+        self._floats = [at for at, spec in enumerate(in_order) if spec.nullable and pt.is_floating(spec.type.arrow)]
 
-    def write(self, rows: Sequence[Any], parents: Sequence[int]) -> list[msgspec.Raw] | None:
-        """One JSON object a row, or None when a row is not beyond doubt. `parents` is the input each row came from."""
-        if not self._simple:
-            return None
-        written = []
-        for row in rows:
-            text = self._one(row)
-            if text is None:
-                return None
-            written.append(msgspec.Raw(text))
-        if len(set(parents)) < len(rows) and _repeats(rows, parents):
-            return None
-        return written
+    def written(self, rows: Sequence[Any], parents: Sequence[int]) -> Sequence[Any] | None:
+        """The rows as structs that encode to a JSON object each, or None when one is not beyond doubt.
 
-    def from_columns(self, columns: pa.RecordBatch) -> list[msgspec.Raw]:
-        """One JSON object a row of checked columns."""
-        return [msgspec.Raw(_encode(row)) for row in self._builder.build(columns)]
-
-    def _one(self, row: Any) -> bytes | None:
-        if type(row) is not self._row or not self._beyond_doubt(astuple(row)):
-            return None
+        `parents` is the input each row came from.
+        """
+        if not rows or not self._simple or set(map(type, rows)) != {self._row} or not self._of_declared_types(rows):
+            return None if rows else rows
         try:
-            text = _encode(row)
-            read = self._decode(text)
-            if self._normaliser and self._normaliser.suspects([read]):
-                self._normaliser(read)
-                text = _encode(read)
+            read = self._decode(_encode(rows))
+            if self._normaliser and (odd := list(self._normaliser.suspects(read))):
+                for at in odd:
+                    self._normaliser(read[at])
+                rows = read
         except _DOUBTS:
             return None
-        return text if self._moments[0] <= read.event_time < self._moments[1] else None
+        times = [row.event_time for row in read]
+        if not (self._moments[0] <= min(times) and max(times) < self._moments[1]):
+            return None
+        return None if len(set(parents)) < len(rows) and _repeats(rows, parents) else rows
 
-    def _beyond_doubt(self, values: tuple[Any, ...]) -> bool:
-        signature = tuple(map(type, values))
-        if signature not in self._seen:
-            if not all(kind in allowed for kind, allowed in zip(signature, self._types, strict=True)):
-                return False
-            self._seen.add(signature)
-        return (
-            all(values[at] is None or kinds.issuperset(map(type, values[at])) for at, kinds in self._items)
-            and all(values[at] is None or isfinite(values[at]) for at in self._floats)
-            and all(values[at] is None or all(map(isfinite, values[at])) for at in self._vectors)
-        )
+    def from_columns(self, columns: pa.RecordBatch) -> Sequence[Any]:
+        """Checked columns as structs that encode to a JSON object each."""
+        return self._builder.build(columns)
+
+    def _of_declared_types(self, rows: Sequence[Any]) -> bool:
+        width = len(self._plain)
+        flat = list(chain.from_iterable(map(astuple, rows)))
+        if list(map(type, flat)) != self._plain * len(rows) and not all(
+            kinds.issuperset(map(type, flat[at::width])) for at, kinds in enumerate(self._types)
+        ):
+            return False
+        return all(
+            kinds.issuperset(map(type, chain.from_iterable(filter(None, flat[at::width])))) for at, kinds in self._items
+        ) and all(all(map(isfinite, filter(None, flat[at::width]))) for at in self._floats)
 
 
 def _exact(spec: FieldSpec) -> set[type]:
