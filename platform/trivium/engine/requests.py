@@ -30,8 +30,8 @@ class EventAnswer(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """The outcome of one event.
 
     `rows` are structs, each of which encodes to a JSON object of the row's declared columns. `stage`, `reason`, `error`
-    and `attempts` say why an event was rejected, `path` where in the event the problem is (JSONPath), if the decoder can
-    tell. `enrichments` holds what was no plain hit: `missing`, `null_key` or `unavailable`, by the enrichment's name.
+    and `attempts` say why an event was rejected, `path` where in the event the problem is (JSONPath), where the decoder
+    can tell. `enrichments` holds what was no plain hit: `missing`, `null_key` or `unavailable`, by enrichment.
     """
 
     outcome: Literal["emitted", "dropped", "rejected"]
