@@ -23,9 +23,15 @@ from trivium.config.streaming_model import KAFKA_FILES, Streaming
 
 __all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
 
-Road = Literal["batch", "streaming"]
+Road = Literal["batch", "streaming", "serving"]
 _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))
 _SECURITY: Final[Place] = ("streaming", "source", "security")
+_KEYS: Final[Place] = ("serving", "api_keys")
+_SECTION_HINTS: Final[dict[str, str]] = {
+    "batch": "batch: {source: …}",
+    "streaming": "streaming: {source: …}",
+    "serving": "serving: {route: /…}",
+}
 
 
 def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road | None = "batch") -> Pipeline:
@@ -65,6 +71,9 @@ class _Compilation:
         self._find_executors()
         self._read_options()
         self._secrets.update(take_secrets(self._document, _SECURITY, [("password",)]) or {})
+        keys = self._document.at(_KEYS)
+        places: list[Place] = [(index,) for index in range(len(keys) if isinstance(keys, list) else 0)]
+        self._secrets.update(take_secrets(self._document, _KEYS, places) or {})
         config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
         self._resolve_paths()
         self._cross_check()
@@ -132,7 +141,7 @@ class _Compilation:
         roads = get_args(Road) if self._road is None else (self._road,)
         if not any(road in self._document.value for road in roads):
             message = f"the {' or the '.join(roads)} road needs the section {' or '.join(roads)}"
-            self._document.add_at((1, 1), "missing-section", message, f"{roads[0]}: {{source: …}}")
+            self._document.add_at((1, 1), "missing-section", message, _SECTION_HINTS[roads[0]])
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""

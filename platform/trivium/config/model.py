@@ -18,6 +18,7 @@ from trivium.config.section import (
     TimeZone,
     Unwanted,
 )
+from trivium.config.serving_model import Serving
 from trivium.config.streaming_model import Breaker, BreakerSetting, Streaming
 from trivium.contract.retry import RetryPolicy
 
@@ -147,6 +148,7 @@ class PipelineConfig(Section):
     breaker: BreakerSetting = Breaker()
     batch: Batch | None = None
     streaming: Streaming | None = None
+    serving: Serving | None = None
 
     @property
     def type_column(self) -> str:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from trivium.config.interpolate import variable
 from trivium.config.model import ParquetLookup, PipelineConfig
 from trivium.config.plan import Plan
+from trivium.config.serving_model import Serving
 from trivium.config.streaming_model import KAFKA_FILES, KafkaSource
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import RunError
@@ -101,6 +102,25 @@ class Pipeline:
         """
         password = self.kafka_source().security.password
         return None if password is None else self._secret(variable(password.get_secret_value()) or "")
+
+    def serving_section(self) -> Serving:
+        """The serving section.
+
+        Raises:
+            RunError: the pipeline has none.
+        """
+        if self.config.serving is None:
+            raise RunError(f"the pipeline {self.name} has no section serving; add serving: {{route: /{self.name}}}.")
+        return self.config.serving
+
+    def api_keys(self) -> tuple[str, ...]:
+        """The API keys the file names by variables; those of `api_keys_file` are not among them.
+
+        Raises:
+            RunError: the pipeline has no serving section, or a secret did not reach this process.
+        """
+        references = [key.get_secret_value() for key in self.serving_section().api_keys]
+        return tuple(self._secret(variable(reference) or "") for reference in references)
 
     def _secret(self, name: str) -> str:
         if name not in self.secrets:

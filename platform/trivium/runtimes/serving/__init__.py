@@ -1,0 +1,1 @@
+"""The serving road: a pipeline behind HTTP."""

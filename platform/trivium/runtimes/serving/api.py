@@ -1,0 +1,151 @@
+"""The API of one pipeline: which paths there are, who may ask, and how a body becomes an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+
+from trivium.config.pipeline import Pipeline
+from trivium.config.suggest import one_of
+from trivium.contract.clock import Clock, Deadline
+from trivium.contract.errors import LookupOutage
+from trivium.engine.request_body import MalformedBody, TooManyEvents
+from trivium.engine.requests import encode
+from trivium.runtimes.serving import limits, problems
+from trivium.runtimes.serving.answering import Answering, Question
+from trivium.runtimes.serving.auth import Keys
+from trivium.runtimes.serving.counts import RequestCounts
+from trivium.runtimes.serving.docs_page import page
+from trivium.runtimes.serving.openapi import openapi
+from trivium.runtimes.serving.problems import Headers, Problem, Refused
+
+EVENTS: Final = "/v1/events"
+PLAN: Final = "/v1/plan"
+OPENAPI: Final = "/openapi.json"
+DOCS: Final = "/docs"
+HEALTHY: Final = "/healthz"
+READY: Final = "/readyz"
+_OPEN: Final = frozenset({DOCS, HEALTHY, READY})
+_JSON: Final = (b"content-type", b"application/json")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What is sent back."""
+
+    status: int
+    headers: Headers
+    body: bytes
+    events: int = 0
+
+
+class Api:
+    """Answers the requests of one pipeline, knowing nothing of the server in front. `ready` is for load balancers."""
+
+    def __init__(self, pipeline: Pipeline, answering: Answering, keys: Keys, clock: Clock) -> None:
+        self._section = pipeline.serving_section()
+        self._pipeline, self._answering, self._keys, self._clock = pipeline, answering, keys, clock
+        self.counts = RequestCounts()
+        self.ready = True
+        self._types = {f"{EVENTS}/{name}": name for name in pipeline.executors}
+        versions = ", ".join(f"{name}={bound.version}" for name, bound in sorted(pipeline.executors.items()))
+        self._hashes = (
+            (b"trivium-plan", pipeline.plan.plan_short.encode()),
+            (b"trivium-logic", pipeline.plan.logic_short.encode()),
+            (b"trivium-executors", versions.encode()),
+        )
+        self._events_headers = (_JSON, *self._hashes)
+        self._pages: dict[str, Reply] = {}
+
+    async def events(self, path: str, headers: Mapping[bytes, bytes], receive: limits.Receive) -> Reply:
+        """The answer to events posted to a path that `is_events`."""
+        section = self._section
+        self._keys.check(headers.get(b"authorization"))
+        event_type = self._event_type(path)
+        limits.check_content(headers, section.max_body_bytes)
+        body = await limits.read_body(receive, section.max_body_bytes, section.body_seconds)
+        allowed = limits.seconds_allowed(headers, section.deadline_seconds)
+        question = Question(body, event_type, Deadline.after(self._clock, allowed), allowed)
+        try:
+            answers = await self._answering.answer(question)
+        except MalformedBody as error:
+            raise Refused(Problem(HTTPStatus.BAD_REQUEST, "malformed-body", str(error))) from error
+        except TooManyEvents as error:
+            raise Refused(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-events", str(error))) from error
+        except LookupOutage as error:
+            raise Refused(problems.unavailable(str(error), section.retry_after_seconds)) from error
+        self.counts.add(answers)
+        return Reply(HTTPStatus.OK, self._events_headers, b'{"events":' + encode(answers) + b"}", len(answers))
+
+    def show(self, path: str, mount: str, headers: Mapping[bytes, bytes]) -> Reply:
+        """What is read with GET. `mount` is the path in front of all of ours, as the client sees it."""
+        if path in (HEALTHY, READY):
+            return self._health(path)
+        if path not in _OPEN:
+            self._keys.check(headers.get(b"authorization"))
+        if path not in (PLAN, OPENAPI, DOCS):
+            raise Refused(self._nothing_at(path))
+        key = f"{mount} {path}"
+        if key not in self._pages:
+            self._pages = {key: self._made(path, mount), **dict(list(self._pages.items())[:15])}
+        return self._pages[key]
+
+    @staticmethod
+    def is_events(path: str) -> bool:
+        """Whether events are posted to this path."""
+        return path == EVENTS or path.startswith(EVENTS + "/")
+
+    def _event_type(self, path: str) -> str | None:
+        if path == EVENTS:
+            if self._pipeline.config.routing.by_body:
+                return None
+            raise Refused(self._nothing_at(path))
+        event_type = self._types.get(path)
+        if event_type is None:
+            raise Refused(self._nothing_at(path))
+        return event_type
+
+    def _nothing_at(self, path: str) -> Problem:
+        every = [EVENTS] if self._pipeline.config.routing.by_body else []
+        known = [*every, *self._types, PLAN, OPENAPI, DOCS]
+        near = one_of(path[:200], known)
+        return Problem(HTTPStatus.NOT_FOUND, "not-found", f"nothing is served at {path[:200]}. {near}")
+
+    def _health(self, path: str) -> Reply:
+        well = self.ready or path == HEALTHY
+        status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
+        return Reply(status, (_JSON, *self._hashes), b'{"ready":true}' if self.ready else b'{"ready":false}')
+
+    def _made(self, path: str, mount: str) -> Reply:
+        if path == DOCS:
+            html = ((b"content-type", b"text/html; charset=utf-8"), *_PAGE_POLICY)
+            return Reply(HTTPStatus.OK, html, page())
+        body = self._plan() if path == PLAN else msgspec.json.encode(openapi(self._pipeline, mount))
+        return Reply(HTTPStatus.OK, (_JSON, *self._hashes), body)
+
+    def _plan(self) -> bytes:
+        plan = self._pipeline.plan
+        return msgspec.json.encode(
+            {
+                "pipeline": self._pipeline.name,
+                "plan": plan.plan,
+                "logic": plan.logic,
+                "executors": {name: bound.version for name, bound in sorted(self._pipeline.executors.items())},
+                "document": msgspec.Raw(plan.json),
+            }
+        )
+
+
+# The page needs its own style and script and nothing from anywhere else.
+_PAGE_POLICY: Final = (
+    (
+        b"content-security-policy",
+        b"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+        b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+)

@@ -1,0 +1,49 @@
+"""What a replica answered so far: plain numbers on the way of a request, handed to the meters once in a while."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from trivium.engine.outcomes import UNDECODED
+from trivium.engine.requests import EventAnswer
+
+_KEPT: Final = 10_000
+
+
+class RequestCounts:
+    """Requests by status, events by type and outcome, rows by type, and how long the newest requests took.
+
+    Totals only grow. `seconds` are emptied by whoever exports them; only 10,000 are kept between two exports.
+    """
+
+    def __init__(self) -> None:
+        self.requests: Counter[int] = Counter()
+        self.events: Counter[tuple[str | None, str]] = Counter()
+        self.rows: Counter[str | None] = Counter()
+        self.seconds: list[float] = []
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count a request."""
+        self.requests[status] += 1
+        if len(self.seconds) < _KEPT:
+            self.seconds.append(seconds)
+
+    def add(self, answers: Sequence[EventAnswer]) -> None:
+        """Count the events of an answer."""
+        events, rows = self.events, self.rows
+        for answer in answers:
+            events[answer.event_type, answer.outcome] += 1
+            if answer.rows:
+                rows[answer.event_type] += len(answer.rows)
+
+    def take_seconds(self) -> list[float]:
+        """The seconds of the newest requests; they are forgotten here."""
+        taken, self.seconds = self.seconds, []
+        return taken
+
+
+def type_name(event_type: str | None) -> str:
+    """An answer's event type as a metric's tag."""
+    return event_type or UNDECODED
