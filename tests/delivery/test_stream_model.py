@@ -106,8 +106,10 @@ class Interleavings(RuleBasedStateMachine):
     def compact(self, which: str) -> None:
         getattr(self.world, f"compact_{which}")()
 
+    @precondition(lambda self: not self.world.late)
     @rule()
     def vacuum(self) -> None:
+        """Retention is hours, and outlasts any commit under way."""
         self.world.vacuum(self.scene.actors)
 
     @precondition(lambda self: self.world.partitions < 4)
