@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trivium.cli.options import Moment, beginning, checked, window
+from trivium.cli.run_serving import serving
 from trivium.cli.tables import facts, show_table
 from trivium.cli.text import plural
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 @click.group()
 def run() -> None:
     """Run a pipeline."""
+
+
+run.add_command(serving)
 
 
 @run.command()

@@ -1,7 +1,7 @@
 """The catalogue of metrics: every name, kind, unit and tag a runtime exports, in one place.
 
-Counters only grow while a run lasts; gauges say what is now. A driver owns them all: two processes that export one
-gauge under the same tags would hide one another.
+Counters only grow while a run lasts; gauges say what is now. Two processes that export one gauge under the same tags
+would hide one another: a stream's driver owns all of a stream's metrics, and each replica of a service tags its own.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class Metric:
 
 _PIPELINE: Final = ("pipeline",)
 _PARTITION: Final = ("pipeline", "partition")
+_REPLICA: Final = ("pipeline", "replica")
 INPUTS: Final = Metric(
     "trivium_inputs_total",
     "counter",
@@ -85,3 +86,24 @@ CATALOGUE: Final = (
     RECONNECTS,
     POSITION,
 )
+
+REQUESTS: Final = Metric(
+    "trivium_requests_total", "counter", "Requests answered or refused, by HTTP status.", (*_REPLICA, "status")
+)
+REQUEST_SECONDS: Final = Metric(
+    "trivium_request_seconds",
+    "histogram",
+    "Time a replica took for a request; at most 500 requests a second are measured.",
+    _REPLICA,
+    (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0),
+)
+REQUESTS_ONGOING: Final = Metric("trivium_requests_ongoing", "gauge", "Requests under way.", _REPLICA)
+EVENTS_ANSWERED: Final = Metric(
+    "trivium_events_answered_total",
+    "counter",
+    "Events answered, by outcome: emitted, dropped or rejected.",
+    (*_REPLICA, "event_type", "outcome"),
+)
+ROWS_ANSWERED: Final = Metric("trivium_rows_answered_total", "counter", "Rows in answers.", (*_REPLICA, "event_type"))
+
+SERVING_CATALOGUE: Final = (REQUESTS, REQUEST_SECONDS, REQUESTS_ONGOING, EVENTS_ANSWERED, ROWS_ANSWERED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ray.util.metrics import Counter, Gauge, Histogram
@@ -10,11 +11,11 @@ from trivium.engine.metrics import CATALOGUE, Metric
 
 
 class Meters:
-    """All metrics of one run, tagged with its pipeline."""
+    """All metrics of one run, tagged with its pipeline and with `tags`."""
 
-    def __init__(self, pipeline: str) -> None:
-        self._pipeline = pipeline
-        self._meters: dict[str, Any] = {metric.name: _made(metric) for metric in CATALOGUE}
+    def __init__(self, pipeline: str, catalogue: Sequence[Metric] = CATALOGUE, **tags: str) -> None:
+        self._own = {"pipeline": pipeline, **tags}
+        self._meters: dict[str, Any] = {metric.name: _made(metric) for metric in catalogue}
         self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
 
     def add(self, metric: Metric, amount: float, **tags: str) -> None:
@@ -37,7 +38,7 @@ class Meters:
         self._meters[metric.name].observe(value, self._tags(tags))
 
     def _tags(self, tags: dict[str, str]) -> dict[str, str]:
-        return {"pipeline": self._pipeline, **tags}
+        return {**self._own, **tags}
 
 
 def _made(metric: Metric) -> Any:

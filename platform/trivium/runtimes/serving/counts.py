@@ -9,13 +9,13 @@ from typing import Final
 from trivium.engine.outcomes import UNDECODED
 from trivium.engine.requests import EventAnswer
 
-_KEPT: Final = 10_000
+_KEPT: Final = 250
 
 
 class RequestCounts:
     """Requests by status, events by type and outcome, rows by type, and how long the newest requests took.
 
-    Totals only grow. `seconds` are emptied by whoever exports them; only 10,000 are kept between two exports.
+    Totals only grow. `seconds` are emptied by whoever exports them; no more than 250 are kept.
     """
 
     def __init__(self) -> None:

@@ -119,19 +119,19 @@ class _Document:
             {"allOf": [self._events[name], {"properties": {field: {"const": name}}, "required": [field]}]}
             for name in self._events
         ]
-        examples = {
-            name: {"value": found[0]} for name, bound in self._pipeline.executors.items() if (found := _examples(bound))
+        named = {
+            name: {"value": found[0]} for name, bound in self._pipeline.executors.items() if (found := examples(bound))
         }
-        if len(examples) > 1:
-            examples["several"] = {"value": [each["value"] for each in examples.values()]}
+        if len(named) > 1:
+            named["several"] = {"value": [each["value"] for each in named.values()]}
         summary = f"Events of any type; the field {field} of each says which."
-        return self._post("events", summary, {"anyOf": tagged}, examples)
+        return self._post("events", summary, {"anyOf": tagged}, named)
 
     def _post_one(self, bound: BoundExecutor) -> dict[str, Any]:
         name = bound.event_type
         summary = _first_line(bound.cls.__doc__) or f"Events of the type {name}."
-        examples = {str(number): {"value": event} for number, event in enumerate(_examples(bound), 1)}
-        return self._post(f"events.{name}", summary, self._events[name], examples)
+        numbered = {str(number): {"value": event} for number, event in enumerate(examples(bound), 1)}
+        return self._post(f"events.{name}", summary, self._events[name], numbered)
 
     def _post(self, operation: str, summary: str, event: dict[str, Any], examples: dict[str, Any]) -> dict[str, Any]:
         several = {"type": "array", "items": event, "maxItems": self._section.max_events_per_request}
@@ -150,7 +150,7 @@ class _Document:
         }
 
 
-def _examples(bound: BoundExecutor) -> list[Any]:
+def examples(bound: BoundExecutor) -> list[Any]:
     """The events of the first samples beside the executor; none where there are none."""
     file = Path(bound.declaration.file).parent / _SAMPLES
     if not file.is_file():

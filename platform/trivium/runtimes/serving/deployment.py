@@ -1,0 +1,96 @@
+"""The pipeline as a Ray Serve application: one ingress deployment whose replicas host the ASGI application."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from ray import serve
+from ray.serve.config import BackpressureConfig
+
+from trivium.config.pipeline import Pipeline
+from trivium.engine import metrics
+from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.meters import Meters
+from trivium.runtimes.serving.asgi import ServingApp
+from trivium.runtimes.serving.counts import type_name
+from trivium.runtimes.serving.host import ServeJob, ServingHost
+
+_HEALTH_PERIOD: Final = 2.0
+_HEALTH_TIMEOUT: Final = 10.0
+_ATTEMPTS: Final = 3
+# Serve would run the application in a thread beside its server, and each request would be handed over and back.
+_IN_THE_SERVERS_LOOP: Final = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
+
+
+class EventsIngress:
+    """A replica. Serve mounts what `__serve_build_asgi_app__` gives, and asks `check_health` from time to time."""
+
+    def __init__(self, job: ServeJob) -> None:
+        log_json_lines()
+        self._host = ServingHost(job)
+        self._exporter = _Exporter(self._host)
+        self._beat = asyncio.create_task(self._host.beat(self._exporter.export))
+
+    def __serve_build_asgi_app__(self) -> ServingApp:
+        return self._host.app
+
+    def check_health(self) -> None:
+        """Raise when this replica is of no use any more."""
+        self._host.check()
+
+    def __del__(self) -> None:
+        if hasattr(self, "_beat"):
+            self._beat.cancel()
+            self._exporter.export()
+            self._host.close()
+
+
+def application(pipeline: Pipeline) -> serve.Application:
+    """The application of a pipeline with a serving section, for `serve.run`, `serve run`, `serve build` and `deploy`.
+
+    Raises:
+        RunError: the pipeline has no serving section.
+    """
+    section = pipeline.serving_section()
+    job = ServeJob(pipeline.plan.json, dict(pipeline.secrets), str(pipeline.root))
+    deployment = serve.deployment(
+        serve.ingress()(EventsIngress),
+        name="events",
+        num_replicas=section.replicas,
+        # A replica refuses by itself beyond its limit; Serve's own refusal, twice as far, is the backstop.
+        max_ongoing_requests=2 * section.max_ongoing_requests,
+        max_queued_requests=section.max_ongoing_requests,
+        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=section.retry_after_seconds),
+        graceful_shutdown_timeout_s=section.drain_seconds,
+        graceful_shutdown_wait_loop_s=0.1,
+        health_check_period_s=_HEALTH_PERIOD,
+        health_check_timeout_s=_HEALTH_TIMEOUT,
+        max_constructor_retry_count=_ATTEMPTS,
+        logging_config={"enable_access_log": False, "encoding": "JSON"},
+        ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": _IN_THE_SERVERS_LOOP}},
+    )
+    bound: serve.Application = deployment.bind(job)
+    return bound
+
+
+class _Exporter:
+    """Brings a replica's counts to the meters."""
+
+    def __init__(self, host: ServingHost) -> None:
+        self._host = host
+        replica: Any = serve.get_replica_context().replica_id
+        self._meters = Meters(host.pipeline.name, metrics.SERVING_CATALOGUE, replica=str(replica.unique_id))
+
+    def export(self) -> None:
+        """Bring the meters up to date."""
+        counts, meters = self._host.api.counts, self._meters
+        for status, total in list(counts.requests.items()):
+            meters.raise_to(metrics.REQUESTS, total, status=str(int(status)))
+        for (event_type, outcome), total in list(counts.events.items()):
+            meters.raise_to(metrics.EVENTS_ANSWERED, total, event_type=type_name(event_type), outcome=outcome)
+        for event_type, total in list(counts.rows.items()):
+            meters.raise_to(metrics.ROWS_ANSWERED, total, event_type=type_name(event_type))
+        for seconds in counts.take_seconds():
+            meters.observe(metrics.REQUEST_SECONDS, seconds)
+        meters.set(metrics.REQUESTS_ONGOING, self._host.app.ongoing)

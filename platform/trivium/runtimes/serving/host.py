@@ -1,0 +1,109 @@
+"""A replica's inside: the pipeline proven to be the planned one, its lookups, its worker, its API. It knows no Ray."""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import gc
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from trivium.config.pipeline import Pipeline
+from trivium.config.rebuild import rebuild
+from trivium.config.serving_model import Serving
+from trivium.connectors.parquet_lookup import ParquetLookup
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.errors import RunError
+from trivium.engine.requests import RequestWorker
+from trivium.runtimes.logs import bind
+from trivium.runtimes.project_files import project_here
+from trivium.runtimes.serving.answering import Answering, Inline, InThread
+from trivium.runtimes.serving.api import Api
+from trivium.runtimes.serving.asgi import ServingApp
+from trivium.runtimes.serving.auth import Keys
+
+BEAT_SECONDS: Final = 0.5
+
+
+@dataclass(frozen=True)
+class ServeJob:
+    """What a replica is told: the plan, its secrets, and where the project was on the driver."""
+
+    plan: bytes
+    secrets: Mapping[str, str] = field(repr=False)
+    root: str
+
+
+class ServingHost:
+    """One pipeline, ready to answer. Building it proves that this process runs what the driver planned.
+
+    Raises:
+        RunError: other code or other versions here than on the driver, or unusable API keys.
+    """
+
+    def __init__(self, job: ServeJob, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self.pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        bind(pipeline=self.pipeline.name, plan=self.pipeline.plan.plan_short)
+        self.section = self.pipeline.serving_section()
+        self.answering = answering_of(self.pipeline, self._clock)
+        keys = Keys(self.pipeline.api_keys(), _key_file(self.section), self._clock)
+        self.api = Api(self.pipeline, self.answering, keys, self._clock)
+        self.app = ServingApp(self.api, self.section, self._clock)
+        gc.collect()
+        gc.freeze()  # what is loaded by now stays; the collector need not walk through it again and again
+
+    def check(self) -> None:
+        """Say whether this replica is of use.
+
+        Raises:
+            RunError: it has been busy with one request for longer than `hung_after_seconds`.
+        """
+        if self._patience() <= 0:
+            raise RunError(f"one request has taken more than {self.section.hung_after_seconds:g} s; is it hanging?")
+
+    async def beat(self, export: Callable[[], None]) -> None:
+        """Until cancelled: export counts, and postpone the moment at which this process would be ended as hanging.
+
+        That moment is kept by a thread of C code: an executor that holds the interpreter's lock, or this event loop,
+        cannot keep it from ending the process, and the supervisor starts another. The traceback goes to the log only.
+        """
+        try:
+            while True:
+                export()
+                patience = max(self._patience(), BEAT_SECONDS)
+                faulthandler.dump_traceback_later(patience + BEAT_SECONDS, exit=True, file=sys.stderr.fileno())
+                await asyncio.sleep(BEAT_SECONDS)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    def close(self) -> None:
+        """Take no more requests."""
+        self.api.ready = False
+        self.answering.close()
+
+    def _patience(self) -> float:
+        """Seconds until what is being answered counts as hanging."""
+        since = self.answering.busy_since
+        spent = 0.0 if since is None else self._clock.monotonic() - since
+        return self.section.hung_after_seconds - spent
+
+
+def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
+    """In the event loop for a pipeline without lookups, in a thread for one with lookups."""
+    most = pipeline.serving_section().max_events_per_request
+    if not pipeline.lookups:
+        return Inline(RequestWorker(pipeline, {}, clock), most, clock)
+
+    def make() -> RequestWorker:
+        lookups = {name: ParquetLookup(bound, clock) for name, bound in pipeline.lookups.items()}
+        return RequestWorker(pipeline, lookups, clock)
+
+    return InThread(make, most, clock)
+
+
+def _key_file(section: Serving) -> Path | None:
+    return None if section.api_keys_file is None else Path(section.api_keys_file)

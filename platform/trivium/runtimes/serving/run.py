@@ -1,0 +1,188 @@
+"""A serving run on one machine: a cluster and a proxy of its own for as long as it lasts, or a place in another.
+
+SIGTERM and Ctrl-C drain: the proxy takes no more requests, those under way are answered, then all ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from ipaddress import ip_address
+from typing import Any, Final
+
+from trivium.config.pipeline import Pipeline
+from trivium.contract.clock import Clock, SystemClock
+from trivium.contract.errors import RunError
+from trivium.runtimes.logs import bind
+from trivium.runtimes.serving.proxy import Proxy, proxy_environment, taken
+from trivium.runtimes.streaming.stopping import stop_on_signals
+
+_WAIT_SECONDS: Final = 0.2
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServingArguments:
+    """What a person says about one run beside the pipeline file. `port` 0: any that is free.
+
+    With `address` the service becomes part of that cluster, or takes the place of the one of its name there, and stays
+    when the command ends; the cluster's own proxies are in front of it then.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    proxy: Proxy = "haproxy"
+    replicas: int | None = None
+    address: str | None = None
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that answers. `cluster` is the address other drivers, such as a redeploy's, reach it by."""
+
+    url: str
+    cluster: str
+    protected: bool
+
+
+def run_serving(
+    pipeline: Pipeline,
+    arguments: ServingArguments | None = None,
+    tell: Callable[[Service], None] = lambda _service: None,
+    clock: Clock | None = None,
+) -> None:
+    """Serve a pipeline until asked to stop; `tell` is called once it answers.
+
+    Raises:
+        TriviumError: it cannot start; the message says why and what to do.
+    """
+    arguments, clock = arguments or ServingArguments(), clock or SystemClock()
+    bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short)
+    pipeline = _with_replicas(pipeline, arguments.replicas)
+    section = pipeline.serving_section()
+    _check_exposure(section.protected, arguments.host)
+    address = arguments.address or os.environ.get("RAY_ADDRESS")
+    if address is not None:
+        tell(_join(pipeline, arguments, address))
+        return
+    if arguments.port and taken(arguments.host, arguments.port):
+        message = f"port {arguments.port} of {arguments.host} is in use"
+        raise RunError(f"{message}. Try: another --port, or 0 for any that is free")
+    with proxy_environment(arguments.proxy, section) as environment, _variables(environment):
+        _host(pipeline, arguments, tell, clock)
+
+
+def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], clock: Clock) -> None:
+    """A cluster of our own: twice the replicas fit, so that a redeploy starts the new ones before the old ones stop."""
+    from trivium.runtimes.cluster import connected
+
+    with connected(None, 2 * pipeline.serving_section().replicas), stop_on_signals() as stop:
+        from ray import serve
+
+        port = arguments.port or _free_port(arguments.host)
+        serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
+        try:
+            tell(_deploy(pipeline, f"http://{_in_url(arguments.host)}:{port}"))
+            while not stop.asked:
+                clock.sleep(_WAIT_SECONDS)
+        finally:
+            serve.shutdown()
+
+
+def _join(pipeline: Pipeline, arguments: ServingArguments, address: str) -> Service:
+    """Be part of a cluster that outlives this command."""
+    from trivium.runtimes.cluster import connected
+
+    with connected(address, 1):
+        from ray import serve
+
+        serve.start(http_options={"host": arguments.host, "port": arguments.port})
+        return _deploy(pipeline, _proxy_url())
+
+
+def _deploy(pipeline: Pipeline, url: str) -> Service:
+    import ray
+    from ray import serve
+
+    from trivium.runtimes.serving.deployment import application
+
+    section = pipeline.serving_section()
+    try:
+        serve.run(application(pipeline), name=pipeline.name, route_prefix=section.route)
+    except RuntimeError as error:
+        raise RunError(_why(pipeline.name, error)) from error
+    cluster = str(ray.get_runtime_context().gcs_address)
+    return Service(url + section.route.rstrip("/"), cluster, section.protected)
+
+
+def _why(name: str, error: RuntimeError) -> str:
+    """Why replicas do not start, in the words of the one that failed."""
+    from ray import serve
+
+    application: Any = serve.status().applications.get(name)
+    messages = [each.message for each in application.deployments.values()] if application else []
+    lines = [line.strip() for message in messages for line in message.splitlines() if "RunError: " in line]
+    said = lines[-1].partition("RunError: ")[2] if lines else str(error)
+    return f"no replica of {name} starts: {said}"
+
+
+def _proxy_url() -> str:
+    from ray.serve.context import _get_global_client
+
+    options: Any = _get_global_client().http_config
+    return f"http://{_in_url(options.host)}:{options.port}"
+
+
+def _with_replicas(pipeline: Pipeline, replicas: int | None) -> Pipeline:
+    if replicas is None:
+        return pipeline
+    serving = pipeline.serving_section().model_copy(update={"replicas": replicas})
+    # The plan stays the file's: how many replicas answer decides nothing about an answer.
+    return replace(pipeline, config=pipeline.config.model_copy(update={"serving": serving}))
+
+
+def _check_exposure(protected: bool, host: str) -> None:
+    if protected or _is_loopback(host):
+        return
+    _log.warning(
+        "anybody who reaches %s is answered: the pipeline names no API keys. Try: serving.api_keys or api_keys_file",
+        host,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _free_port(host: str) -> int:
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as held:
+        held.bind((host, 0))
+        return int(held.getsockname()[1])
+
+
+@contextmanager
+def _variables(environment: Mapping[str, str]) -> Iterator[None]:
+    """Have these in the environment: a cluster's processes inherit them, and Serve reads them when it is imported."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
