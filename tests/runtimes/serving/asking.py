@@ -72,7 +72,7 @@ EXECUTORS: tuple[type[Executor[Any, Any]], ...] = (BoughtExecutor, ReturnedExecu
 def orders(routing: Routing | None = None, **serving: Any) -> Pipeline:
     """The pipeline, with this serving section."""
     made = pipeline_of(EXECUTORS, routing=routing)
-    section = Serving(route="/orders", **serving)
+    section = Serving.model_validate_json(json.dumps({"route": "/orders", **serving}))
     return replace(made, name="orders", config=made.config.model_copy(update={"serving": section}))
 
 

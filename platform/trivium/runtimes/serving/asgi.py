@@ -28,7 +28,7 @@ class ServingApp:
     """An ASGI 3 application, to be mounted anywhere: paths count from the scope's `root_path`."""
 
     def __init__(self, api: Api, section: Serving, clock: Clock) -> None:
-        self._api, self._section, self._clock = api, section, clock
+        self.api, self._section, self._clock = api, section, clock
         self._ongoing = 0
         self._logs = section.access_log == "json"
 
@@ -59,7 +59,7 @@ class ServingApp:
             self._ongoing -= 1
         status = _GONE if reply is None else reply.status
         seconds = self._clock.monotonic() - began
-        self._api.counts.answered(status, seconds)
+        self.api.counts.answered(status, seconds)
         if self._logs:
             events = 0 if reply is None else reply.events
             extra = {"request": _id_of(headers), "method": scope["method"], "path": scope["path"], "status": status}
@@ -82,16 +82,16 @@ class ServingApp:
         mount = scope.get("root_path", "").rstrip("/")
         path = scope["path"].removeprefix(mount)
         method = scope["method"]
-        if self._api.is_events(path):
+        if self.api.is_events(path):
             if method != "POST":
                 raise Refused(problems.method_not_allowed(method, "POST"))
             if self._ongoing > self._section.max_ongoing_requests:
                 most, wait = self._section.max_ongoing_requests, self._section.retry_after_seconds
                 raise Refused(problems.overloaded(most, wait))
-            return await self._api.events(path, headers, receive)
+            return await self.api.events(path, headers, receive)
         if method not in _READING:
             raise Refused(problems.method_not_allowed(method, "GET"))
-        return self._api.show(path, mount, headers)
+        return self.api.show(path, mount, headers)
 
 
 async def _send(reply: Reply, send: Send, method: str) -> None:

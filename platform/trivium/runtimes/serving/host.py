@@ -74,8 +74,9 @@ class ServingHost:
         try:
             while True:
                 export()
-                patience = max(self._patience(), BEAT_SECONDS)
-                faulthandler.dump_traceback_later(patience + BEAT_SECONDS, exit=True, file=sys.stderr.fileno())
+                patience = self._patience()
+                if patience > 0:
+                    faulthandler.dump_traceback_later(patience + BEAT_SECONDS, exit=True, file=sys.stderr.fileno())
                 await asyncio.sleep(BEAT_SECONDS)
         finally:
             faulthandler.cancel_dump_traceback_later()

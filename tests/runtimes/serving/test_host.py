@@ -1,0 +1,198 @@
+"""A replica's inside on a project's files: lookups, the corpus of bad records, and events that take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.faults.poison import KINDS
+from tests.runtimes.serving.asking import Client, Response
+from tests.runtimes.serving.tick_project import row, tick, tick_project
+from trivium.config.compile import compile_file
+from trivium.contract.errors import RunError
+from trivium.runtimes.serving.answering import InThread
+from trivium.runtimes.serving.host import ServeJob, ServingHost
+
+SIXTY_FOUR = 64 << 20
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Any]:
+    """Makes hosts of the project with a serving section, and forgets the project's modules afterwards."""
+    path, modules, hosts = list(sys.path), set(sys.modules), []
+
+    def host(**serving: Any) -> ServingHost:
+        pipeline = compile_file(tick_project(tmp_path, **serving), road="serving")
+        hosts.append(ServingHost(ServeJob(pipeline.plan.json, pipeline.secrets, str(pipeline.root))))
+        return hosts[-1]
+
+    yield host
+    for each in hosts:
+        each.close()
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.partition(".")[0] == "executors":
+            del sys.modules[name]
+
+
+def test_events_are_enriched(made: Any) -> None:
+    host = made()
+    answers = Client(host.app).post([tick(1), tick(2, key=77)]).json()["events"]
+    assert answers[0] == {"outcome": "emitted", "event_type": "tick", "rows": [row(1)]}
+    assert (answers[1]["outcome"], answers[1]["reason"]) == ("rejected", "enrichment_missing")
+
+
+def test_the_corpus_of_bad_records_gets_the_streams_reasons(made: Any) -> None:
+    client = Client(made(max_body_bytes=SIXTY_FOUR, deadline_seconds=30, hung_after_seconds=30).app)
+    found = {name: verdict_of(client, value) for name, (value, _) in KINDS.items() if value is not None}
+    assert found == {name: verdict for name, (value, verdict) in KINDS.items() if value is not None}
+
+
+def verdict_of(client: Client, value: bytes) -> str:
+    """What becomes of a record: alone in its body if it is no JSON, between two good ones otherwise."""
+    if is_json(value):
+        good = json.dumps(tick()).encode()
+        first, answer, last = client.post(b"[" + good + b"," + value + b"," + good + b"]").json()["events"]
+        assert first["outcome"] == last["outcome"] == "emitted"
+    else:
+        (answer,) = client.post(value).json()["events"]
+    return f"{answer['stage']}/{answer['reason']}" if answer["outcome"] == "rejected" else answer["outcome"]
+
+
+def is_json(value: bytes) -> bool:
+    try:
+        return len(msgspec.json.decode(b"[" + value + b"]", type=list[msgspec.Raw])) == 1
+    except RecursionError:
+        return True
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+
+
+def test_what_takes_longer_than_its_deadline_is_given_up_and_what_waits_behind_it_is_not_begun(made: Any) -> None:
+    host = made(deadline_seconds=0.1)
+    client = Client(host.app)
+
+    async def crowd() -> list[Response]:
+        slow = asyncio.create_task(ask(client, [tick(n, action="slow") for n in range(3)]))
+        await asyncio.sleep(0.05)
+        waiting = asyncio.create_task(ask(client, [tick(9)]))
+        await asyncio.gather(slow, waiting)
+        while host.answering.busy_since is not None:
+            await asyncio.sleep(0.01)
+        return [slow.result(), waiting.result(), await ask(client, [tick(5)])]
+
+    slow, waiting, after = asyncio.run(crowd())
+    assert [slow.status, waiting.status, after.status] == [504, 504, 200]
+    assert slow.json()["type"] == "urn:trivium:problem:deadline-passed"
+    assert host.api.counts.events == {("tick", "emitted"): 1}
+
+
+async def ask(client: Client, events: list[Any]) -> Response:
+    return await client.asked("POST", "/v1/events", [json.dumps(events).encode()], content_type="application/json")
+
+
+def test_a_pipeline_with_lookups_answers_in_one_thread(made: Any) -> None:
+    host = made()
+    assert isinstance(host.answering, InThread)
+    client = Client(host.app)
+
+    async def crowd() -> list[Response]:
+        return await asyncio.gather(*(ask(client, [tick(n), tick(n + 1)]) for n in range(50)))
+
+    for number, response in enumerate(asyncio.run(crowd())):
+        assert [each["rows"][0]["event_id"] for each in response.json()["events"]] == [f"e{number}", f"e{number + 1}"]
+    assert len([thread for thread in threading.enumerate() if thread.name.startswith("answers")]) == 1
+
+
+def test_a_replica_busy_for_too_long_says_so(made: Any) -> None:
+    host = made(deadline_seconds=0.05, hung_after_seconds=0.1)
+    client = Client(host.app)
+    host.check()
+
+    async def hang() -> None:
+        assert (await ask(client, [tick(n, action="slow") for n in range(2)])).status == 504
+        await asyncio.sleep(0.1)
+        with pytest.raises(RunError, match=r"more than 0.1 s"):
+            host.check()
+        while host.answering.busy_since is not None:
+            await asyncio.sleep(0.01)
+        host.check()
+
+    asyncio.run(hang())
+
+
+HANG = """
+import asyncio, json, sys
+from pathlib import Path
+from tests.runtimes.serving.asking import Client
+from tests.runtimes.serving.tick_project import tick, tick_project
+from trivium.config.compile import compile_file
+from trivium.runtimes.serving.host import ServeJob, ServingHost
+
+pipeline = compile_file(tick_project(Path(sys.argv[1]), deadline_seconds=0.2, hung_after_seconds=0.5), road="serving")
+host = ServingHost(ServeJob(pipeline.plan.json, pipeline.secrets, str(pipeline.root)))
+
+
+async def main():
+    beat = asyncio.create_task(host.beat(lambda: None))
+    await asyncio.sleep(2.5)
+    print("idle is no hanging", flush=True)
+    body = json.dumps(tick(action="hang")).encode()
+    response = await Client(host.app).asked("POST", "/v1/events", [body], content_type="application/json")
+    print(response.status, flush=True)
+    await asyncio.sleep(30)
+
+
+asyncio.run(main())
+"""
+
+
+def test_a_process_that_hangs_ends_by_itself_with_a_traceback_in_its_log(tmp_path: Path, repository: Path) -> None:
+    program = [sys.executable, "-c", textwrap.dedent(HANG), str(tmp_path)]
+    done = subprocess.run(
+        program,
+        cwd=repository,
+        env={"PYTHONPATH": f"{repository}/platform:{repository}"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split("\n")[:2]) == (1, ["idle is no hanging", "504"])
+    assert "executor.py" in done.stderr
+
+
+def test_readiness_ends_with_the_host(made: Any) -> None:
+    host = made()
+    client = Client(host.app)
+    assert client.ask("GET", "/readyz").status == 200
+    host.close()
+    assert (client.ask("GET", "/readyz").status, client.ask("GET", "/healthz").status) == (503, 200)
+
+
+def test_the_lifespan_of_a_server_is_answered(made: Any) -> None:
+    host, sent = made(), []
+    messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(host.app({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    with contextlib.suppress(KeyError):
+        asyncio.run(host.app({"type": "websocket"}, receive, send))
+    assert sent[-1] == "websocket.close"
