@@ -24,7 +24,8 @@ def test_every_problem_is_named_at_its_place_with_what_to_try(wrong: Path, broke
     file.write_bytes(wrong.read_bytes())
     environ = {**ENVIRON, "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"} if wrong.stem.startswith("job-") else ENVIRON
 
-    road: Road = "streaming" if wrong.stem.startswith("streaming-road-") else "batch"
+    roads: tuple[Road, ...] = ("streaming", "serving")
+    road = next((road for road in roads if wrong.stem.startswith(f"{road}-road-")), "batch")
 
     with pytest.raises(ConfigError) as caught:
         compile_file(file, environ, road)
