@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,11 +17,12 @@ from tests.runtimes.serving.tick_project import tick, tick_project
 
 pytestmark = pytest.mark.faults
 
+Note = Callable[[str, object], None]
 RECOVERY_SECONDS = 20.0
 """Within this a replica that died is there again: the bound docs/serving.md states."""
 
 
-def test_a_replica_killed_under_load_loses_no_acknowledged_answer(tmp_path: Path) -> None:
+def test_a_replica_killed_under_load_loses_no_acknowledged_answer(tmp_path: Path, note: Note) -> None:
     with RunningService(tick_project(tmp_path, replicas=2)) as service, Load(service) as load:
         time.sleep(2)
         before = service.replicas()
@@ -30,23 +32,23 @@ def test_a_replica_killed_under_load_loses_no_acknowledged_answer(tmp_path: Path
             os.kill(victim, signal.SIGKILL)
             until(lambda gone=victim: gone not in service.replicas(), 5)
             took = until(lambda: len(service.replicas()) == 2, RECOVERY_SECONDS)
-            print(f"a replica again after {took:.1f} s")
+            note("seconds until there were two replicas again", took)
             time.sleep(3)
         settled = time.monotonic()
         time.sleep(2)
     assert not load.wrong
     assert not [told for at, told in load.bad if at > settled]
-    print(f"{len(load.good)} answers, {len(load.bad)} failures, hole {load.longest_hole():.2f} s: {load.bad[:3]}")
+    note("answers, failures, longest hole", (len(load.good), load.bad, load.longest_hole()))
     assert len(load.bad) <= 2 * load.clients
     assert load.longest_hole() < 2.0
 
 
-def test_the_only_replica_killed_comes_back(tmp_path: Path) -> None:
+def test_the_only_replica_killed_comes_back(tmp_path: Path, note: Note) -> None:
     with RunningService(tick_project(tmp_path)) as service:
         (victim,) = service.replicas()
         os.kill(victim, signal.SIGKILL)
         took = until(lambda: _answers(service), RECOVERY_SECONDS)
-        print(f"answers again after {took:.1f} s")
+        note("seconds until it answered again", took)
 
 
 def test_an_event_that_kills_its_process_is_a_problem_of_its_own_request(tmp_path: Path) -> None:
@@ -68,7 +70,7 @@ def test_a_replica_that_hangs_is_replaced(tmp_path: Path) -> None:
         until(lambda: _answers(service), RECOVERY_SECONDS)
 
 
-def test_a_redeploy_under_load_has_no_failure_and_no_hole(tmp_path: Path) -> None:
+def test_a_redeploy_under_load_has_no_failure_and_no_hole(tmp_path: Path, note: Note) -> None:
     with RunningService(tick_project(tmp_path)) as service, Load(service) as load:
         time.sleep(2)
         tick_project(tmp_path, max_events_per_request=77)
@@ -77,7 +79,7 @@ def test_a_redeploy_under_load_has_no_failure_and_no_hole(tmp_path: Path) -> Non
     assert not load.bad
     assert not load.wrong
     assert len(load.plans()) == 2
-    print(f"{len(load.good)} answers, hole {load.longest_hole():.2f} s")
+    note("answers, longest hole", (len(load.good), load.longest_hole()))
     assert load.longest_hole() < 0.5
 
 
@@ -137,6 +139,12 @@ def _answers(service: RunningService) -> bool:
         return service.post(tick(1), timeout=2).status == 200
     except OSError:
         return False
+
+
+@pytest.fixture
+def note(record_property: Note) -> Note:
+    """Keeps a measured figure in the test's report."""
+    return record_property
 
 
 @pytest.fixture(autouse=True)

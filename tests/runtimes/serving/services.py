@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -159,7 +160,7 @@ class Load:
     def longest_hole(self) -> float:
         """The longest time without a good answer, in seconds."""
         times = sorted(at for at, _ in self.good)
-        return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+        return max(later - earlier for earlier, later in pairwise(times))
 
     def plans(self) -> list[str]:
         """The plans that answered, in the order of their first answer."""

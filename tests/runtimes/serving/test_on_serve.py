@@ -44,7 +44,7 @@ def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
         assert document["servers"] == [{"url": "/ticks"}]
         assert service.get("/readyz").status == 200
         assert service.get("/docs").body.startswith(b"<!doctype html>")
-        assert service.get("/v1/events/tock").status == 404
+        assert service.post(tick(1), "/v1/events/tock").status == 404
         assert service.post(b"x" * (2 << 20)).status == 413
 
         shown = subprocess.run(shlex.split(service.shown["try"]), capture_output=True, text=True, check=True).stdout
