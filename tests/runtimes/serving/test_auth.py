@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.manual_clock import ManualClock
 from tests.runtimes.serving.asking import Client, bought, client, orders
 from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
@@ -18,6 +17,7 @@ from trivium.runtimes.serving.api import Api
 from trivium.runtimes.serving.asgi import ServingApp
 from trivium.runtimes.serving.auth import Keys
 from trivium.runtimes.serving.problems import Refused
+from trivium.testing import ManualClock
 
 ONE, OTHER, THIRD = "a-key-of-sixteen", "another-key-that-is-long", "ein-schlüssel-mit-umlaut"
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.manual_clock import ManualClock
 from tests.runtimes.serving.asking import Response, bought, client, orders
 from trivium.contract.errors import LookupOutage
 from trivium.runtimes.serving.answering import Question
+from trivium.testing import ManualClock
 
 JSON = "application/json"
 

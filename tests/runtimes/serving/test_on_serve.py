@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 from pathlib import Path
@@ -12,22 +13,21 @@ from tests.runtimes.serving.tick_project import row, tick, tick_project
 HERE = "0100007F"  # 127.0.0.1 as the kernel writes it
 
 
-def listening(of: str) -> set[str]:
-    """The addresses on which processes with this in their command line listen."""
-    found: set[str] = set()
-    sockets = {}
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if fields[3] == "0A":
-            sockets[fields[9]] = fields[1].partition(":")[0]
+def haproxy_of(port: int) -> Path:
+    """The process of the HAProxy that listens on a port."""
     for process in Path("/proc").iterdir():
-        try:
-            if process.name.isdigit() and of.encode() in (process / "cmdline").read_bytes():
-                links = [link.readlink().name for link in (process / "fd").iterdir() if link.is_symlink()]
-                found |= {sockets[name[8:-1]] for name in links if name[8:-1] in sockets}
-        except OSError:  # it has ended
-            continue
-    return found
+        with contextlib.suppress(OSError):  # it has ended
+            command = (process / "cmdline").read_text().split("\0") if process.name.isdigit() else []
+            if "-f" in command and f"bind 127.0.0.1:{port}\n" in Path(command[command.index("-f") + 1]).read_text():
+                return process
+    raise LookupError(f"nobody listens on {port}")
+
+
+def listening(process: Path) -> set[str]:
+    """The addresses a process listens on."""
+    sockets = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    owned = {link.readlink().name for link in (process / "fd").iterdir()}
+    return {fields[1].partition(":")[0] for fields in sockets if fields[3] == "0A" and f"socket:[{fields[9]}]" in owned}
 
 
 def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
@@ -49,7 +49,8 @@ def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
 
         shown = subprocess.run(shlex.split(service.shown["try"]), capture_output=True, text=True, check=True).stdout
         assert '"openapi"' in shown  # a project without samples has no event to show
-        assert listening("h.cfg") == {HERE}
+        haproxy = haproxy_of(service.url.port or 0)
+        assert listening(haproxy) == {HERE}
         service.ask_to_stop()
         assert service.ended() == 0
-    assert listening("h.cfg") == set()
+    assert not haproxy.exists()
