@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from tests.connectors.parcels import write
-from tests.engine.manual_clock import ManualClock
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
 from trivium.config.model import ParquetLookup as LookupConfig
 from trivium.config.pipeline import BoundLookup
@@ -20,6 +19,7 @@ from trivium.contract.clock import Deadline
 from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import row_fields
+from trivium.testing import ManualClock
 
 
 class Shelf(Row):

@@ -6,10 +6,10 @@ import pickle
 
 import pytest
 
-from tests.engine.manual_clock import ManualClock
 from trivium.contract import errors
 from trivium.contract.clock import Deadline, SystemClock
 from trivium.contract.retry import RetryPolicy
+from trivium.testing import ManualClock
 
 EXAMPLES: list[errors.TriviumError] = [
     errors.TriviumError("said"),
@@ -23,6 +23,7 @@ EXAMPLES: list[errors.TriviumError] = [
     errors.SourceError("no file"),
     errors.DeliveryError("refused"),
     errors.RunError("cannot go on"),
+    errors.LookupOutage("stayed away"),
 ]
 
 

@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tests.engine.doors import raw
-from tests.engine.manual_clock import ManualClock
 from trivium import Event, Executor, NormalizedEvent, RetryPolicy
 from trivium.config.in_memory import pipeline_of
 from trivium.contract.lookup import Lookup
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
+from trivium.testing import ManualClock
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 

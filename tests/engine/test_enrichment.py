@@ -12,7 +12,6 @@ import pytest
 
 from tests.engine.doors import raw
 from tests.engine.flows import Item, Line, emitted, every, items, line, lines, rejects
-from tests.engine.manual_clock import ManualClock
 from trivium import Enrichment, Executor, RetryPolicy, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
@@ -20,6 +19,7 @@ from trivium.contract.clock import Deadline
 from trivium.contract.errors import LookupAnswerError, LookupUnavailable, RunError
 from trivium.contract.lookup import Answer
 from trivium.engine.worker import Worker
+from trivium.testing import ManualClock
 
 POLICY = RetryPolicy(attempts=3, first_delay_seconds=1.0, factor=2.0, deadline_seconds=60.0)
 

@@ -10,12 +10,12 @@ import pyarrow as pa
 
 from tests.engine.doors import Probe
 from tests.engine.flows import Item, Line, column_form, emitted, every, items, line, lines, row_form, worker
-from tests.engine.manual_clock import ManualClock
 from trivium import Executor
 from trivium.config.in_memory import pipeline_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.lineage import event_date
 from trivium.engine.worker import Worker
+from trivium.testing import ManualClock
 
 
 def test_where_a_row_came_from() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -16,9 +16,8 @@ from tests.engine import test_validate as validate
 from tests.engine.asked import of_answer, of_outcomes
 from tests.engine.doors import MOMENT, raw
 from tests.engine.flows import Item, Line, items, line, row_form
-from tests.engine.manual_clock import ManualClock
 from tests.engine.test_enrichment import POLICY, Planes, executors
-from trivium import Event, Executor, NormalizedEvent, RetryPolicy, TransientError
+from trivium import Event, Executor, Float32, Int8, NormalizedEvent, RetryPolicy, TransientError
 from trivium.config.in_memory import pipeline_of
 from trivium.config.model import EventTimeRange, Routing
 from trivium.contract.clock import Deadline
@@ -27,7 +26,9 @@ from trivium.contract.rows import RowMeta
 from trivium.engine import row_json
 from trivium.engine.request_body import MalformedBody, TooManyEvents, events_of
 from trivium.engine.requests import RequestWorker
+from trivium.engine.type_worker import TypeWorker
 from trivium.engine.worker import Worker
+from trivium.testing import ManualClock
 
 RICH_COLUMNS = rich.RichRow.__struct_fields__
 RICH = [(Worker(pipeline_of([form]), {}), RequestWorker(pipeline_of([form]), {})) for form in (rich.Rows, rich.Columns)]
@@ -60,6 +61,74 @@ def test_odd_records_get_the_reasons_they_get_elsewhere(values: list[bytes]) -> 
                 assert value.lstrip(b" \t\r\n")[:1] == b"["
             else:
                 assert value.lstrip(b" \t\r\n")[:1] == b"[" or list(map(of_answer, answers)) == expected
+
+
+class Plain(Event, tag="rich"):
+    id: str
+    at: datetime
+    count: Annotated[int, msgspec.Meta(ge=-5)] = 7
+    small: Int8 | None = None
+    ratio: Float32 | None = None
+    exact: rich.Money | None = None
+    colour: rich.Colour = rich.Colour.RED
+    blob: bytes | None = None
+    day: date | None = msgspec.field(name="the-day", default=None)
+    tags: Annotated[tuple[str, ...], msgspec.Meta(max_length=3)] | None = None
+
+
+class PlainRow(NormalizedEvent):
+    count: int
+    small: Int8 | None = None
+    ratio: Float32 | None = None
+    exact: rich.Money | None = None
+    colour: rich.Colour | None = None
+    blob: bytes | None = None
+    day: date | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class Plains(Executor[Plain, PlainRow]):
+    def process(self, event: Plain) -> Any:
+        if event.id == "raise":
+            raise ValueError("asked to")
+        if event.id == "drop":
+            return None
+        copied = {name: getattr(event, name) for name in PlainRow.__struct_fields__[2:]}
+        return PlainRow(event_id=event.id, event_time=event.at, **copied)
+
+
+PLAIN = pipeline_of([Plains, row_form(line)])
+PLAIN_WORKER, PLAIN_REQUESTS = Worker(PLAIN, {}), RequestWorker(PLAIN, {})
+SIMPLE = st.fixed_dictionaries(
+    {"id": st.sampled_from(["a", "é😀", "drop"]), "at": st.datetimes(timezones=st.just(UTC))},
+    optional={"count": st.integers(-5, 9), "small": st.integers(0, 9) | st.none(), "blob": st.binary(max_size=4)},
+)
+
+
+@rich.BOUNDED
+@given(st.lists(rich.EVENTS | SIMPLE, max_size=4), rich.OFFSETS | st.just(UTC), st.booleans())
+def test_plain_events_take_a_quick_way_to_the_same_answers(events: list[Any], offset: Any, other: bool) -> None:
+    values = [rich.as_json(event, offset) for event in events] + [b'{"event_type":"item","n":1}'] * other
+    expected = of_outcomes(PLAIN_WORKER.run(raw(*values)), PLAIN.table_columns.names)
+    answers = PLAIN_REQUESTS.answer(listed(values), max_events=5)
+    assert [without_nulls(of_answer(each)) for each in answers] == [without_nulls(each) for each in expected]
+    for value, one in zip(values, expected, strict=True):
+        assert without_nulls(of_answer(PLAIN_REQUESTS.answer(value)[0])) == without_nulls(one)
+
+
+def without_nulls(seen: Any) -> Any:
+    """A row in the table has the columns of all executors, a row in an answer those of its own."""
+    if seen[0] != "emitted":
+        return seen
+    return *seen[:2], [{name: value for name, value in row.items() if value is not None} for row in seen[2]], seen[3]
+
+
+def test_which_bodies_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TypeWorker, "call", lambda *_: pytest.fail("took the worker's way"))
+    one, two = b'{"event_type":"rich","id":"a","at":"2024-01-01T00:00:00Z"}', b'{"event_type":"item","n":1}'
+    for body in (one, listed([one, two]), listed([two] * 4), b"[]"):
+        assert all(each.outcome == "emitted" for each in PLAIN_REQUESTS.answer(body, max_events=4))
+    assert PLAIN_REQUESTS.answer(one, "rich")[0].event_type == "rich"
 
 
 @pytest.mark.parametrize("name", validate.CASES)

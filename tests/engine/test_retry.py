@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 from tests.engine.flows import column_form, emitted, every, items, line, lines, rejects, row_form, worker
-from tests.engine.manual_clock import ManualClock
 from trivium import RetryPolicy, RowErrors, TransientError
+from trivium.testing import ManualClock
 
 POLICY = RetryPolicy(attempts=4, first_delay_seconds=1.0, factor=2.0, deadline_seconds=100.0)
 

@@ -45,6 +45,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
         "engine": engine_versions(),
         "event_time": config.event_time.model_dump(mode="json"),
         "executors": {part.entry.type: executor_logic(part, root) for part in parts},
+        "impure_rejected": config.purity == "strict",
         "lookups": {name: _lookup(lookup, root) for name, lookup in lookups.items()},
         "routing": config.routing.model_dump(mode="json"),
         "table": _columns(table_columns(part.cls.declaration for part in parts)),

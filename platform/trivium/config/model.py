@@ -22,6 +22,8 @@ from trivium.config.serving_model import Serving
 from trivium.config.streaming_model import Breaker, BreakerSetting, Streaming
 from trivium.contract.retry import RetryPolicy
 
+Purity = Literal["strict", "warn", "off"]
+
 
 class ExecutorEntry(Section):
     """One executor of the pipeline. `retry` overrules the pipeline's field by field; artifacts map names to files."""
@@ -135,6 +137,9 @@ class PipelineConfig(Section):
 
     In a compiled pipeline its data paths are absolute, every `retry` is complete, and a secret is the text of its
     reference (`${NAME}`), never its value. A pipeline has a section for each road it is run on.
+
+    `purity` says what happens to executors that do I/O or keep state. `strict`: they do not compile, and an event whose
+    executor does I/O is a reject. `warn`: a run logs it. `off`: neither; `trivium check` looks at it unless it is off.
     """
 
     pipeline: Name
@@ -146,6 +151,7 @@ class PipelineConfig(Section):
     retry: RetryPolicy = RetryPolicy()
     event_time: EventTimeRange = EventTimeRange()
     breaker: BreakerSetting = Breaker()
+    purity: Purity = "warn"
     batch: Batch | None = None
     streaming: Streaming | None = None
     serving: Serving | None = None

@@ -15,6 +15,7 @@ import pyarrow as pa
 from trivium.contract.errors import ContractError, RejectError, RowErrors
 from trivium.contract.executor import Executor
 from trivium.engine.column_types import type_problem
+from trivium.engine.guard import DeniedCall, ImpureError
 from trivium.engine.inputs import ColumnInputs, RowInputs
 from trivium.engine.retry import Chosen, Failures, IsRetryable
 
@@ -183,5 +184,7 @@ def as_exception(error: BaseException) -> Exception:
     """What an author's code raised, as an error of its row."""
     if isinstance(error, Exception):
         return error
+    if isinstance(error, DeniedCall):
+        return ImpureError(str(error))
     did = "called exit" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
     return RejectError(f"the executor {did}: {error}")

@@ -54,6 +54,7 @@ class Worker:
             earliest=_moment(pipeline.config.event_time.earliest),
             latest=_moment(min(pipeline.config.event_time.latest, _LAST_DAY) + timedelta(days=1)),
             clock=self._clock,
+            purity=pipeline.config.purity,
         )
         self.settings = settings
         self.types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}

@@ -1,1 +1,5 @@
-"""What tests of a project can use: `pytest_plugins = ["trivium.testing.kafka"]` in its conftest.py."""
+"""What tests of a project can use. Fixtures of a real broker: `pytest_plugins = ["trivium.testing.kafka"]`."""
+
+from trivium.testing.manual_clock import ManualClock
+
+__all__ = ["ManualClock"]

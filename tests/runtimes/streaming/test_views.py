@@ -4,10 +4,10 @@ import io
 import json
 import logging
 
-from tests.engine.manual_clock import ManualClock
 from trivium.runtimes import logs
 from trivium.runtimes.streaming.lag import Lag, events_behind, lags, seconds_behind
 from trivium.runtimes.streaming.progress import Standing, StreamProgress
+from trivium.testing import ManualClock
 
 
 def test_lag_is_what_waits_and_how_old_the_newest_committed_record_is() -> None:
