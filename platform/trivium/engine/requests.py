@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -18,31 +18,16 @@ from trivium.engine.decode_named import NamedDecoder
 from trivium.engine.decoded import Decoded
 from trivium.engine.invoke import RowForm
 from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.request_answer import EventAnswer
 from trivium.engine.request_body import events_of
+from trivium.engine.request_quick import QuickRequests, QuickType
 from trivium.engine.row_json import RowJson
 from trivium.engine.type_worker import Called, Settings, TypeWorker
 from trivium.engine.worker import Worker
 
+__all__ = ["EventAnswer", "RequestWorker", "encode"]
+
 _PLACE: Final = re.compile(r" - at `(\$[^`]*)`")
-
-
-class EventAnswer(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
-    """The outcome of one event.
-
-    `rows` are structs, each of which encodes to a JSON object of the row's declared columns. `stage`, `reason`, `error`
-    and `attempts` say why an event was rejected, `path` where in the event the problem is (JSONPath), where the decoder
-    can tell. `enrichments` holds what was no plain hit: `missing`, `null_key` or `unavailable`, by enrichment.
-    """
-
-    outcome: Literal["emitted", "dropped", "rejected"]
-    event_type: str | None = None
-    rows: list[Any] = []
-    stage: str | None = None
-    reason: str | None = None
-    error: str | None = None
-    path: str | None = None
-    attempts: int = 1
-    enrichments: dict[str, str] | None = None
 
 
 _NOTHING: Final = EventAnswer("dropped")
@@ -64,6 +49,8 @@ class RequestWorker:
             name: _RequestType(declarations[name], worker, self._worker.settings)
             for name, worker in self._worker.types.items()
         }
+        quick = {name: each.quick for name, each in self._types.items() if each.quick is not None}
+        self._quick = QuickRequests(quick, routing.field if routing.by_body else None) if quick else None
 
     def answer(
         self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
@@ -79,6 +66,12 @@ class RequestWorker:
             LookupOutage: a lookup stayed unavailable and the pipeline says that this fails the run.
             ValueError: the pipeline does not route by a field of the event, and `event_type` is None.
         """
+        quick = self._quick.answers(body, event_type, max_events) if self._quick else None
+        return self._answer(body, event_type, limit, max_events) if quick is None else quick
+
+    def _answer(
+        self, body: bytes, event_type: str | None, limit: Deadline | None, max_events: int
+    ) -> list[EventAnswer]:
         values = events_of(body, max_events)
         decoded = self._decode(values, event_type)
         out = Outcomes(len(values), {}, {name: np.asarray(rows) for name, rows in decoded.dropped.items()})
@@ -109,6 +102,7 @@ class _RequestType:
         self._name, self._worker = declaration.event_type, worker
         self._dropped = EventAnswer("dropped", self._name)
         self._json = RowJson(declaration, settings.earliest, settings.latest)
+        self.quick = QuickType(declaration, worker.results, self._json) if worker.takes_events_alone else None
 
     def run(
         self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: list[EventAnswer]
