@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trivium.config.model import Purity
 from trivium.config.pipeline import BoundExecutor
 from trivium.contract.clock import Clock, Deadline
 from trivium.contract.executor import Executor
@@ -25,16 +26,20 @@ from trivium.engine.emit import (
     row_numbers,
 )
 from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
+from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
 from trivium.engine.invoke import NOT_THE_ROWS, ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
-from trivium.engine.retry import GivenUp, run_with_retry
+from trivium.engine.retry import Attempt, Chosen, Failures, GivenUp, IsRetryable, run_with_retry
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What all types of a pipeline share: the table's author columns, the hashes, the event times' range, the clock."""
+    """What all types of a pipeline share: the table's author columns, the hashes, the event times' range, the clock.
+
+    `purity` says what happens when an executor does I/O.
+    """
 
     table_columns: pa.Schema
     logic: str
@@ -42,6 +47,7 @@ class Settings:
     earliest: pa.Scalar
     latest: pa.Scalar
     clock: Clock
+    purity: Purity
 
 
 @dataclass
@@ -72,6 +78,7 @@ class TypeWorker:
         self._declaration = bound.declaration
         self._executor: Executor[Any, Any] = bound.create()
         self._executor.open(bound.artifacts)
+        self._guard = guard_of(f"the executor of {bound.event_type}", settings.purity)
         self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, settings.clock)
         self._structs = StructBuilder(self._declaration.event, self._declaration.event_fields)
 
@@ -104,7 +111,8 @@ class TypeWorker:
 
     def results(self, events: Sequence[Any]) -> list[Any]:
         """What `process` returns for each event, as it stands; what it raises is raised."""
-        return list(map(self._executor.process, events))
+        with self._guard:
+            return list(map(self._executor.process, events))
 
     def call(self, inputs: Inputs, limit: Deadline | None = None) -> Called:
         """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
@@ -121,7 +129,7 @@ class TypeWorker:
             called.form = form = self._form(called)
             policy = self._bound.retry
             deadline = Deadline.after(self._settings.clock, policy.deadline_seconds).within(limit)
-            given_up = run_with_retry(count, form.attempt, self._is_retryable, policy, deadline)
+            given_up = run_with_retry(count, self._guarded(form), self._is_retryable, policy, deadline)
             rejects += [self._reject(int(called.inputs.rows[i]), "process", each) for i, each in given_up.items()]
         return called
 
@@ -143,16 +151,24 @@ class TypeWorker:
         if not self._declaration.has_accepts or not isinstance(inputs, RowInputs):
             return inputs
         keep = []
-        for place, event in enumerate(inputs.events):
-            try:
-                if self._executor.accepts(event):
-                    keep.append(place)
-            except NOT_THE_ROWS:
-                raise
-            except BaseException as error:  # noqa: BLE001
-                failure = GivenUp(as_exception(error), 1)
-                rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
+        with self._guard:
+            for place, event in enumerate(inputs.events):
+                try:
+                    if self._executor.accepts(event):
+                        keep.append(place)
+                except NOT_THE_ROWS:
+                    raise
+                except BaseException as error:  # noqa: BLE001
+                    failure = GivenUp(as_exception(error), 1)
+                    rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
+
+    def _guarded(self, form: RowForm | ColumnForm) -> Attempt:
+        def attempt(chosen: Chosen, retryable: IsRetryable) -> Failures:
+            with self._guard:
+                return form.attempt(chosen, retryable)
+
+        return attempt
 
     def _enrich(self, step: EnrichmentStep, work: Called, limit: Deadline | None) -> None:
         if not len(work.inputs.rows):
@@ -200,9 +216,9 @@ class TypeWorker:
 
     def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
         error = failure.error
-        reason = type(error).__name__
+        reason = "impure" if isinstance(error, ImpureError) else type(error).__name__
         said = _text(error)
-        text = f"{reason}: {said}" if said else reason
+        text = f"{type(error).__name__}: {said}" if said else reason
         return Reject(index, stage, reason, text, self._declaration.event_type, failure.attempts)
 
     def _table_rows(self, checked: Checked, work: Called, batch: Batch, parents: Rows) -> pa.RecordBatch:
