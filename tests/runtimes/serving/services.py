@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -75,10 +76,11 @@ class RunningService:
 
     def redeploy(self) -> None:
         """Put the pipeline as its file is now in the place of the running one, by the command the service showed."""
-        address = self.shown["redeploy"].split()[-1]
-        done = subprocess.run(
-            self._command("--address", address), env=self._variables(), capture_output=True, text=True, check=False
-        )
+        words = shlex.split(self.shown["redeploy"])
+        told = dict(word.split("=", 1) for word in words[: words.index("trivium")])
+        command = self._command(*words[-2:])
+        environ = {**self._variables(), **told}
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
 
     def log(self) -> str:

@@ -82,12 +82,14 @@ def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Servi
     with connected(None, 2 * pipeline.serving_section().replicas), stop_on_signals() as stop:
         from ray import serve
 
+        logging.getLogger("ray.serve").setLevel(logging.WARNING)
         port = arguments.port or _free_port(arguments.host)
         serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
         try:
             tell(_deploy(pipeline, f"http://{_in_url(arguments.host)}:{port}"))
             while not stop.asked:
                 clock.sleep(_WAIT_SECONDS)
+            serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
         finally:
             serve.shutdown()
 
