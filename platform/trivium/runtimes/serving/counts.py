@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Final
 
 from trivium.engine.outcomes import UNDECODED
 from trivium.engine.requests import EventAnswer
 
 _KEPT: Final = 250
+_KIND: Final = attrgetter("event_type", "outcome")
 
 
 class RequestCounts:
@@ -32,9 +34,9 @@ class RequestCounts:
 
     def add(self, answers: Sequence[EventAnswer]) -> None:
         """Count the events of an answer."""
-        events, rows = self.events, self.rows
+        self.events.update(map(_KIND, answers))
+        rows = self.rows
         for answer in answers:
-            events[answer.event_type, answer.outcome] += 1
             if answer.rows:
                 rows[answer.event_type] += len(answer.rows)
 
