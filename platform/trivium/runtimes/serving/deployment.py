@@ -67,6 +67,7 @@ def application(pipeline: Pipeline) -> serve.Application:
         health_check_period_s=_HEALTH_PERIOD,
         health_check_timeout_s=_HEALTH_TIMEOUT,
         max_constructor_retry_count=_ATTEMPTS,
+        max_surge_percent=100,  # a redeploy starts the new replicas first, so it needs room for as many again
         logging_config={"enable_access_log": False, "encoding": "JSON"},
         ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": _IN_THE_SERVERS_LOOP}},
     )
