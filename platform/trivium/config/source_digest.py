@@ -71,7 +71,7 @@ class _Reached:
 
     def add(self, module: str, file: Path) -> None:
         """Take in a module and, one after the other, what it imports."""
-        waiting = [(module, file), *self._packages(module)]
+        waiting = [(module, file), *project_files(module, self._root)]
         while waiting:
             name, path = waiting.pop()
             if name not in self.modules:
@@ -83,19 +83,27 @@ class _Reached:
     def _project_files(self, names: Iterator[str]) -> Iterator[tuple[str, Path]]:
         for name in names:
             top = name.partition(".")[0]
-            if (self._root / top).is_dir() or (self._root / f"{top}.py").is_file():
-                yield from self._packages(name)
+            if in_project(name, self._root):
+                yield from project_files(name, self._root)
             elif top not in sys.stdlib_module_names and top != "trivium":
                 self.outside.add(top)
 
-    def _packages(self, module: str) -> Iterator[tuple[str, Path]]:
-        parts = module.split(".")
-        for length in range(1, len(parts) + 1):
-            base = self._root.joinpath(*parts[:length])
-            for file in (base / "__init__.py", base.with_name(f"{base.name}.py")):
-                if file.is_file():
-                    yield ".".join(parts[:length]), file
-                    break
+
+def in_project(name: str, root: Path) -> bool:
+    """Whether the project at `root` has a module or package of this dotted name's first part."""
+    top = name.partition(".")[0]
+    return (root / top).is_dir() or (root / f"{top}.py").is_file()
+
+
+def project_files(name: str, root: Path) -> Iterator[tuple[str, Path]]:
+    """The modules of the project that importing a dotted name runs: its packages and, if it is one, the module."""
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        base = root.joinpath(*parts[:length])
+        for file in (base / "__init__.py", base.with_name(f"{base.name}.py")):
+            if file.is_file():
+                yield ".".join(parts[:length]), file
+                break
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:
@@ -104,13 +112,14 @@ def imported(tree: ast.AST, package: str) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = _absolute(node, package)
+            base = absolute(node, package)
             if base:
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
 
-def _absolute(node: ast.ImportFrom, package: str) -> str:
+def absolute(node: ast.ImportFrom, package: str) -> str:
+    """The absolute name of the module that `from … import` names inside `package`."""
     if not node.level:
         return node.module or ""
     parts = package.split(".")
