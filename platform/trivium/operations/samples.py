@@ -7,22 +7,18 @@ pipeline file runs them. Nothing is retried and nothing waits: samples have no w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from trivium.config.pipeline import BoundExecutor, Pipeline
-from trivium.contract.retry import RetryPolicy
-from trivium.engine.batch import RawBatch
-from trivium.engine.outcomes import UNROUTED, Outcomes
-from trivium.engine.worker import Worker
-from trivium.operations.sample_facts import FactReader, Facts, SampleLookup, tell, together
+from trivium.operations.sample_facts import FactReader, Facts, together
 from trivium.operations.sample_file import Outcome, Sample, SampleError, read_samples, write_outcomes
-from trivium.operations.sample_values import differences, plain, unknown_columns
+from trivium.operations.sample_values import differences, unknown_columns
+from trivium.operations.trial import Case, Trial, plain_row
 
 FILE = "samples.jsonl"
 
@@ -73,9 +69,9 @@ class _Check:
     """The samples of one executor."""
 
     def __init__(self, pipeline: Pipeline, bound: BoundExecutor) -> None:
-        self._bound, self._declaration = bound, bound.declaration
+        self._declaration = bound.declaration
         self._file = Path(self._declaration.file).parent / FILE
-        self._pipeline = _for_samples(pipeline, bound)
+        self._pipeline, self._bound = pipeline, with_default_options(bound)
         self._shown = _relative(self._file)
         self._schema = self._declaration.row_schema
 
@@ -116,43 +112,13 @@ class _Check:
             return [], [*problems, f"{self._shown}: the executor does not open: {type(error).__name__}: {error}"]
 
     def _outcomes(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
-        lookups = {name: SampleLookup(bound) for name, bound in self._pipeline.lookups.items()}
-        worker = Worker(self._pipeline, lookups)
-
-        def run(members: Sequence[int]) -> dict[int, Outcome]:
-            tell(lookups, [facts[index] for index in members])
-            values = [samples[index].event for index in members]
-            outcomes = worker.run(RawBatch(values, FILE, np.arange(len(values)), self._types(len(values))))
-            return {index: self._outcome(outcomes, row) for row, index in enumerate(members)}
-
-        alone = {index: run([index])[index] for index in range(len(samples))}
+        trial = Trial(self._pipeline, self._bound)
+        cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
+        alone = [trial.ask([case])[0] for case in cases]
         among: dict[int, Outcome] = {}
         for group in together(facts):
-            among |= run(group)
+            among |= zip(group, trial.ask([cases[index] for index in group]), strict=True)
         return [_Ran(sample, alone[index], among[index]) for index, sample in enumerate(samples)]
-
-    def _types(self, length: int) -> list[str | None] | None:
-        """A sample of an executor's is of its type where a header or topic would say so."""
-        return None if self._pipeline.config.routing.by_body else [self._bound.event_type] * length
-
-    def _outcome(self, outcomes: Outcomes, row: int) -> Outcome:
-        for reject in outcomes.rejects:
-            if reject.index == row:
-                return Outcome(rejected=reject.reason, note=reject.error)
-        emitted = outcomes.emitted.get(self._bound.event_type)
-        if emitted is not None and (emitted.parents == row).any():
-            first, stop = np.searchsorted(emitted.parents, [row, row + 1])
-            rows = emitted.rows.slice(first, stop - first).select(self._schema.names).to_pylist()
-            return Outcome(tuple(self._plain(each) for each in rows))
-        unrouted = row in outcomes.dropped.get(UNROUTED, ())
-        note = f"its {self._pipeline.config.routing.field} is not {self._bound.event_type}" if unrouted else ""
-        return Outcome(note=note)
-
-    def _plain(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        known = set(self._schema.names)
-        return {
-            name: plain(each, self._schema.field(name).type) if name in known else each for name, each in row.items()
-        }
 
     def _differences(self, ran: _Ran) -> list[str]:
         place = f"{self._shown}:{ran.sample.line}"
@@ -173,20 +139,17 @@ class _Check:
         for number, (left, right) in enumerate(zip(expected.rows, got.rows, strict=True)):
             texts += [f"rows[{number}]: {unknown}" for unknown in unknown_columns(left, self._schema)]
             known = {name: each for name, each in left.items() if name in self._schema.names}
-            for path, wanted, came in differences(self._plain(known), right, f"rows[{number}]"):
+            for path, wanted, came in differences(plain_row(known, self._schema), right, f"rows[{number}]"):
                 texts.append(f"{path}: expected {_json(wanted)}, got {_json(came)}")
         return texts
 
 
-def _for_samples(pipeline: Pipeline, bound: BoundExecutor) -> Pipeline:
+def with_default_options(bound: BoundExecutor) -> BoundExecutor:
+    """The executor with its defaults, or with the pipeline's options where there is no default."""
     try:
-        options = bound.cls.Options()
+        return replace(bound, options=bound.cls.Options())
     except ValidationError:
-        options = bound.options
-    once = RetryPolicy(attempts=1)
-    alone = replace(bound, options=options, retry=once)
-    lookups = {name: replace(each, retry=once) for name, each in pipeline.lookups.items()}
-    return replace(pipeline, executors={bound.event_type: alone}, lookups=lookups)
+        return bound
 
 
 def _shown(outcome: Outcome) -> str:
