@@ -34,8 +34,15 @@ _SECTION_HINTS: Final[dict[str, str]] = {
 }
 
 
-def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road: Road | None = "batch") -> Pipeline:
+def compile_file(
+    path: str | Path,
+    environ: Mapping[str, str] = os.environ,
+    road: Road | None = "batch",
+    relative: paths.Relative | None = None,
+) -> Pipeline:
     """Compile a pipeline file for a road (None: whichever it has), importing the project's executors.
+
+    `relative` says whether relative data paths mean anything; None: except in a submitted Ray job they do.
 
     Steps: read the tree, find the project, find the executors, read their options, validate the file, resolve paths,
     check what must agree, bind. Steps that a problem does not prevent are taken all the same.
@@ -50,7 +57,8 @@ def compile_file(path: str | Path, environ: Mapping[str, str] = os.environ, road
         document.add_at((1, 1), "no-project", "no folder above this file holds executors/", "trivium new project NAME")
         validate.validated(PipelineConfig, document, (), validate.FILE)
         raise ConfigError(document.problems)
-    relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
+    if relative is None:
+        relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
     base = paths.Base(file.resolve().parent, root, relative)
     return _Compilation(document, base, road).pipeline(inside(root, str(file.resolve())))
 

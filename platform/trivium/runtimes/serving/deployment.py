@@ -46,8 +46,8 @@ class EventsIngress:
             self._host.close()
 
 
-def application(pipeline: Pipeline) -> serve.Application:
-    """The application of a pipeline with a serving section, for `serve.run`, `serve run`, `serve build` and `deploy`.
+def application(pipeline: Pipeline, replicas: int | None = None) -> serve.Application:
+    """The application of a pipeline with a serving section; `replicas` instead of the file's.
 
     Raises:
         RunError: the pipeline has no serving section.
@@ -57,7 +57,7 @@ def application(pipeline: Pipeline) -> serve.Application:
     deployment = serve.deployment(
         serve.ingress()(EventsIngress),
         name="events",
-        num_replicas=section.replicas,
+        num_replicas=replicas or section.replicas,
         # A replica refuses by itself beyond its limit; Serve's own refusal, twice as far, is the backstop.
         max_ongoing_requests=2 * section.max_ongoing_requests,
         max_queued_requests=section.max_ongoing_requests,

@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -61,7 +61,6 @@ def run_serving(
     """
     arguments, clock = arguments or ServingArguments(), clock or SystemClock()
     bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short)
-    pipeline = _with_replicas(pipeline, arguments.replicas)
     section = pipeline.serving_section()
     _check_exposure(section.protected, arguments.host)
     address = arguments.address or os.environ.get("RAY_ADDRESS")
@@ -79,14 +78,14 @@ def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Servi
     """A cluster of our own: twice the replicas fit, so that a redeploy starts the new ones before the old ones stop."""
     from trivium.runtimes.cluster import connected
 
-    with connected(None, 2 * pipeline.serving_section().replicas), stop_on_signals() as stop:
+    with connected(None, 2 * _replicas(pipeline, arguments)), stop_on_signals() as stop:
         from ray import serve
 
         logging.getLogger("ray.serve").setLevel(logging.WARNING)
         port = arguments.port or _free_port(arguments.host)
         serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
         try:
-            tell(_deploy(pipeline, f"http://{_in_url(arguments.host)}:{port}"))
+            tell(_deploy(pipeline, arguments, f"http://{_in_url(arguments.host)}:{port}"))
             while not stop.asked:
                 clock.sleep(_WAIT_SECONDS)
             serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
@@ -102,10 +101,10 @@ def _join(pipeline: Pipeline, arguments: ServingArguments, address: str) -> Serv
         from ray import serve
 
         serve.start(http_options={"host": arguments.host, "port": arguments.port})
-        return _deploy(pipeline, _proxy_url())
+        return _deploy(pipeline, arguments, _proxy_url())
 
 
-def _deploy(pipeline: Pipeline, url: str) -> Service:
+def _deploy(pipeline: Pipeline, arguments: ServingArguments, url: str) -> Service:
     import ray
     from ray import serve
 
@@ -113,7 +112,7 @@ def _deploy(pipeline: Pipeline, url: str) -> Service:
 
     section = pipeline.serving_section()
     try:
-        serve.run(application(pipeline), name=pipeline.name, route_prefix=section.route)
+        serve.run(application(pipeline, arguments.replicas), name=pipeline.name, route_prefix=section.route)
     except RuntimeError as error:
         raise RunError(_why(pipeline.name, error)) from error
     cluster = str(ray.get_runtime_context().gcs_address)
@@ -138,12 +137,8 @@ def _proxy_url() -> str:
     return f"http://{_in_url(options.host)}:{options.port}"
 
 
-def _with_replicas(pipeline: Pipeline, replicas: int | None) -> Pipeline:
-    if replicas is None:
-        return pipeline
-    serving = pipeline.serving_section().model_copy(update={"replicas": replicas})
-    # The plan stays the file's: how many replicas answer decides nothing about an answer.
-    return replace(pipeline, config=pipeline.config.model_copy(update={"serving": serving}))
+def _replicas(pipeline: Pipeline, arguments: ServingArguments) -> int:
+    return arguments.replicas or pipeline.serving_section().replicas
 
 
 def _check_exposure(protected: bool, host: str) -> None:
