@@ -84,7 +84,10 @@ def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, st
 
 
 def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, str]:
-    """Serve's settings for one run, and in `folder` the launcher and the pages of HAProxy's own errors."""
+    """Serve's settings for one run, and in `folder` the launcher and the pages of HAProxy's own errors.
+
+    What the environment already says stays as it says.
+    """
     for status, (slug, detail) in _OWN_ERRORS.items():
         (folder / f"{status}.http").write_bytes(_error_page(status, slug, detail, section.retry_after_seconds))
     launcher = folder / "haproxy"
@@ -108,6 +111,8 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         "RAY_SERVE_HAPROXY_NBTHREAD": min(4, os.cpu_count() or 1),
         "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": _IDLE_SECONDS,
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": round(section.hung_after_seconds + section.body_seconds + 5),
+        # A line a request, parsed in Python on the way of all requests; replicas count them anyway.
+        "RAY_SERVE_HAPROXY_METRICS_ENABLED": 0,
         # Requests have no effects, so one that a dying replica left unanswered may go to another, once.
         "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         # Serve holds a stopping replica and an old proxy for half a minute and two, for load balancers on other hosts.
@@ -115,7 +120,7 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": _OLD_PROXY_SECONDS,
         "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": 1,
     }
-    return {name: str(value) for name, value in named.items()}
+    return {name: os.environ.get(name, str(value)) for name, value in named.items()}
 
 
 def free_ports() -> Ports:
