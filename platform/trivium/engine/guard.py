@@ -136,12 +136,13 @@ def _is_allowed(event: str, arguments: tuple[Any, ...]) -> bool:
 
 def _is_installed(path: Any) -> bool:
     try:
-        return os.path.abspath(os.fsdecode(path)).startswith(_installed_folders())
+        return os.path.abspath(os.fsdecode(path)).startswith(installed_folders())
     except (TypeError, ValueError):
         return False
 
 
-def _installed_folders() -> tuple[str, ...]:
+def installed_folders() -> tuple[str, ...]:
+    """Where Python, installed libraries and time zones lie, each with its final separator."""
     if not _folders:
         paths = sysconfig.get_paths()
         found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -161,7 +162,7 @@ def _place(frame: FrameType | None) -> str | None:
         if file.startswith(_IMPORTING) or os.path.basename(file) == "linecache.py":
             return None
         last = f"{file}:{frame.f_lineno}"
-        if not file.startswith("<frozen") and not file.startswith(_installed_folders()):
+        if not file.startswith("<frozen") and not file.startswith(installed_folders()):
             break
         frame = frame.f_back
     return last

@@ -1,0 +1,53 @@
+"""One way in which an executor, a lookup or a source does not keep its contract."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Final
+
+from trivium.operations.sample_file import Outcome
+
+_SHOWN: Final = 400
+
+
+@dataclass(frozen=True)
+class Breach:
+    """`check` is what was asked, `answers` the two that differ, each with how it came about."""
+
+    check: str
+    subject: str
+    input: str
+    answers: tuple[tuple[str, str], ...]
+    cause: str
+    hints: tuple[str, ...] = field(default=())
+
+    def __str__(self) -> str:
+        lines = [f"{self.subject} is not compliant: {self.check}", f"  input: {cut(self.input)}"]
+        lines += [f"  {name}: {cut(answer)}" for name, answer in self.answers]
+        lines.append(f"  likely cause: {self.cause}")
+        return "\n".join([*lines, *(f"    {hint}" for hint in self.hints)])
+
+
+def shown(outcome: Outcome | None) -> str:
+    """An outcome with its rows."""
+    if outcome is None:
+        return "no answer"
+    if outcome.rows:
+        return f"{outcome.kind}: {json.dumps(list(outcome.rows), ensure_ascii=False, default=str)}"
+    return f"{outcome.kind} ({outcome.note})" if outcome.note else outcome.kind
+
+
+def text_of(event: bytes) -> str:
+    """A record as people read it."""
+    return event.decode("utf-8", "backslashreplace")
+
+
+def same(one: Outcome, other: Outcome) -> bool:
+    """Whether two outcomes are equal; the words of an error may differ."""
+    return (one.rows, one.rejected) == (other.rows, other.rejected)
+
+
+def cut(text: str) -> str:
+    """A text short enough for a message."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -1,0 +1,141 @@
+"""The checks that need no other process: the same events asked in other ways must come to the same outcomes."""
+
+from __future__ import annotations
+
+import pickle
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from trivium.config.pipeline import BoundExecutor
+from trivium.config.purity import impurities
+from trivium.contract.executor import Executor
+from trivium.operations.sample_file import Outcome
+from trivium.operations.trial import Case, Trial
+from trivium.testing.breach import Breach, same, shown, text_of
+from trivium.testing.subject import Subject
+from trivium.testing.watching import watched
+
+_SIZES: Final = (1, 2, 7)
+_WRONG_TYPE: Final = (": not a ", "a time without its zone", "a value is required, got null")
+_NEIGHBOURS: Final = "rows depend on their neighbours; the engine splits and repeats batches as it likes"
+_STATE: Final = "the executor keeps state between events: on itself, on its class or in a module"
+_RANDOM: Final = "randomness, the clock, or state of a module; two new executors in one process disagree"
+
+Answers = Sequence[Outcome | None]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A subject, its cases, and the outcomes when they were first asked, all in one batch."""
+
+    subject: Subject
+    cases: Sequence[Case]
+    first: Sequence[Outcome]
+
+
+def compare(subject: Subject, cases: Sequence[Case]) -> list[Breach]:
+    """What a group of cases, whose facts agree, shows in this process. At most one breach a check."""
+    trial = subject.trial()
+    asked = Asked(subject, cases, trial.ask(cases))
+    breaches = [*_wrong_types(asked), *_changed_inputs(asked)]
+    repeated = [*_differing(asked, "asked twice", "the second time", trial.ask(cases), _cause_of_repeat(asked))]
+    if repeated:
+        return [*breaches, *repeated]
+    return [*breaches, *_other_ways(asked)]
+
+
+def _other_ways(asked: Asked) -> Iterator[Breach]:
+    subject, cases = asked.subject, asked.cases
+    for size in _SIZES:
+        answers = _in_chunks(subject.trial(), cases, size)
+        yield from _differing(asked, "any size of batch", f"in batches of {size}", answers, _NEIGHBOURS)
+    order = list(range(len(cases)))
+    random.Random(0).shuffle(order)
+    shuffled = dict(zip(order, subject.trial().ask([cases[place] for place in order]), strict=True))
+    answers = [shuffled[place] for place in range(len(cases))]
+    yield from _differing(asked, "any order", "in another order", answers, _NEIGHBOURS)
+    doubled = subject.trial().ask([case for case in cases for _ in range(2)])
+    yield from _differing(asked, "duplicates", "as the second of two", doubled[1::2], _NEIGHBOURS)
+    if subject.routing.by_body:
+        cause = "the executor tells apart values that are equal, such as a list and a tuple, or two times in UTC"
+        columns = subject.trial().ask_columns(cases)
+        yield from _differing(asked, "JSON and typed columns", "from typed columns", columns, cause)
+    yield from _pickled(asked)
+
+
+def _in_chunks(trial: Trial, cases: Sequence[Case], size: int) -> list[Outcome]:
+    chunks = (cases[start : start + size] for start in range(0, len(cases), size))
+    return [outcome for chunk in chunks for outcome in trial.ask(chunk)]
+
+
+def _differing(asked: Asked, check: str, how: str, answers: Answers, cause: str) -> Iterator[Breach]:
+    """The first case whose answer is another one now; None says that it was not asked."""
+    for case, first, answer in zip(asked.cases, asked.first, answers, strict=True):
+        if answer is not None and not same(first, answer):
+            both = (("first", shown(first)), (how, shown(answer)))
+            yield breach(asked.subject, check, case, both, cause)
+            return
+
+
+def breach(subject: Subject, check: str, case: Case | None, answers: tuple[tuple[str, str], ...], cause: str) -> Breach:
+    """A breach with what the sources of the executor say about it."""
+    hints = tuple(str(each) for each in impurities(subject.cls, subject.root)[:3])
+    return Breach(check, subject.name, text_of(case.event) if case else "none", answers, cause, hints)
+
+
+def _cause_of_repeat(asked: Asked) -> str:
+    again = asked.subject.trial().ask(asked.cases)
+    return _STATE if all(map(same, asked.first, again)) else _RANDOM
+
+
+def _wrong_types(asked: Asked) -> Iterator[Breach]:
+    for case, outcome in zip(asked.cases, asked.first, strict=True):
+        wrong = outcome.rejected == "invalid_row" and any(each in outcome.note for each in _WRONG_TYPE)
+        if wrong or outcome.rejected == "ContractError":
+            answers = (("declared", _declared(asked.subject)), ("returned", outcome.note))
+            cause = "for some events the executor returns another type than it declares"
+            yield breach(asked.subject, "returned types", case, answers, cause)
+            return
+
+
+def _declared(subject: Subject) -> str:
+    declaration = subject.cls.declaration
+    fields = ", ".join(f"{spec.name}: {spec.arrow.type}" for spec in declaration.row_specs)
+    return f"{declaration.row.__name__}({fields})"
+
+
+def _changed_inputs(asked: Asked) -> Iterator[Breach]:
+    bound = watched(asked.subject.bound())
+    trial = asked.subject.trial(bound)
+    for case in asked.cases:
+        trial.ask([case])
+        if bound.changes:
+            before, after = bound.changes[0]
+            cause = "the executor changes an event, a fact or its options in place; the next event sees the change"
+            yield breach(asked.subject, "inputs stay as they are", case, (("before", before), ("after", after)), cause)
+            return
+
+
+@dataclass(frozen=True)
+class _Carried(BoundExecutor):
+    """Executors that were pickled and came back."""
+
+    def create(self) -> Executor[Any, Any]:
+        """A new instance, by way of pickle."""
+        carried: Executor[Any, Any] = pickle.loads(pickle.dumps(super().create()))
+        return carried
+
+
+def _pickled(asked: Asked) -> Iterator[Breach]:
+    bound = asked.subject.bound()
+    carried = _Carried(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
+    try:
+        trial = asked.subject.trial(carried)
+    except (pickle.PicklingError, AttributeError, TypeError, ImportError) as error:
+        cause = "it is no class of a module's own level, or __init__ makes what cannot be pickled; make that in open()"
+        yield breach(asked.subject, "pickling", None, (("error", f"{type(error).__name__}: {error}"),), cause)
+        return
+    cause = "__init__ makes something that does not survive pickling; make it in open()"
+    yield from _differing(asked, "pickling", "after pickling", trial.ask(asked.cases), cause)

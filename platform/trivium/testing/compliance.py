@@ -1,0 +1,120 @@
+"""Whether an executor keeps its contract: the same answer for the same event, however, wherever and whenever asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.operations.sample_facts import together
+from trivium.operations.sample_file import Outcome, Sample
+from trivium.operations.sample_values import differences
+from trivium.operations.samples import FILE
+from trivium.operations.trial import Case, plain_row
+from trivium.testing.breach import Breach, shown, text_of
+from trivium.testing.comparisons import compare
+from trivium.testing.elsewhere import compare_worlds
+from trivium.testing.subject import Samples, Subject, given_cases, made_cases, sample_cases
+
+_MADE: Final = 100
+_MOST_SHOWN: Final = 5
+
+
+def assert_executor_compliance(
+    executor: type[Executor[Any, Any]],
+    *,
+    samples: Samples | None = None,
+    options: ExecutorOptions | None = None,
+    artifacts: Mapping[str, str] | None = None,
+) -> None:
+    """Hold an executor to its contract, with its samples and with events made up from its declared types.
+
+    `samples` is a file of golden samples, or events as JSON (bytes, text or a mapping); by default the `samples.jsonl`
+    beside the executor, if there is one. Samples are held to their outcomes under the default options only.
+    `artifacts` maps names to local paths. Takes about two seconds: two fresh processes are asked as well.
+
+    Raises:
+        AssertionError: naming the executor, the input, both answers and the likely cause of each breach.
+        ArgumentError: no events can be made up from the declared types.
+    """
+    subject = Subject(executor, options or executor.Options(), dict(artifacts or {}))
+    found = breaches(subject, samples)
+    if found:
+        rest = f"\n… and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
+        raise AssertionError("\n".join(map(str, found[:_MOST_SHOWN])) + rest)
+
+
+def breaches(subject: Subject, samples: Samples | None = None) -> list[Breach]:
+    """Every way in which it does not comply, at most one a check and group of samples."""
+    cases, found = _sampled(subject, samples)
+    groups = [*_grouped(cases), made_cases(subject, _MADE)]
+    for group in groups:
+        found += compare(subject, group)
+    checks = {each.check: each for each in reversed(found)}
+    return [*reversed(checks.values()), *compare_worlds([(subject, groups)])]
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """A subject with its samples."""
+
+    subject: Subject
+    groups: Sequence[Sequence[Case]]
+
+
+def sample_breaches(subjects: Sequence[Subject]) -> list[Breach]:
+    """What the samples beside some executors show of them; two processes for all. Their outcomes are not compared."""
+    sampled = [Sampled(subject, _grouped(_of_file(subject)[1])) for subject in subjects]
+    found = [each for one in sampled for group in one.groups for each in compare(one.subject, group)]
+    asked = [(one.subject, one.groups) for one in sampled if one.groups]
+    known = {each.subject for each in found}
+    elsewhere = compare_worlds(asked) if asked else []
+    return [*found, *(each for each in elsewhere if each.subject not in known)]
+
+
+def _of_file(subject: Subject) -> tuple[list[Sample], list[Case]]:
+    file = subject.file.parent / FILE
+    return sample_cases(subject, file) if file.is_file() else ([], [])
+
+
+def _sampled(subject: Subject, samples: Samples | None) -> tuple[list[Case], list[Breach]]:
+    if samples is None:
+        written, cases = _of_file(subject)
+    elif isinstance(samples, str | Path):
+        written, cases = sample_cases(subject, Path(samples))
+    else:
+        return given_cases(subject, samples), []
+    if not _has_defaults(subject):
+        return cases, []
+    outcomes = [subject.trial().ask([case])[0] for case in cases]
+    wrong = (_undeclared(subject, each, outcome) for each, outcome in zip(written, outcomes, strict=True))
+    return cases, [each for each in wrong if each is not None]
+
+
+def _has_defaults(subject: Subject) -> bool:
+    try:
+        return bool(subject.options == subject.cls.Options())
+    except ValidationError:
+        return True  # without defaults, samples are written for the options of a pipeline
+
+
+def _undeclared(subject: Subject, sample: Sample, outcome: Outcome) -> Breach | None:
+    """A sample whose outcome is not the one written beside it."""
+    expected, schema = sample.expected, subject.cls.declaration.row_schema
+    if expected is None:
+        return None
+    rows = tuple(plain_row(row, schema) for row in expected.rows)
+    agree = (len(rows), expected.rejected) == (len(outcome.rows), outcome.rejected)
+    if agree and not list(differences(list(rows), list(outcome.rows), "rows")):
+        return None
+    answers = (("expected", shown(Outcome(rows, expected.rejected))), ("got", shown(outcome)))
+    cause = "the executor or the sample is wrong; trivium check --update writes what the executor answers now"
+    return Breach(f"sample of line {sample.line}", subject.name, text_of(sample.event), answers, cause)
+
+
+def _grouped(cases: Sequence[Case]) -> list[list[Case]]:
+    return [[cases[index] for index in group] for group in together([case.facts for case in cases])]

@@ -1,0 +1,124 @@
+"""The executor under test: its class, options and artifacts, and the events it is asked with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from trivium.config.in_memory import pipeline_of
+from trivium.config.model import Routing
+from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.engine.inputs import RowInputs
+from trivium.operations.edge_cases import examples, lookup_rows, records
+from trivium.operations.sample_facts import FactReader, Facts
+from trivium.operations.sample_file import Sample, read_samples
+from trivium.operations.trial import Case, Trial
+
+Event = bytes | str | Mapping[str, Any]
+Samples = str | Path | Iterable[Event]
+_FEW: Final = 8
+_FIRST: Final = np.arange(1)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An executor under test. `artifacts` maps names to absolute local paths."""
+
+    cls: type[Executor[Any, Any]]
+    options: ExecutorOptions
+    artifacts: Mapping[str, str] = field(default_factory=dict)
+    routing: Routing = field(default_factory=Routing)
+
+    @property
+    def event_type(self) -> str:
+        """The event type it answers for."""
+        return self.cls.declaration.event_type
+
+    @property
+    def file(self) -> Path:
+        """Where it is defined."""
+        return Path(self.cls.declaration.file)
+
+    @property
+    def name(self) -> str:
+        """How messages name it."""
+        return f"{self.cls.__qualname__} ({_relative(self.file)}:{self.cls.declaration.line})"
+
+    @property
+    def root(self) -> Path:
+        """The folder its module is imported from, as far as that can be told."""
+        above = self.cls.__module__.split(".")
+        expected = self.file.resolve().with_suffix("").parts[-len(above) :]
+        return self.file.resolve().parents[len(above) - 1] if list(expected) == above else self.file.resolve().parent
+
+    def pipeline(self) -> Pipeline:
+        """A pipeline of this executor alone."""
+        return pipeline_of([self.cls], {self.event_type: self.options}, self.routing)
+
+    def bound(self) -> BoundExecutor:
+        """The executor as pipelines hold it."""
+        return replace(self.pipeline().executors[self.event_type], artifacts=dict(self.artifacts))
+
+    def trial(self, bound: BoundExecutor | None = None) -> Trial:
+        """A new worker that asks a new instance."""
+        return Trial(self.pipeline(), bound or self.bound())
+
+
+def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]]:
+    """The samples of a file, with the facts written beside them. Lines that are no samples are left out."""
+    reader = FactReader(subject.cls.declaration, subject.routing)
+    found, cases = [], []
+    for sample in read_samples(file)[0]:
+        try:
+            cases.append(Case(sample.event, reader.read(sample)))
+            found.append(sample)
+        except ValueError:
+            continue
+    return found, cases
+
+
+def given_cases(subject: Subject, events: Iterable[Event]) -> list[Case]:
+    """Events somebody wrote down, each with facts made up."""
+    written = [
+        event if isinstance(event, bytes) else event.encode() if isinstance(event, str) else json.dumps(event).encode()
+        for event in events
+    ]
+    return _with_facts(subject, written)
+
+
+def made_cases(subject: Subject, count: int) -> list[Case]:
+    """Events made up from the declared types, with facts."""
+    tag = subject.routing.field if subject.routing.by_body else None
+    return _with_facts(subject, examples(records(subject.cls.declaration, tag), count))
+
+
+def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
+    lookups = subject.pipeline().lookups
+    known = {name: examples(lookup_rows(lookup), _FEW) for name, lookup in lookups.items()}
+    trial = subject.trial() if known else None
+    return [Case(event, _facts(subject, trial, event, known) if trial else {}) for event in events]
+
+
+def _facts(subject: Subject, trial: Trial, event: bytes, known: Mapping[str, Sequence[Any]]) -> Facts:
+    """What lookups know of this event's keys: of a key always the same."""
+    declaration = subject.cls.declaration
+    specs = {spec.name: spec for spec in declaration.event_fields}
+    _, events = trial.decode([Case(event)]).events.get(subject.event_type, ([], []))
+    facts: Facts = {}
+    for enrichment in declaration.enrichments.values() if events else ():
+        rows = known[enrichment.lookup]
+        key = RowInputs(_FIRST, events).key(specs[enrichment.key]).to_pylist()[0]
+        if key is not None and rows:
+            facts[(enrichment.lookup, key)] = rows[sha256(repr(key).encode()).digest()[0] % len(rows)]
+    return facts
+
+
+def _relative(file: Path) -> Path:
+    return file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
