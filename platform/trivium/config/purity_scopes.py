@@ -125,7 +125,8 @@ class _Visitor(ast.NodeVisitor):
         self._import(node)
 
     def visit_Name(self, node: ast.Name) -> None:
-        self._mention(node)
+        if isinstance(node.ctx, ast.Load):
+            self._mention(node)
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         if not self._mention(node):

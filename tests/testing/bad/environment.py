@@ -1,0 +1,11 @@
+"""Is told by an environment variable what to say."""
+
+import os
+
+from tests.testing.sighting import Sighting, SightingRow, row
+from trivium import Executor
+
+
+class SightingExecutor(Executor[Sighting, SightingRow]):
+    def process(self, event: Sighting) -> SightingRow:
+        return row(event, os.environ.get("SIGHTING_PREFIX", "seen"))

@@ -1,0 +1,10 @@
+"""Asks another system, by way of a module of its own that uses a library."""
+
+from tests.testing.bad import weather_of
+from tests.testing.sighting import Sighting, SightingRow, row
+from trivium import Executor
+
+
+class SightingExecutor(Executor[Sighting, SightingRow]):
+    def process(self, event: Sighting) -> SightingRow:
+        return row(event, weather_of.weather(event.at.date().isoformat()))

@@ -1,0 +1,9 @@
+"""Writes names in the order of a set."""
+
+from tests.testing.sighting import Sighting, SightingRow, row
+from trivium import Executor
+
+
+class SightingExecutor(Executor[Sighting, SightingRow]):
+    def process(self, event: Sighting) -> SightingRow:
+        return row(event, " ".join({*event.names, "one", "two", "three", "four"}))

@@ -1,0 +1,11 @@
+"""Is random."""
+
+import random
+
+from tests.testing.sighting import Sighting, SightingRow, row
+from trivium import Executor
+
+
+class SightingExecutor(Executor[Sighting, SightingRow]):
+    def process(self, event: Sighting) -> SightingRow:
+        return row(event, random.random())
