@@ -71,7 +71,7 @@ def test_a_service_from_archives_alone(
     for name in ("platform", "tests", "benchmarks", "docs"):
         shutil.rmtree(project / name, ignore_errors=True)
     environ["working_dir"] = archive(project, "project", tmp_path / "project")
-    environ["env_vars"] = {"DATA": str(data), "TABLES": str(tmp_path / "tables")}
+    environ["env_vars"] |= {"DATA": str(data), "TABLES": str(tmp_path / "tables")}
     shutil.rmtree(project)
     (tmp_path / "serve.yaml").write_text(yaml.safe_dump(config))
 

@@ -19,8 +19,6 @@ from trivium.runtimes.serving.host import ServeJob, ServingHost
 _HEALTH_PERIOD: Final = 2.0
 _HEALTH_TIMEOUT: Final = 10.0
 _ATTEMPTS: Final = 3
-# Serve would run the application in a thread beside its server, and each request would be handed over and back.
-_IN_THE_SERVERS_LOOP: Final = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 
 
 class EventsIngress:
@@ -69,7 +67,8 @@ def application(pipeline: Pipeline, replicas: int | None = None) -> serve.Applic
         max_constructor_retry_count=_ATTEMPTS,
         max_surge_percent=100,  # a redeploy starts the new replicas first, so it needs room for as many again
         logging_config={"enable_access_log": False, "encoding": "JSON"},
-        ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars": _IN_THE_SERVERS_LOOP}},
+        # No runtime_env: one of the deployment's own would hide the application's.
+        ray_actor_options={"num_cpus": 1},
     )
     bound: serve.Application = deployment.bind(job)
     return bound

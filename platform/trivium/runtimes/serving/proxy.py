@@ -34,6 +34,8 @@ _BLOCKS: Final = range(20_000, 29_900, _BLOCK)
 _DEREGISTER_SECONDS: Final = 2
 _OLD_PROXY_SECONDS: Final = 30
 _IDLE_SECONDS: Final = 120
+# Serve would run the application in a thread beside its server, and hand each request over and back.
+_IN_THE_SERVERS_LOOP: Final = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
 _OWN_ERRORS: Final = {
     502: ("replica-lost", "the replica died before it answered. Try: again; a request has no effect that could double"),
     503: ("no-replica", "no replica is there to answer. Try: again in a moment"),
@@ -74,7 +76,7 @@ def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, st
         RunError: HAProxy is asked for where it cannot run.
     """
     if kind == "plain":
-        yield {"RAY_SERVE_ENABLE_HA_PROXY": "0"}
+        yield {"RAY_SERVE_ENABLE_HA_PROXY": "0", **_IN_THE_SERVERS_LOOP}
         return
     folder = Path(tempfile.mkdtemp(prefix="trivium-", dir=_SHORT))
     try:
@@ -96,6 +98,7 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
     launcher.chmod(0o700)
     named: dict[str, object] = {
         "RAY_SERVE_ENABLE_HA_PROXY": 1,
+        **_IN_THE_SERVERS_LOOP,
         "RAY_SERVE_HAPROXY_BINARY_PATH": launcher,
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": folder / "h.cfg",
         "RAY_SERVE_HAPROXY_SOCKET_PATH": folder / "a.sock",
