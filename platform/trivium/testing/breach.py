@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from trivium.operations.sample_file import Outcome
+from trivium.operations.sample_values import differences
 
 _SHOWN: Final = 400
 
@@ -36,6 +37,18 @@ def shown(outcome: Outcome | None) -> str:
     if outcome.rows:
         return f"{outcome.kind}: {json.dumps(list(outcome.rows), ensure_ascii=False, default=str)}"
     return f"{outcome.kind} ({outcome.note})" if outcome.note else outcome.kind
+
+
+def shown_apart(one: Outcome, other: Outcome) -> tuple[str, str]:
+    """Two outcomes that differ: where both have rows, only the values that differ."""
+    if not one.rows or len(one.rows) != len(other.rows):
+        return shown(one), shown(other)
+    places = list(differences(list(one.rows), list(other.rows), "rows"))
+    left, right = (
+        ", ".join(f"{each[0]} = {json.dumps(each[side], ensure_ascii=False, default=str)}" for each in places)
+        for side in (1, 2)
+    )
+    return f"{one.kind}, {left}", f"{other.kind}, {right}"
 
 
 def text_of(event: bytes) -> str:

@@ -13,7 +13,7 @@ from trivium.config.purity import impurities
 from trivium.contract.executor import Executor
 from trivium.operations.sample_file import Outcome
 from trivium.operations.trial import Case, Trial
-from trivium.testing.breach import Breach, same, shown, text_of
+from trivium.testing.breach import Breach, same, shown_apart, text_of
 from trivium.testing.subject import Subject
 from trivium.testing.watching import watched
 
@@ -74,8 +74,8 @@ def _differing(asked: Asked, check: str, how: str, answers: Answers, cause: str)
     """The first case whose answer is another one now; None says that it was not asked."""
     for case, first, answer in zip(asked.cases, asked.first, answers, strict=True):
         if answer is not None and not same(first, answer):
-            both = (("first", shown(first)), (how, shown(answer)))
-            yield breach(asked.subject, check, case, both, cause)
+            one, other = shown_apart(first, answer)
+            yield breach(asked.subject, check, case, (("first", one), (how, other)), cause)
             return
 
 

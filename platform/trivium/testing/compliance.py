@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from trivium.operations.sample_file import Outcome, Sample
 from trivium.operations.sample_values import differences
 from trivium.operations.samples import FILE
 from trivium.operations.trial import Case, plain_row
-from trivium.testing.breach import Breach, shown, text_of
+from trivium.testing.breach import Breach, shown_apart, text_of
 from trivium.testing.comparisons import compare
 from trivium.testing.elsewhere import compare_worlds
 from trivium.testing.subject import Samples, Subject, given_cases, made_cases, sample_cases
@@ -49,31 +48,33 @@ def assert_executor_compliance(
 
 
 def breaches(subject: Subject, samples: Samples | None = None) -> list[Breach]:
-    """Every way in which it does not comply, at most one a check and group of samples."""
-    cases, found = _sampled(subject, samples)
+    """The ways in which it does not comply, one for each check. Other worlds are asked if all is well in this one."""
+    cases, undeclared = _sampled(subject, samples)
     groups = [*_grouped(cases), made_cases(subject, _MADE)]
-    for group in groups:
-        found += compare(subject, group)
-    checks = {each.check: each for each in reversed(found)}
-    return [*reversed(checks.values()), *compare_worlds([(subject, groups)])]
+    found = [each for group in groups for each in compare(subject, group)] or [
+        each for _, each in compare_worlds([(subject, groups)])
+    ]
+    checks = {each.check: each for each in reversed([*undeclared, *found])}
+    return list(reversed(checks.values()))
 
 
-@dataclass(frozen=True)
-class Sampled:
-    """A subject with its samples."""
+def sample_breaches(subjects: Sequence[Subject]) -> dict[str, list[Breach]]:
+    """What the samples beside some executors show of them, by event type; two processes for all of them.
 
-    subject: Subject
-    groups: Sequence[Sequence[Case]]
+    Whether samples come to their outcomes is not looked at.
 
-
-def sample_breaches(subjects: Sequence[Subject]) -> list[Breach]:
-    """What the samples beside some executors show of them; two processes for all. Their outcomes are not compared."""
-    sampled = [Sampled(subject, _grouped(_of_file(subject)[1])) for subject in subjects]
-    found = [each for one in sampled for group in one.groups for each in compare(one.subject, group)]
-    asked = [(one.subject, one.groups) for one in sampled if one.groups]
-    known = {each.subject for each in found}
-    elsewhere = compare_worlds(asked) if asked else []
-    return [*found, *(each for each in elsewhere if each.subject not in known)]
+    Raises:
+        ProcessError: a process ended without an answer.
+    """
+    groups = {each.event_type: _grouped(_of_file(each)[1]) for each in subjects}
+    found = {
+        each.event_type: [breach for group in groups[each.event_type] for breach in compare(each, group)]
+        for each in subjects
+    }
+    sound = [each for each in subjects if groups[each.event_type] and not found[each.event_type]]
+    for subject, elsewhere in compare_worlds([(each, groups[each.event_type]) for each in sound]):
+        found[subject.event_type].append(elsewhere)
+    return found
 
 
 def _of_file(subject: Subject) -> tuple[list[Sample], list[Case]]:
@@ -111,7 +112,8 @@ def _undeclared(subject: Subject, sample: Sample, outcome: Outcome) -> Breach | 
     agree = (len(rows), expected.rejected) == (len(outcome.rows), outcome.rejected)
     if agree and not list(differences(list(rows), list(outcome.rows), "rows")):
         return None
-    answers = (("expected", shown(Outcome(rows, expected.rejected))), ("got", shown(outcome)))
+    wanted, got = shown_apart(Outcome(rows, expected.rejected), outcome)
+    answers = (("expected", wanted), ("got", got))
     cause = "the executor or the sample is wrong; trivium check --update writes what the executor answers now"
     return Breach(f"sample of line {sample.line}", subject.name, text_of(sample.event), answers, cause)
 

@@ -16,7 +16,7 @@ from typing import Final
 from trivium.contract.errors import TriviumError
 from trivium.operations.sample_file import Outcome
 from trivium.operations.trial import Case
-from trivium.testing.breach import Breach, same, shown
+from trivium.testing.breach import Breach, same, shown_apart
 from trivium.testing.comparisons import breach
 from trivium.testing.subject import Subject
 from trivium.testing.world import CAUSES, HERE, THERE, World, with_one_of
@@ -63,19 +63,21 @@ def question(subject: Subject, groups: Sequence[Sequence[Case]]) -> Question:
     return Question(cls.__module__, str(subject.file), cls.__qualname__, pickle.dumps(parts), written)
 
 
-def compare_worlds(asked: Sequence[tuple[Subject, Sequence[Sequence[Case]]]]) -> list[Breach]:
+def compare_worlds(asked: Sequence[tuple[Subject, Sequence[Sequence[Case]]]]) -> list[tuple[Subject, Breach]]:
     """What executors answer otherwise in another world; at most one breach an executor.
 
     Raises:
         ProcessError: a process ended without an answer.
     """
+    if not asked:
+        return []
     questions = [question(subject, groups) for subject, groups in asked]
     here, there = _in_worlds(questions, (HERE, THERE))
     found = []
     for (subject, groups), question_, *answers in zip(asked, questions, here, there, strict=True):
         cases = [case for group in groups for case in group]
         for case, place, both in _first_difference(cases, answers):
-            found.append(breach(subject, _CHECK, case, both, _cause(question_, place)))
+            found.append((subject, breach(subject, _CHECK, case, both, _cause(question_, place))))
     return found
 
 
@@ -89,7 +91,8 @@ def _first_difference(
         return
     for place, (case, left, right) in enumerate(zip(cases, one, other, strict=True)):
         if not same(left, right):
-            yield case, place, (("here", shown(left)), ("elsewhere", shown(right)))
+            here, there = shown_apart(left, right)
+            yield case, place, (("here", here), ("elsewhere", there))
             return
 
 
