@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -76,12 +77,26 @@ class RunningService:
 
     def redeploy(self) -> None:
         """Put the pipeline as its file is now in the place of the running one, by the command the service showed."""
-        words = shlex.split(self.shown["redeploy"])
-        told = dict(word.split("=", 1) for word in words[: words.index("trivium")])
-        command = self._command(*words[-2:])
-        environ = {**self._variables(), **told}
+        address, environ = self._way_in()
+        command = self._command("--address", address)
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+    def metrics(self) -> str:
+        """What the cluster's agents export."""
+        address, environ = self._way_in()
+        ports = "[node['MetricsExportPort'] for node in ray.nodes()]"
+        program = f"import json, ray; ray.init({address!r}, log_to_driver=False); print(json.dumps({ports}))"
+        command = [sys.executable, "-c", program]
+        said = subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout
+        found = [f"http://127.0.0.1:{port}/metrics" for port in json.loads(said.splitlines()[-1])]
+        return "".join(urllib.request.urlopen(url, timeout=10).read().decode() for url in found)
+
+    def _way_in(self) -> tuple[str, dict[str, str]]:
+        """The cluster's address, and the variables a process needs to enter it, as the service shows them."""
+        words = shlex.split(self.shown["redeploy"])
+        told = dict(word.split("=", 1) for word in words[: words.index("trivium")])
+        return words[-1], {**self._variables(), **told}
 
     def log(self) -> str:
         """What it said on standard error so far."""

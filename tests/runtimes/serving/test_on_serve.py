@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import shlex
 import subprocess
 from pathlib import Path
 
-from tests.runtimes.serving.services import RunningService
+from tests.runtimes.serving.services import RunningService, until
 from tests.runtimes.serving.tick_project import row, tick, tick_project
 
 HERE = "0100007F"  # 127.0.0.1 as the kernel writes it
@@ -30,8 +31,15 @@ def listening(process: Path) -> set[str]:
     return {fields[1].partition(":")[0] for fields in sockets if fields[3] == "0A" and f"socket:[{fields[9]}]" in owned}
 
 
+def counted(service: RunningService, tag: str) -> float | None:
+    """The exported number of events with this tag."""
+    pattern = rf"ray_trivium_events_answered_total\{{[^}}]*{tag}[^}}]*\}} (\S+)"
+    found = re.search(pattern, service.metrics())
+    return float(found[1]) if found else None
+
+
 def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
-    with RunningService(tick_project(tmp_path)) as service:
+    with RunningService(tick_project(tmp_path), RAY_metrics_report_interval_ms="500") as service:
         answer = service.post([tick(1), {"event_type": "tick"}, tick(2)])
         assert answer.status == 200
         outcomes = answer.json()["events"]
@@ -49,6 +57,10 @@ def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
 
         shown = subprocess.run(shlex.split(service.shown["try"]), capture_output=True, text=True, check=True).stdout
         assert '"openapi"' in shown  # a project without samples has no event to show
+        until(
+            lambda: counted(service, 'outcome="emitted"') == 2.0 and counted(service, 'outcome="rejected"') == 1.0, 30
+        )
+
         haproxy = haproxy_of(service.url.port or 0)
         assert listening(haproxy) == {HERE}
         service.ask_to_stop()
