@@ -60,6 +60,74 @@ def test_update_writes_outcomes_and_leaves_events_alone(samples: Path, trivium: 
     assert trivium("check").exit_code == 0
 
 
+def test_update_says_what_it_changes(samples: Path, trivium: Trivium) -> None:
+    good = samples.read_bytes()
+    replace(samples, '"amount":12.5,"large":false', '"amount":12.25,"color":"red","large":true')
+    replace(samples, '"dropped":true', '"rejected":"TooSmall"')
+    updated = trivium("check", "--update")
+    assert updated.exit_code == 0
+    assert updated.stdout.splitlines() == [
+        "configs/shop.yaml",
+        "  ✓ order: 4 samples, 2 updated",
+        f"    {SAMPLES}:1: rows[0]: there is no column color (one of amount, customer, event_id, event_time, large);"
+        " removed",
+        f"    {SAMPLES}:1: rows[0].amount: 12.25 → 12.5",
+        f"    {SAMPLES}:1: rows[0].large: true → false",
+        f"    {SAMPLES}:3: rejected: TooSmall → dropped",
+        "✓ all good",
+    ]
+    assert samples.read_bytes() == good
+
+
+def test_a_sample_may_have_options_of_its_own(samples: Path, trivium: Trivium) -> None:
+    first = samples.read_text().splitlines()[0]
+    samples.write_text(first.replace('{"event":', '{"options":{"large_from":10.0},"event":', 1) + "\n")
+    assert f"{SAMPLES}:1: rows[0].large: expected false, got true" in trivium("check").stdout
+    assert trivium("check", "--update").exit_code == 0
+    assert '"options":{"large_from":10.0}' in samples.read_text()
+    assert trivium("check").exit_code == 0
+    replace(samples, "10.0", '"ten"')
+    assert f"{SAMPLES}:1: options: Input should be a valid number" in trivium("check").stdout
+
+
+CLOCK = "        return event.amount != 0 and time.time() > 0"
+
+
+def test_an_impure_executor_is_found_in_its_sources(project: Path, trivium: Trivium) -> None:
+    executor = project / "executors/order/executor.py"
+    replace(executor, "from datetime", "import time\nfrom datetime")
+    replace(executor, "        return event.amount != 0", CLOCK)
+    line = executor.read_text().splitlines().index(CLOCK) + 1
+    found = f"executors/order/executor.py:{line}: time.time: it reads the clock"
+    done = trivium("check")
+    assert done.exit_code == 1
+    assert done.stdout.splitlines() == [
+        "configs/shop.yaml",
+        "  ✗ order: 4 samples, 1 finding",
+        f"    {found}. Try: take the time from a field of the event",
+        "✗ 1 executor with findings",
+    ]
+    config = project / "configs/shop.yaml"
+    text = config.read_text()
+    config.write_text(f"purity: off\n{text}")
+    assert trivium("check").exit_code == 0
+    config.write_text(f"purity: strict\n{text}")
+    strict = trivium("check")
+    assert strict.exit_code == 2
+    assert f": executor-impure: {found} (take the time from a field of the event)" in strict.stderr
+
+
+def test_an_executor_that_differs_in_another_process_is_found(project: Path, trivium: Trivium) -> None:
+    executor = project / "executors/order/executor.py"
+    replace(executor, "customer=event.customer,", 'customer=" ".join({"one", "two", "three", "four", "five"}),')
+    assert trivium("check", "--update").exit_code == 1
+    done = trivium("check", "--format", "json")
+    (file,) = json.loads(done.stdout)["files"]
+    (breach,) = file["types"][0]["breaches"]
+    assert "OrderExecutor (executors/order/executor.py:" in breach
+    assert "likely cause: it depends on the order of a set, or on hash() (PYTHONHASHSEED)" in breach
+
+
 def test_without_samples_it_is_a_warning(samples: Path, trivium: Trivium) -> None:
     samples.unlink()
     done = trivium("check")

@@ -47,6 +47,9 @@ BROKEN = {
     "needs_airport": _executor(
         "needs_airport", "late: bool", '    airport = Enrichment(Plane, key="tail")\n', ", airport"
     ),
+    "impure": "import time\n"
+    + _executor("impure", "late: bool")
+    + "    def accepts(self, event):\n        return time.time() > 0\n",
     "strict_options": _executor(
         "strict_options",
         "late: bool",

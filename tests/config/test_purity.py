@@ -22,7 +22,7 @@ def found(name: str, repository: Path) -> list[str]:
     [
         (
             "reads_file",
-            "13: Path('/etc/hostname').read_text: it reads or writes files. Try: declare the file",
+            "11: Path('/etc/hostname').read_text: it reads or writes files. Try: declare the file",
         ),
         ("opens_socket", "11: socket.socket: it talks to another system. Try: declare the fact as an Enrichment"),
         ("uses_now", "11: datetime.datetime.now: it reads the clock. Try: take the time from a field of the event"),

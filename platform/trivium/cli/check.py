@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,21 +15,28 @@ from trivium.cli.options import output_format
 from trivium.cli.text import plural, printable
 
 if TYPE_CHECKING:
+    from trivium.config.pipeline import Pipeline
     from trivium.config.problems import ConfigError
     from trivium.operations.samples import TypeCheck
 
 
 @dataclass(frozen=True)
 class _Checked:
-    """One pipeline file: its problems, or its types' samples."""
+    """One pipeline file: its problems, or its types' samples and what is impure or not compliant, by event type."""
 
     file: Path
     problems: ConfigError | None
-    types: Sequence[TypeCheck]
+    types: Sequence[TypeCheck] = ()
+    impure: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    breaches: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
-    @property
-    def differs(self) -> bool:
-        return any(each.problems for each in self.types)
+    def findings(self, event_type: str) -> list[str]:
+        """What is wrong with an executor beside its samples."""
+        return [*self.impure.get(event_type, ()), *self.breaches.get(event_type, ())]
+
+    def wrong(self) -> list[str]:
+        """The event types with anything wrong."""
+        return [each.event_type for each in self.types if each.problems or self.findings(each.event_type)]
 
 
 @click.command()
@@ -39,30 +47,62 @@ class _Checked:
 def check(ctx: click.Context, config: Path | None, update: bool, output_format: str) -> None:
     """Check pipeline files, executors and samples.
 
-    CONFIG is a pipeline file; without it, all of the project's configs/. Exit code 2: problems in a file; 1: samples
-    that come to another outcome.
+    CONFIG is a pipeline file; without it, all of the project's configs/. An executor is held to its samples, its
+    sources are read for what is not pure, and its samples are asked again in other ways and in fresh processes. Exit
+    code 2: problems in a file; 1: samples that come to another outcome, or an executor that is impure or not compliant.
     """
     from trivium.operations.project import find_root, pipeline_files
     from trivium.operations.samples import check_samples, update_samples
 
     files = [config] if config else [_shown(file) for file in pipeline_files(find_root(Path.cwd()))]
-    checked = [_check(file, update_samples if update else check_samples) for file in files]
+    checked = _checked(files, update_samples if update else check_samples)
     if output_format == "json":
         click.echo(json.dumps({"files": [_json(each) for each in checked]}, ensure_ascii=False, indent=2))
     else:
         for each in checked:
             _show(each)
-    ctx.exit(2 if any(each.problems for each in checked) else 1 if any(each.differs for each in checked) else 0)
+    ctx.exit(2 if any(each.problems for each in checked) else 1 if any(each.wrong() for each in checked) else 0)
 
 
-def _check(file: Path, samples: Any) -> _Checked:
+def _checked(files: Sequence[Path], samples: Callable[[Pipeline], list[TypeCheck]]) -> list[_Checked]:
     from trivium.config.compile import compile_file
     from trivium.config.problems import ConfigError
 
-    try:
-        return _Checked(file, None, samples(compile_file(file, road=None)))
-    except ConfigError as error:
-        return _Checked(file, error, ())
+    compiled: list[tuple[Path, Pipeline | ConfigError]] = []
+    for file in files:
+        try:
+            compiled.append((file, compile_file(file, road=None)))
+        except ConfigError as error:
+            compiled.append((file, error))
+    sampled = [[] if isinstance(each, ConfigError) else samples(each) for _, each in compiled]
+    breaches = _breaches([each for _, each in compiled if not isinstance(each, ConfigError)])
+    return [
+        _Checked(file, each) if isinstance(each, ConfigError) else _Checked(file, None, types, _impure(each), breaches)
+        for (file, each), types in zip(compiled, sampled, strict=True)
+    ]
+
+
+def _impure(pipeline: Pipeline) -> dict[str, list[str]]:
+    from trivium.config.purity import impurities
+
+    if pipeline.config.purity == "off":
+        return {}
+    bound = pipeline.executors.values()
+    return {each.event_type: [str(found) for found in impurities(each.cls, pipeline.root)] for each in bound}
+
+
+def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
+    """What the samples show of each executor, asked in other ways and in other processes; an executor is asked once."""
+    from trivium.operations.samples import with_default_options
+    from trivium.testing.compliance import sample_breaches
+    from trivium.testing.subject import Subject
+
+    subjects: dict[str, Subject] = {}
+    for pipeline in pipelines:
+        for bound in map(with_default_options, pipeline.executors.values()):
+            subject = Subject(bound.cls, bound.options, bound.artifacts, pipeline.config.routing)
+            subjects.setdefault(bound.event_type, subject)
+    return {name: [str(each) for each in found] for name, found in sample_breaches(list(subjects.values())).items()}
 
 
 def _show(checked: _Checked) -> None:
@@ -72,22 +112,26 @@ def _show(checked: _Checked) -> None:
         return
     click.echo(f"{checked.file}")
     for each in checked.types:
-        click.echo(f"  {_line(each)}")
-        for problem in each.problems:
-            click.echo(f"    {printable(problem)}")
-    differing = sum(bool(each.problems) for each in checked.types)
-    verdict = f"✗ {plural(differing, 'executor')} with differences" if differing else "✓ all good"
-    click.echo(verdict)
+        findings = checked.findings(each.event_type)
+        click.echo(f"  {_line(each, findings)}")
+        for text in (*map(printable, (*each.changes, *each.problems)), *(printable(each, "\n") for each in findings)):
+            click.echo(indent(text, "    "))
+    wrong = checked.wrong()
+    kind = "findings" if any(map(checked.findings, wrong)) else "differences"
+    click.echo(f"✗ {plural(len(wrong), 'executor')} with {kind}" if wrong else "✓ all good")
 
 
-def _line(each: TypeCheck) -> str:
-    name = each.event_type
+def _line(each: TypeCheck, findings: Sequence[str]) -> str:
+    name, samples = each.event_type, plural(each.samples, "sample")
     if each.problems:
-        return f"✗ {name}: {plural(len(each.problems), 'difference')} in {plural(each.samples, 'sample')}"
+        samples = f"{plural(len(each.problems), 'difference')} in {samples}"
+    if each.updated:
+        samples += f", {len(each.updated)} updated"
+    if each.problems or findings:
+        return f"✗ {name}: {samples}" + (f", {plural(len(findings), 'finding')}" if findings else "")
     if not each.samples:
         return f"! {name}: no samples; write events into {_shown(each.file)}, then trivium check --update"
-    updated = f", {len(each.updated)} updated" if each.updated else ""
-    return f"✓ {name}: {plural(each.samples, 'sample')}{updated}"
+    return f"✓ {name}: {samples}"
 
 
 def _json(checked: _Checked) -> dict[str, Any]:
@@ -98,6 +142,9 @@ def _json(checked: _Checked) -> dict[str, Any]:
             "samples": each.samples,
             "differences": list(each.problems),
             "updated": list(each.updated),
+            "changes": list(each.changes),
+            "impure": list(checked.impure.get(each.event_type, ())),
+            "breaches": list(checked.breaches.get(each.event_type, ())),
         }
         for each in checked.types
     ]

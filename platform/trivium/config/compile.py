@@ -17,6 +17,7 @@ from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
+from trivium.config.purity import impurities
 from trivium.config.registry import ExecutorClass, Registry
 from trivium.config.secret_references import take_secrets
 from trivium.config.streaming_model import KAFKA_FILES, Streaming
@@ -143,7 +144,17 @@ class _Compilation:
         executors = document.value.get("executors")
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
+        self._check_purity()
         self._check_roads()
+
+    def _check_purity(self) -> None:
+        """Under `purity: strict` an executor that is impure as far as its sources say does not compile."""
+        if self._document.value.get("purity") != "strict":
+            return
+        for index, cls in self._classes.items():
+            for found in impurities(cls, self._base.root):
+                place = ("executors", index, "type")
+                self._document.add(place, "executor-impure", found.message, found.instead)
 
     def _check_roads(self) -> None:
         roads = get_args(Road) if self._road is None else (self._road,)

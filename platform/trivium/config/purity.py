@@ -33,9 +33,14 @@ class Impurity:
     instead: str
     chain: tuple[str, ...]
 
-    def __str__(self) -> str:
+    @property
+    def message(self) -> str:
+        """What it is and where, with the modules that lead there."""
         path = _ARROW.join((*self.chain, self.what)) if len(self.chain) > 1 else self.what
-        return f"{self.file}:{self.line}: {path}: it {self.does}. Try: {self.instead}"
+        return f"{self.file}:{self.line}: {path}: it {self.does}"
+
+    def __str__(self) -> str:
+        return f"{self.message}. Try: {self.instead}"
 
 
 def impurities(executor: type[Executor[Any, Any]], root: Path) -> list[Impurity]:

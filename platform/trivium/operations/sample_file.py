@@ -4,6 +4,7 @@
     {"event": {…}, "dropped": true}
     {"event": {…}, "rejected": "invalid_row"}
     {"event": {…}}                                 no outcome yet: `trivium check --update` writes it
+    {"event": {…}, "options": {…}, …}              under these options instead of the executor's defaults
 
 Events and facts stay the bytes they are; only outcomes are ever written.
 """
@@ -41,12 +42,16 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Sample:
-    """One line. `event` and `facts` are its own bytes; `expected` is None where no outcome is written yet."""
+    """One line. `event`, `facts` and `options` (None: the defaults) are its own bytes.
+
+    `expected` is None where no outcome is written yet.
+    """
 
     line: int
     event: bytes
     facts: Mapping[str, bytes]
     expected: Outcome | None
+    options: bytes | None = None
 
 
 class SampleError(ValueError):
@@ -62,6 +67,7 @@ class SampleError(ValueError):
 
 class _Line(msgspec.Struct, forbid_unknown_fields=True):
     event: Raw
+    options: Raw | UnsetType = UNSET
     enrichments: dict[str, Raw] | UnsetType = UNSET
     rows: list[dict[str, Any]] | UnsetType = UNSET
     dropped: bool | UnsetType = UNSET
@@ -99,7 +105,8 @@ def write_outcomes(file: Path, outcomes: Mapping[int, Outcome]) -> None:
 def _sample(number: int, text: bytes) -> Sample:
     line = _decoded(number, text)
     facts = {} if line.enrichments is UNSET else {name: bytes(raw) for name, raw in line.enrichments.items()}
-    return Sample(number, bytes(line.event), facts, _expected(number, line))
+    options = None if line.options is UNSET else bytes(line.options)
+    return Sample(number, bytes(line.event), facts, _expected(number, line), options)
 
 
 def _decoded(number: int, text: bytes) -> _Line:

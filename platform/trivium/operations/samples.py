@@ -7,7 +7,7 @@ pipeline file runs them. Nothing is retried and nothing waits: samples have no w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,17 @@ FILE = "samples.jsonl"
 
 @dataclass(frozen=True)
 class TypeCheck:
-    """The samples of one event type: how many, what is wrong (`file:line: …`), and the lines that were updated."""
+    """The samples of one event type: how many, and what is wrong (`file:line: …`).
+
+    `updated` lists the lines that were written, `changes` what changed in them (`file:line: path: old → new`).
+    """
 
     event_type: str
     file: Path
     samples: int
     problems: tuple[str, ...] = ()
     updated: tuple[int, ...] = ()
+    changes: tuple[str, ...] = ()
 
 
 def check_samples(pipeline: Pipeline) -> list[TypeCheck]:
@@ -88,10 +92,11 @@ class _Check:
         changed = {each.sample.line: each.alone for each in differing if each.settled}
         if changed:
             write_outcomes(self._file, changed)
-        return self._result(len(ran), problems, tuple(changed))
+        changes = [text for each in differing if each.settled for text in self._changes(each)]
+        return replace(self._result(len(ran), problems), updated=tuple(changed), changes=tuple(changes))
 
-    def _result(self, samples: int, problems: list[str], updated: tuple[int, ...] = ()) -> TypeCheck:
-        return TypeCheck(self._bound.event_type, self._file, samples, tuple(problems), updated)
+    def _result(self, samples: int, problems: list[str]) -> TypeCheck:
+        return TypeCheck(self._bound.event_type, self._file, samples, tuple(problems))
 
     def _run(self) -> tuple[list[_Ran], list[str]]:
         if not self._file.is_file():
@@ -101,10 +106,13 @@ class _Check:
         samples, facts = [], []
         for sample in found:
             try:
+                _with_options(self._bound, sample.options)
                 facts.append(reader.read(sample))
                 samples.append(sample)
             except SampleError as error:
                 errors.append(error)
+            except ValidationError as error:
+                errors.append(SampleError(sample.line, f"options: {error.errors()[0]['msg']}"))
         problems = [f"{self._shown}:{error}" for error in sorted(errors, key=lambda each: each.line)]
         try:
             return self._outcomes(samples, facts), problems
@@ -112,7 +120,18 @@ class _Check:
             return [], [*problems, f"{self._shown}: the executor does not open: {type(error).__name__}: {error}"]
 
     def _outcomes(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
-        trial = Trial(self._pipeline, self._bound)
+        found: dict[int, _Ran] = {}
+        by_options: dict[bytes | None, list[int]] = {}
+        for index, sample in enumerate(samples):
+            by_options.setdefault(sample.options, []).append(index)
+        for members in by_options.values():
+            ran = self._ran([samples[index] for index in members], [facts[index] for index in members])
+            found |= zip(members, ran, strict=True)
+        return [found[index] for index in range(len(samples))]
+
+    def _ran(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
+        """Samples of the same options."""
+        trial = Trial(self._pipeline, _with_options(self._bound, samples[0].options))
         cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
         alone = [trial.ask([case])[0] for case in cases]
         among: dict[int, Outcome] = {}
@@ -132,16 +151,34 @@ class _Check:
             return [f"{place}: no outcome is written (got {_shown(got)}); trivium check --update writes it"]
         if (len(expected.rows), expected.rejected) != (len(got.rows), got.rejected):
             return [f"{place}: expected {expected.kind}, got {_shown(got)}"]
-        return [f"{place}: {text}" for text in self._row_differences(expected, got)]
+        unknown = [f"{place}: {text}" for text in self._unknown_columns(expected)]
+        return unknown + [f"{place}: {path}: expected {a}, got {b}" for path, a, b in self._row_differences(ran)]
 
-    def _row_differences(self, expected: Outcome, got: Outcome) -> list[str]:
-        texts = []
-        for number, (left, right) in enumerate(zip(expected.rows, got.rows, strict=True)):
-            texts += [f"rows[{number}]: {unknown}" for unknown in unknown_columns(left, self._schema)]
+    def _changes(self, ran: _Ran) -> list[str]:
+        """What an update writes, as old → new."""
+        place = f"{self._shown}:{ran.sample.line}"
+        expected, got = ran.sample.expected, ran.alone
+        if expected is None or (len(expected.rows), expected.rejected) != (len(got.rows), got.rejected):
+            return [f"{place}: {expected.kind if expected else 'no outcome'} → {_shown(got)}"]
+        gone = [f"{place}: {text}; removed" for text in self._unknown_columns(expected)]
+        return gone + [f"{place}: {path}: {a} → {b}" for path, a, b in self._row_differences(ran)]
+
+    def _unknown_columns(self, expected: Outcome) -> list[str]:
+        numbered = enumerate(expected.rows)
+        return [f"rows[{number}]: {text}" for number, row in numbered for text in unknown_columns(row, self._schema)]
+
+    def _row_differences(self, ran: _Ran) -> Iterator[tuple[str, str, str]]:
+        """Path, expected and got of each value that differs, as JSON."""
+        expected = ran.sample.expected.rows if ran.sample.expected else ()
+        for number, (left, right) in enumerate(zip(expected, ran.alone.rows, strict=True)):
             known = {name: each for name, each in left.items() if name in self._schema.names}
             for path, wanted, came in differences(plain_row(known, self._schema), right, f"rows[{number}]"):
-                texts.append(f"{path}: expected {_json(wanted)}, got {_json(came)}")
-        return texts
+                yield path, _json(wanted), _json(came)
+
+
+def _with_options(bound: BoundExecutor, options: bytes | None) -> BoundExecutor:
+    """The executor with a sample's own options."""
+    return bound if options is None else replace(bound, options=bound.cls.Options.model_validate_json(options))
 
 
 def with_default_options(bound: BoundExecutor) -> BoundExecutor:

@@ -62,5 +62,6 @@ def same(one: Outcome, other: Outcome) -> bool:
 
 
 def cut(text: str) -> str:
-    """A text short enough for a message."""
+    """A text of one line, short enough for a message."""
+    text = text.replace("\n", "\\n")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

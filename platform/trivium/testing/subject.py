@@ -72,10 +72,15 @@ class Subject:
 
 
 def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]]:
-    """The samples of a file, with the facts written beside them. Lines that are no samples are left out."""
+    """The samples of a file, with the facts written beside them.
+
+    Left out are lines that are no samples, which `trivium check` names, and samples with options of their own.
+    """
     reader = FactReader(subject.cls.declaration, subject.routing)
     found, cases = [], []
     for sample in read_samples(file)[0]:
+        if sample.options is not None:
+            continue
         try:
             cases.append(Case(sample.event, reader.read(sample)))
             found.append(sample)
