@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr, field_serializer, model_validator
 
 from trivium.config.interpolate import variable
-from trivium.config.section import Location, Seconds, Section
+from trivium.config.section import Seconds, Section
 
 Route = Annotated[str, Field(pattern=r"^/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?$", max_length=200)]
 
@@ -18,9 +18,10 @@ class Serving(Section):
     A request is answered within `deadline_seconds` of its body being there, or refused; its body may take
     `body_seconds` to arrive. Each replica holds at most `max_ongoing_requests`; beyond them a request is refused with
     429 and the advice to come back after `retry_after_seconds`. A replica busy with one request for longer than
-    `hung_after_seconds` is replaced. `drain_seconds` bounds a stop. An API key may only be a reference to a variable,
-    `${NAME}`, or a line of `api_keys_file`, which is read on each replica's machine; without any, whoever reaches the
-    port is answered.
+    `hung_after_seconds` is replaced. `drain_seconds` bounds a stop; Serve itself waits for a minute at most.
+
+    An API key may only be a reference to a variable, `${NAME}`, or a line of `api_keys_file`, an absolute path on each
+    replica's machine. Without any, whoever reaches the port is answered.
     """
 
     route: Route
@@ -32,9 +33,9 @@ class Serving(Section):
     max_ongoing_requests: Annotated[int, Field(ge=1, le=100_000)] = 100
     retry_after_seconds: Annotated[int, Field(ge=1, le=3600)] = 1
     hung_after_seconds: Seconds = 30.0
-    drain_seconds: Seconds = 10.0
+    drain_seconds: Annotated[float, Field(gt=0, le=50)] = 10.0
     api_keys: tuple[SecretStr, ...] = ()
-    api_keys_file: Location | None = None
+    api_keys_file: Annotated[str, Field(pattern=r"^/", max_length=4096)] | None = None
     access_log: Literal["off", "json"] = "off"
 
     @model_validator(mode="after")

@@ -1,0 +1,44 @@
+"""A start that cannot be, said before anything is started."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from tests.runtimes.serving.asking import orders
+from trivium.contract.errors import RunError
+from trivium.runtimes.serving.run import ServingArguments, run_serving
+
+
+@pytest.fixture
+def in_use() -> Iterator[int]:
+    """A port of every interface that somebody listens on."""
+    with socket.socket() as held:
+        held.bind(("0.0.0.0", 0))
+        held.listen()
+        yield held.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "warned"),
+    [("127.0.0.1", (), False), ("localhost", (), False), ("0.0.0.0", (), True), ("0.0.0.0", ("${KEY}",), False)],
+)
+def test_a_port_in_use_is_named_and_a_service_open_to_all_is_warned_of(
+    host: str, keys: tuple[str, ...], warned: bool, in_use: int,
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(logging.getLogger("trivium"), "propagate", True)
+    with pytest.raises(RunError, match=f"port {in_use} of {host} is in use"):
+        run_serving(orders(api_keys=keys), ServingArguments(host, in_use))
+    assert ("anybody who reaches" in caplog.text) == warned
+
+
+def test_a_pipeline_without_the_section_says_what_to_add() -> None:
+    pipeline = orders()
+    bare = type(pipeline)(**{**vars(pipeline), "config": pipeline.config.model_copy(update={"serving": None})})
+    with pytest.raises(RunError, match="add serving:"):
+        run_serving(bare)
