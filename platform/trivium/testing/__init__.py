@@ -1,6 +1,22 @@
-"""What tests of a project can use. Fixtures of a real broker: `pytest_plugins = ["trivium.testing.kafka"]`."""
+"""What tests of a project can use. Fixtures of a real broker: `pytest_plugins = ["trivium.testing.kafka"]`.
+
+The kit needs the extra `testing`: `pip install "trivium[testing]"`.
+"""
 
 from trivium.testing.compliance import assert_executor_compliance
+from trivium.testing.lookup import assert_lookup_compliance
 from trivium.testing.manual_clock import ManualClock
+from trivium.testing.memory_source import Crash, Eof, MemorySource, Pause
+from trivium.testing.source import Patience, assert_source_compliance
 
-__all__ = ["ManualClock", "assert_executor_compliance"]
+__all__ = [
+    "Crash",
+    "Eof",
+    "ManualClock",
+    "MemorySource",
+    "Patience",
+    "Pause",
+    "assert_executor_compliance",
+    "assert_lookup_compliance",
+    "assert_source_compliance",
+]
