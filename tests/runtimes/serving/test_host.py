@@ -7,7 +7,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,11 +135,11 @@ HANG = """
 import asyncio, json, sys
 from pathlib import Path
 from tests.runtimes.serving.asking import Client
-from tests.runtimes.serving.tick_project import tick, tick_project
+from tests.runtimes.serving.tick_project import MAKE, tick
 from trivium.config.compile import compile_file
 from trivium.runtimes.serving.host import ServeJob, ServingHost
 
-pipeline = compile_file(tick_project(Path(sys.argv[1]), deadline_seconds=0.2, hung_after_seconds=0.5), road="serving")
+pipeline = compile_file(MAKE(Path(sys.argv[1]), deadline_seconds=0.2, hung_after_seconds=0.5), road="serving")
 host = ServingHost(ServeJob(pipeline.plan.json, pipeline.secrets, str(pipeline.root)))
 
 
@@ -158,8 +157,11 @@ asyncio.run(main())
 """
 
 
-def test_a_process_that_hangs_ends_by_itself_with_a_traceback_in_its_log(tmp_path: Path, repository: Path) -> None:
-    program = [sys.executable, "-c", textwrap.dedent(HANG), str(tmp_path)]
+@pytest.mark.parametrize(("make", "answered"), [("tick_project", "504"), ("bare_project", "")])
+def test_a_process_that_hangs_ends_by_itself_with_a_traceback_in_its_log(
+    make: str, answered: str, tmp_path: Path, repository: Path
+) -> None:
+    program = [sys.executable, "-c", HANG.replace("MAKE", make), str(tmp_path)]
     done = subprocess.run(
         program,
         cwd=repository,
@@ -169,7 +171,7 @@ def test_a_process_that_hangs_ends_by_itself_with_a_traceback_in_its_log(tmp_pat
         timeout=60,
         check=False,
     )
-    assert (done.returncode, done.stdout.split("\n")[:2]) == (1, ["idle is no hanging", "504"])
+    assert (done.returncode, done.stdout.split("\n")[:2]) == (1, ["idle is no hanging", answered])
     assert "executor.py" in done.stderr
 
 

@@ -116,8 +116,6 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": round(section.hung_after_seconds + section.body_seconds + 5),
         # A line a request, parsed in Python on the way of all requests; replicas count them anyway.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": 0,
-        # Requests have no effects, so one that a dying replica left unanswered may go to another, once.
-        "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
         # Serve holds a stopping replica and an old proxy for half a minute and two, for load balancers on other hosts.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": _DEREGISTER_SECONDS,
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": _OLD_PROXY_SECONDS,
