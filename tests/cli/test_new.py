@@ -29,7 +29,7 @@ def test_a_new_project_checks_and_passes_its_tests(
     ]
     tests = python("-m", "pytest", "-q", "-p", "no:cacheprovider", folder=tmp_path / "shop")
     assert tests.returncode == 0, tests.stdout
-    assert "8 passed" in tests.stdout
+    assert "12 passed" in tests.stdout
 
 
 @pytest.mark.parametrize("width", ["88", "120"])

@@ -26,7 +26,7 @@ class Row(msgspec.Struct, metaclass=RowMeta, frozen=True, gc=False):
 
 
 class Event(Row):
-    """One thing that happened. A subclass names its event type: `class Departure(Event, tag="departure")`.
+    """One thing that happened. A subclass names its event type: `class Order(Event, tag="order")`.
 
     Declare only the fields that are used: undeclared fields of the input are skipped unread. An optional field is
     written `name: T | None = None`; a missing value takes the default, a missing required field rejects the input.
