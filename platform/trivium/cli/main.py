@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from trivium.cli import check, dead_letters, kafka, maintain, new, plan, read, reset_positions, run, status
+from trivium.cli import check, dead_letters, kafka, maintain, new, parity, plan, read, reset_positions, run, status
 from trivium.cli.problems import exit_code, report
 
 _INTERRUPTED = 130
@@ -49,7 +49,7 @@ def program(debug: bool) -> None:
     """One executor per event type, run unchanged in batch, streaming and serving."""
 
 
-_WORK = (new.new, check.check, plan.plan, run.run, read.read, dead_letters.dead_letters)
+_WORK = (new.new, check.check, parity.parity, plan.plan, run.run, read.read, dead_letters.dead_letters)
 _UPKEEP = (status.status, maintain.maintain, reset_positions.reset_positions, kafka.kafka)
 
 for command in (*_WORK, *_UPKEEP):

@@ -1,0 +1,77 @@
+"""`trivium parity`: the same inputs through three roads, compared outcome by outcome."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trivium.cli.tables import facts, show_table
+
+if TYPE_CHECKING:
+    from trivium.operations.parity.compare import Difference, ParityReport
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option(
+    "--sample", type=click.IntRange(0, 1_000_000), default=200, show_default=True, help="Records of the archive."
+)
+@click.option("--input", "file", type=click.Path(path_type=Path, exists=True), help="JSON lines, instead of all else.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Which records of the archive.")
+@click.option("--fast", is_flag=True, help="Only the decoders and workers, in this process.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page about it.")
+@click.pass_context
+def parity(ctx: click.Context, /, config: Path, fast: bool, html: Path | None, **wanted: Any) -> None:
+    """Take the same inputs through batch, streaming and serving, and compare what became of each.
+
+    The inputs are the project's samples, records of the archive, records that are wrong in common ways, and records
+    made up from the declared types. Exit code 1: the roads disagree.
+    """
+    from trivium.operations.parity.inputs import Wanted
+    from trivium.operations.parity.page import page
+    from trivium.operations.parity.run import FAST, REAL, check_parity
+
+    report = check_parity(
+        config, Wanted(**wanted), FAST if fast else REAL, lambda road: click.echo(f"{road} …", err=True)
+    )
+    _show(report)
+    if html is not None:
+        html.write_text(page(report), encoding="utf-8")
+        click.echo(f"written: {html}")
+    ctx.exit(0 if report.holds else 1)
+
+
+def _show(report: ParityReport) -> None:
+    click.echo(f"\n{report.verdict}\n")
+    header = ("road", "equal", "differs", "cannot take")
+    rows = [(each.road, f"{each.equal:,}", f"{each.differs:,}", f"{each.untaken:,}") for each in report.standings]
+    show_table(header, rows, figures=(1, 2, 3))
+    tried = [
+        (name or "(none)", outcome, f"{count:,}") for (name, outcome), count in sorted(report.coverage.outcomes.items())
+    ]
+    show_table(("event type", "outcome", "inputs"), tried, figures=(2,))
+    for difference in report.differences[:3]:
+        _show_difference(difference, report.standings[0].road)
+    rejects = [f"{stage}: {reason} ({count})" for (stage, reason), count in sorted(report.coverage.rejects.items())]
+    facts(
+        [
+            ("rejects", ", ".join(rejects) or "none"),
+            ("not tried", "\n".join(report.coverage.thin) or "nothing that this looks for"),
+            ("logic", report.logic),
+            ("again", report.again),
+        ]
+    )
+
+
+def _show_difference(difference: Difference, first: str) -> None:
+    facts(
+        [
+            ("input", f"{difference.input.origin}: {difference.input.value[:300]!r}"),
+            (first, json.dumps(difference.expected.as_json(), ensure_ascii=False)),
+            (difference.road, json.dumps(difference.got.as_json(), ensure_ascii=False)),
+        ]
+    )
+    click.echo()

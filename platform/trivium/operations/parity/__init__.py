@@ -1,0 +1,1 @@
+"""Parity: the same inputs through several roads, compared outcome by outcome."""

@@ -1,0 +1,133 @@
+"""What parity is tried on: the project's samples, records of the archive, records made up from the declared types."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pyarrow.parquet as pq
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.parquet_files import locate
+from trivium.operations.edge_cases import examples, records
+from trivium.operations.errors import ArgumentError
+from trivium.operations.sample_file import read_samples
+
+SAMPLES = "samples.jsonl"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What to take: `sample` records of the archive, `made_up` ones of each type; `file` instead of all that."""
+
+    sample: int = 200
+    made_up: int = 25
+    file: Path | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Input:
+    """One record, and where it is from."""
+
+    value: bytes
+    origin: str
+
+    @property
+    def askable(self) -> bool:
+        """Whether a request can carry it: a body that starts as a list and is none is no event over HTTP."""
+        if not self.value.lstrip(b" \t\r\n").startswith(b"["):
+            return True
+        try:
+            msgspec.json.decode(self.value, type=list[msgspec.Raw])
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        return True
+
+
+def inputs_of(pipeline: Pipeline, wanted: Wanted) -> list[Input]:
+    """The inputs, the same for the same seed.
+
+    Raises:
+        ArgumentError: there is none, or the pipeline does not find an event's type in its body.
+    """
+    if not pipeline.config.routing.by_body:
+        raise ArgumentError(
+            "parity sends records alone, and a header or topic names their type here; there is no such way yet"
+        )
+    found = (
+        list(_of_file(wanted.file))
+        if wanted.file
+        else [*_samples(pipeline), *_archive(pipeline, wanted), *_odd(pipeline), *_made_up(pipeline, wanted)]
+    )
+    if not found:
+        raise ArgumentError(f"no record in {wanted.file or 'samples, archive and declared types'} to compare roads on")
+    return found
+
+
+def _of_file(file: Path) -> Iterator[Input]:
+    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+        if line:
+            yield Input(line, f"{file.name}:{number}")
+
+
+def _samples(pipeline: Pipeline) -> Iterator[Input]:
+    for name, bound in pipeline.executors.items():
+        file = Path(bound.declaration.file)
+        path = (pipeline.root / file).with_name(SAMPLES)
+        if path.is_file():
+            yield from (Input(each.event, f"{name}/{SAMPLES}:{each.line}") for each in read_samples(path)[0])
+
+
+def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
+    """Records of a raw archive, spread over its files."""
+    batch = pipeline.config.batch
+    if batch is None or batch.source.value_column is None or not wanted.sample:
+        return
+    storage, files = locate(batch.source.path)
+    chance = random.Random(wanted.seed)
+    chosen = chance.sample(files, min(len(files), 8))
+    for file in chosen:
+        with storage.open(file.path) as opened:
+            values = pq.ParquetFile(opened).read(columns=[batch.source.value_column])[0].to_pylist()
+        places = chance.sample(range(len(values)), min(len(values), -(-wanted.sample // len(chosen))))
+        yield from (Input(values[at], f"{file.path}:{at}") for at in sorted(places) if values[at] is not None)
+
+
+def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
+    for name, bound in pipeline.executors.items():
+        made = (
+            examples(records(bound.declaration, pipeline.config.routing.field), wanted.made_up)
+            if wanted.made_up
+            else []
+        )
+        yield from (Input(value, f"made up, {name} {number}") for number, value in enumerate(made))
+
+
+def _odd(pipeline: Pipeline) -> Iterator[Input]:
+    """Records that are wrong in the ways records are."""
+    tag = msgspec.json.encode(pipeline.config.routing.field)
+    types = [msgspec.json.encode(name) for name in pipeline.executors]
+    odd = {
+        "nothing": b"",
+        "null": b"null",
+        "a number": b"1e5",
+        "text": b'"event"',
+        "no JSON": b"{event}",
+        "cut off": b"{" + tag + b":" + types[0],
+        "trailing bytes": b"{" + tag + b":" + types[0] + b"} {}",
+        "a byte order mark": b"\xef\xbb\xbf{}",
+        "no tag": b"{}",
+        "a null tag": b"{" + tag + b":null}",
+        "a tag of a number": b"{" + tag + b":1}",
+        "a tag nobody declared": b"{" + tag + b':"nobody declared this"}',
+        "a lone surrogate in the tag": b"{" + tag + b':"\\ud800"}',
+        "invalid UTF-8 in the tag": b"{" + tag + b':"\xff"}',
+        "the tag twice": b"{" + tag + b':"x",' + tag + b":" + types[0] + b"}",
+        "nested too deep": b'{"deep":' + b"[" * 100 + b"]" * 100 + b"," + tag + b":" + types[0] + b"}",
+        **{f"only the tag, {name.decode()}": b"{" + tag + b":" + name + b"}" for name in types},
+    }
+    yield from (Input(value, f"odd: {name}") for name, value in odd.items())

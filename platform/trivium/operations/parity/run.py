@@ -1,0 +1,43 @@
+"""Parity of a pipeline file: gather inputs, take them through the roads, compare."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from trivium.config.compile import compile_file
+from trivium.operations.parity import roads
+from trivium.operations.parity.compare import ParityReport, compare
+from trivium.operations.parity.inputs import Wanted, inputs_of
+from trivium.operations.parity.roads import Road, Scene
+
+REAL: dict[str, Road] = {"batch": roads.batch, "streaming": roads.streaming, "serving": roads.serving}
+FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests}
+
+
+def check_parity(
+    config: Path, wanted: Wanted, ways: dict[str, Road], tell: Callable[[str], None] = lambda _road: None
+) -> ParityReport:
+    """Take the same inputs of a pipeline through each of the `ways`; nothing of the pipeline's own tables is touched.
+
+    Raises:
+        TriviumError: the file has problems, or a road cannot be taken at all.
+    """
+    pipeline = compile_file(config, road=None)
+    inputs = inputs_of(pipeline, wanted)
+    with tempfile.TemporaryDirectory(prefix="trivium-parity-", ignore_cleanup_errors=True) as folder:
+        scene = Scene(pipeline, config, Path(folder))
+        found = {}
+        for name, road in ways.items():
+            tell(name)
+            found[name] = road(scene, inputs)
+    return compare(pipeline, inputs, found, _again(config, wanted, ways))
+
+
+def _again(config: Path, wanted: Wanted, ways: dict[str, Road]) -> str:
+    named = (
+        f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {wanted.sample} --seed {wanted.seed}"
+    )
+    return f"trivium parity {shlex.quote(str(config))} {named}{' --fast' if ways is FAST else ''}"

@@ -1,0 +1,112 @@
+"""Parity: equal roads are said to be equal, a planted difference is found and shown, thin coverage is said."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.engine.flows import Item, Line, line, row_form
+from tests.runtimes.visits import LOOKUPS, Visits, visit
+from trivium.config.in_memory import pipeline_of
+from trivium.config.pipeline import Pipeline
+from trivium.operations.errors import ArgumentError
+from trivium.operations.parity.compare import compare
+from trivium.operations.parity.inputs import Input, Wanted, inputs_of
+from trivium.operations.parity.page import page
+from trivium.operations.parity.roads import Scene
+from trivium.operations.parity.run import FAST, check_parity
+
+ITEMS = [Input(json.dumps({"event_type": "item", "n": n, "key": None}).encode(), f"number {n}") for n in range(30)]
+
+
+def fast(pipeline: Pipeline, inputs: list[Input]) -> Any:
+    scene = Scene(pipeline, Path("none.yaml"), Path("none"))
+    return compare(pipeline, inputs, {name: road(scene, inputs) for name, road in FAST.items()}, "again")
+
+
+def test_equal_ways_are_equal() -> None:
+    report = fast(pipeline_of([row_form(line)]), ITEMS)
+    assert report.holds
+    assert report.verdict == "Parity holds: records, requests made the same of 30 inputs."
+    assert [(each.equal, each.differs) for each in report.standings] == [(30, 0), (30, 0)]
+
+
+def test_an_executor_that_remembers_breaks_parity_and_the_page_shows_where() -> None:
+    seen = itertools.count()
+    report = fast(pipeline_of([row_form(lambda event: line(event, n=event.n + next(seen) // 30))]), ITEMS)
+    assert not report.holds
+    assert report.verdict == "PARITY IS BROKEN: of 30 inputs, records, requests disagree on 30."
+    difference = report.differences[0]
+    assert (difference.road, difference.input.origin) == ("requests", "number 0")
+    assert difference.expected != difference.got
+    html = page(report)
+    assert "PARITY IS BROKEN" in html
+    assert "<mark>" in html
+    assert "number 0" in html
+
+
+def test_an_executor_that_looks_at_its_neighbours() -> None:
+    class Neighbours(row_form(line)):  # type: ignore[misc]
+        last = 0
+
+        def process(self, event: Item) -> Line:
+            type(self).last, last = event.n, type(self).last
+            return line(event, n=last)
+
+    assert not fast(pipeline_of([Neighbours]), ITEMS).holds
+
+
+def test_what_was_not_tried_is_said() -> None:
+    report = fast(pipeline_of([row_form(lambda _event: None)]), ITEMS)
+    assert list(report.coverage.thin) == [
+        "no event of item became a row",
+        "no input was rejected",
+        "item.key never held a value",
+    ]
+
+
+def test_the_page_shows_hostile_input_as_text() -> None:
+    hostile = [Input(b'{"event_type":"item","n":"<script>alert(1)</script>"}', "<b>origin</b>"), *ITEMS]
+    seen = itertools.count()
+    html = page(fast(pipeline_of([row_form(lambda event: line(event, event_id=f"<i>{next(seen)}"))]), hostile))
+    assert "<script>" not in html
+    assert "<b>origin" not in html
+    assert "<i>" not in html
+    assert len(html.encode()) <= 200_000
+
+
+def test_a_record_no_request_can_carry_is_counted_and_not_compared() -> None:
+    report = fast(pipeline_of([row_form(line)]), [*ITEMS, Input(b"[1,", "cut off")])
+    assert report.holds
+    assert [each.untaken for each in report.standings] == [0, 1]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Visits:
+    made = Visits(tmp_path, lookups=LOOKUPS)
+    pq.write_table(pa.table({"id": ["g1"], "name": ["Ada"]}), tmp_path / "guides.parquet")
+    made.write(0, [visit(f"a{number}", number) for number in range(20)])
+    return made
+
+
+def test_inputs_come_from_the_archive_and_the_types_and_are_the_same_again(project: Visits) -> None:
+    first = check_parity(project.config, Wanted(sample=10, made_up=5), FAST)
+    assert first.holds
+    assert first.inputs > 30
+    assert check_parity(project.config, Wanted(sample=10, made_up=5), FAST) == first
+
+
+def test_a_file_of_lines_is_taken_as_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "lines.jsonl"
+    file.write_bytes(b'{"event_type":"item","n":1}\n\nnonsense\n')
+    found = inputs_of(pipeline_of([row_form(line)]), Wanted(file=file))
+    assert [each.value for each in found] == [b'{"event_type":"item","n":1}', b"nonsense"]
+    file.write_bytes(b"")
+    with pytest.raises(ArgumentError, match="no record in"):
+        inputs_of(pipeline_of([row_form(line)]), Wanted(file=file))
