@@ -1,5 +1,6 @@
 """The guard around executor calls: what it refuses, what it says, what it lets through."""
 
+import importlib
 import logging
 import os
 import pickle
@@ -116,6 +117,36 @@ def test_strict_rejects_the_event_and_no_other(
     assert f"{HERE}:" in reject.error
     assert instead in reject.error
     assert out.emitted["ping"].parents.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("reads_file", "open('/etc/hostname') at "),
+        ("opens_socket", "socket.__new__ at "),
+        ("library", "urllib.Request('http://127.0.0.1:9/2026-01-01') at "),
+    ],
+)
+def test_a_bad_executor_is_refused_where_it_reaches_out(name: str, said: str) -> None:
+    (reject,) = sighted(f"bad.{name}").rejects
+    assert (reject.stage, reject.reason) == ("process", "impure")
+    assert said in reject.error
+    assert f"tests/testing/bad/{'weather_client' if name == 'library' else name}.py:" in reject.error
+
+
+@pytest.mark.parametrize("name", ["lazy_import", "zone", "regex_cache"])
+def test_a_legal_executor_passes(name: str) -> None:
+    sys.modules.pop("colorsys", None)
+    ZoneInfo.clear_cache()
+    assert not sighted(f"legal.{name}").rejects
+
+
+def sighted(name: str) -> Outcomes:
+    """One event through an executor of tests/testing, under a strict guard."""
+    pipeline = pipeline_of([importlib.import_module(f"tests.testing.{name}").SightingExecutor])
+    pipeline = replace(pipeline, config=pipeline.config.model_copy(update={"purity": "strict"}))
+    value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1}'
+    return Worker(pipeline, {}).run(RawBatch([value], "test", np.arange(1)))
 
 
 @pytest.mark.parametrize("deed", ["lazy import", "zone", "strptime", "own library"])
