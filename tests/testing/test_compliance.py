@@ -74,6 +74,11 @@ def test_a_loaded_model_complies(tmp_path: Path) -> None:
     assert_executor_compliance(loaded_model.SightingExecutor, artifacts={"model": str(model)})
 
 
+def test_an_executor_that_does_not_open_is_named() -> None:
+    text = complaint(loaded_model.SightingExecutor)
+    assert "is not compliant: opening\n  input: none\n  error: KeyError: 'model'\n" in text
+
+
 def test_an_executor_with_lookups_and_samples_complies() -> None:
     assert_executor_compliance(DepartureExecutor)
     assert_executor_compliance(DepartureExecutor, options=DepartureExecutor.Options(late_after_minutes=90))

@@ -5,6 +5,7 @@ Needs hypothesis (the extra `testing`), which is imported on use.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -44,7 +45,12 @@ _LONG: Final = 300
 
 
 def records(declaration: Declaration, tag_field: str | None) -> SearchStrategy[bytes]:
-    """JSON records that decode as events of this type. `tag_field` names their type; None: nothing in them does."""
+    """JSON records that decode as events of this type. `tag_field` names their type; None: nothing in them does.
+
+    Raises:
+        ArgumentError: hypothesis is not installed.
+    """
+    _check_installed()
     from hypothesis import strategies as st
 
     tag = {} if tag_field is None else {tag_field: st.just(declaration.event_type)}
@@ -53,7 +59,12 @@ def records(declaration: Declaration, tag_field: str | None) -> SearchStrategy[b
 
 
 def lookup_rows(lookup: BoundLookup) -> SearchStrategy[dict[str, Any] | None]:
-    """What a lookup may know of a key: a row by wire name, or nothing."""
+    """What a lookup may know of a key: a row by wire name, or nothing.
+
+    Raises:
+        ArgumentError: hypothesis is not installed.
+    """
+    _check_installed()
     from hypothesis import strategies as st
 
     values = {spec.wire: _optional(spec, _python) for spec in lookup.columns}
@@ -86,6 +97,11 @@ def examples(strategy: SearchStrategy[Any], count: int) -> list[Any]:
     except HypothesisException as error:
         raise ArgumentError(f"no events could be made up from the declared types: {error}") from error
     return found
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec("hypothesis") is None:
+        raise ArgumentError("events are made up with hypothesis. Try: pip install 'trivium[testing]'")
 
 
 def _objects(fields: Sequence[FieldSpec]) -> SearchStrategy[dict[str, Any]]:

@@ -37,7 +37,11 @@ class Asked:
 
 def compare(subject: Subject, cases: Sequence[Case]) -> list[Breach]:
     """What a group of cases, whose facts agree, shows in this process. At most one breach a check."""
-    trial = subject.trial()
+    try:
+        trial = subject.trial()
+    except Exception as error:  # noqa: BLE001 - an author's constructor and `open` may raise anything
+        cause = "it does not open: see its constructor, open(), and the artifacts it is given"
+        return [breach(subject, "opening", None, (("error", f"{type(error).__name__}: {error}"),), cause)]
     asked = Asked(subject, cases, trial.ask(cases))
     breaches = [*_wrong_types(asked), *_changed_inputs(asked)]
     repeated = [*_differing(asked, "asked twice", "the second time", trial.ask(cases), _cause_of_repeat(asked))]
