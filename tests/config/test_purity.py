@@ -127,6 +127,10 @@ PURE: list[tuple[str, str, str]] = [
     ("", "", "found = []\n        found.append(1)\n        said = found"),
     ("", "", "if event.id not in KEPT:\n            KEPT[event.id] = len(event.id)\n        said = KEPT[event.id]"),
     ("", "", "if event.id not in self.mine:\n            self.mine[event.id] = len(event.id)\n        said = 1"),
+    ("", "ORDERED = sorted([], key=lambda id: id)", "said = 1"),
+    ("", "", "said = sum(hash for hash in (1, 2))"),
+    ("", "", "try:\n            said = 1\n        except ValueError as id:\n            said = id"),
+    ("", "", "match event.id:\n            case id:\n                said = id"),
     ("", "def unused():\n    return open('/x')", "said = 1"),
     ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ray", "", "said = 1"),
     (

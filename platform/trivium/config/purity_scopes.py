@@ -180,6 +180,11 @@ class _Visitor(ast.NodeVisitor):
         for each in (*node.decorator_list, *node.args.defaults, *node.body):
             self.visit(each)
 
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        outside, self._local = self._local, self._local | frozenset(parameters(node))
+        self.visit(node.body)
+        self._local = outside
+
     def visit_arg(self, node: ast.arg) -> None:
         """Annotations do nothing."""
 
