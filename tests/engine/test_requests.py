@@ -327,6 +327,16 @@ def test_a_list_that_cannot_be_taken_apart(body: bytes) -> None:
         events_of(body, 9)
 
 
+@pytest.mark.parametrize("bad", [b'{"event_type":"item","n":01}', b'{"a":"\\q"}', b"tru", b"\xef\xbb\xbf{}", DEEP])
+def test_a_bad_item_rejects_only_itself(bad: bytes) -> None:
+    requests = RequestWorker(pipeline_of([row_form(line)]), {})
+    good = b'{"event_type":"item","n":1}'
+    answers = requests.answer(listed([good, bad, good]), max_events=3)
+    assert [each.outcome for each in answers] == ["emitted", "rejected", "emitted"]
+    expected = of_outcomes(Worker(pipeline_of([row_form(line)]), {}).run(raw(bad)), LINE_COLUMNS)
+    assert [of_answer(answers[1])] == expected
+
+
 def test_too_many_events() -> None:
     with pytest.raises(TooManyEvents, match="at most 2 events in one request, got 3"):
         events_of(b"[1,2,3]", 2)

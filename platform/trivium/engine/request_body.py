@@ -11,7 +11,7 @@ from trivium.contract.errors import TriviumError
 from trivium.engine.record_checks import FAILURES
 
 _LIST: Final = re.compile(rb"[ \t\r\n]*\[")
-_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|,', re.DOTALL)
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]|,|"', re.DOTALL)
 _EMPTY: Final = re.compile(rb"[ \t\r\n]*")
 _split: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -44,29 +44,33 @@ def events_of(body: bytes, max_events: int) -> list[bytes]:
         return [body]
     try:
         values = list(map(bytes, _split(body)))
-    except RecursionError:
-        values = _split_deep(body)
-    except FAILURES as error:
-        message = f"the body starts as a list of events and cannot be taken apart: {error}"
-        raise MalformedBody(message) from error
+    except FAILURES:
+        values = _split_by_brackets(body)
     if len(values) > max_events:
         raise TooManyEvents(len(values), max_events)
     return values
 
 
-def _split_deep(body: bytes) -> list[bytes]:
-    """The items of a list with items nested so deep that the decoder gives up; only brackets are looked at."""
+def _split_by_brackets(body: bytes) -> list[bytes]:
+    """The items of a list of which one is no JSON, or nested too deep: text between commas outside of all brackets.
+
+    The bad item is found out when it is decoded alone.
+    """
     depth, start = 0, body.index(b"[") + 1
     values: list[bytes] = []
     for token in _TOKEN.finditer(body):
-        first = token.group()[:1]
-        depth += (first in b"{[") - (first in b"}]")
-        if (first == b"," and depth == 1) or depth == 0:
+        text = token.group()
+        depth += (text in b"{[") - (text in b"}]")
+        if text == b'"' or (depth == 0 and text == b"}"):
+            break
+        if depth == 0 or (depth == 1 and text == b","):
             values.append(body[start : token.start()])
             start = token.end()
+        if depth == 0 and _EMPTY.fullmatch(body, start) and not any(map(_EMPTY.fullmatch, values)):
+            return values
         if depth == 0:
             break
-    if depth or not _EMPTY.fullmatch(body, start):
-        message = "the body starts as a list of events and its brackets do not close"
-        raise MalformedBody(message)
-    return values
+    message = (
+        "the body starts as a list of events and cannot be taken apart: its brackets, quotes and commas do not match"
+    )
+    raise MalformedBody(message)
