@@ -38,6 +38,10 @@ READ = (
     ("where both roads stand", ("status", CONFIG)),
     ("what the table holds now, each event once", ("read", CONFIG, "--limit", "5")),
 )
+PARITY = (
+    "some of the flights, and odd records, through all three roads",
+    ("parity", CONFIG, "--html", "data/parity.html"),
+)
 CAUGHT_UP_SECONDS = 300.0
 NEXT = """
 Look next at
@@ -163,6 +167,7 @@ def main() -> None:
         step(title, arguments)
     show_agreement(expected)
     serve()
+    step(*PARITY)
     named = "" if servers == "127.0.0.1:9092" else f"KAFKA={servers} "
     print(NEXT.format(kafka=named, config=CONFIG))
 
