@@ -7,13 +7,20 @@ from typing import Any
 
 import pytest
 
-from executors.departure.executor import DepartureExecutor
+from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.testing.bad import nested_list
 from tests.testing.legal import loaded_model
 from trivium import Event, Executor, ExecutorOptions, NormalizedEvent
+from trivium.config.registry import Registry
 from trivium.testing import assert_executor_compliance
 
 WORLDS = "another process, clock, time zone, locale, environment and hash seed"
+
+
+@pytest.fixture
+def departure(repository: Path) -> type[Executor[Any, Any]]:
+    """One of the repository's own executors, with lookups and samples."""
+    return Registry.from_project(repository, ["departure"]).classes["departure"]
 
 
 def executor(name: str) -> type[Executor[Any, Any]]:
@@ -79,17 +86,19 @@ def test_an_executor_that_does_not_open_is_named() -> None:
     assert "is not compliant: opening\n  input: none\n  error: KeyError: 'model'\n" in text
 
 
-def test_an_executor_with_lookups_and_samples_complies() -> None:
-    assert_executor_compliance(DepartureExecutor)
-    assert_executor_compliance(DepartureExecutor, options=DepartureExecutor.Options(late_after_minutes=90))
+def test_an_executor_with_lookups_and_samples_complies(departure: type[Executor[Any, Any]]) -> None:
+    assert_executor_compliance(departure)
+    assert_executor_compliance(departure, options=departure.Options.model_validate({"late_after_minutes": 90}))
 
 
-def test_a_sample_with_another_outcome_is_named(tmp_path: Path, repository: Path) -> None:
+def test_a_sample_with_another_outcome_is_named(
+    tmp_path: Path, repository: Path, departure: type[Executor[Any, Any]]
+) -> None:
     lines = (repository / "executors/departure/samples.jsonl").read_text().splitlines()
     sample = json.loads(lines[0])
     sample["rows"][0]["seats"] = 1
     (tmp_path / "samples.jsonl").write_text(json.dumps(sample) + "\n")
-    text = complaint(DepartureExecutor, samples=tmp_path / "samples.jsonl")
+    text = complaint(departure, samples=tmp_path / "samples.jsonl")
     assert "is not compliant: sample of line 1" in text
     assert "  expected: 1 row, rows[0].seats = 1\n  got: 1 row, rows[0].seats = 95\n" in text
     assert "trivium check --update writes what the executor answers now" in text
