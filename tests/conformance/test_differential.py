@@ -1,0 +1,81 @@
+"""Generated records, sound and broken, through every way into the worker: they are answered alike, in any company."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tests.engine import test_properties as rich
+from tests.engine.asked import Seen, of_answer, of_outcomes
+from tests.engine.doors import raw
+from tests.engine.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
+from trivium.config.in_memory import pipeline_of
+from trivium.engine.request_body import MalformedBody
+from trivium.engine.requests import RequestWorker
+from trivium.engine.worker import Worker
+from trivium.operations.edge_cases import records
+
+_TOGETHER: Final = 10
+COLUMNS: Final = rich.RichRow.__struct_fields__
+ROWS, COLUMN_FORM = (pipeline_of([form]) for form in (rich.Rows, rich.Columns))
+WAYS: Final = [(Worker(pipeline, {}), RequestWorker(pipeline, {})) for pipeline in (ROWS, COLUMN_FORM)]
+SOUND: Final = records(ROWS.executors["rich"].declaration, "event_type")
+RECORDS: Final = st.lists(SOUND | rich.mutated() | rich.ODD, min_size=1, max_size=_TOGETHER)
+
+
+def differ(examples: int) -> int:
+    """Try so many lists of records; how many records there were."""
+    tried = 0
+
+    @settings(
+        max_examples=examples, database=None, derandomize=True, deadline=None,
+        phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(RECORDS)
+    def check(values: list[bytes]) -> None:
+        nonlocal tried
+        tried += len(values)
+        together, *others = (seen for worker, requests in WAYS for seen in ways(worker, requests, values))
+        assert all(without_sentences(seen) == without_sentences(together) for seen in others)
+        plain = list(map(without_nulls, of_outcomes(PLAIN_WORKER.run(raw(*values)), PLAIN.table_columns.names)))
+        assert list(map(without_nulls, asked(PLAIN_REQUESTS, values))) == plain
+
+    check()
+    return tried
+
+
+def ways(worker: Worker, requests: RequestWorker, values: Sequence[bytes]) -> list[list[Seen]]:
+    """A batch, batches of one, requests."""
+    alone = [of_outcomes(worker.run(raw(value)), COLUMNS)[0] for value in values]
+    return [of_outcomes(worker.run(raw(*values)), COLUMNS), alone, asked(requests, values)]
+
+
+def asked(requests: RequestWorker, values: Sequence[bytes]) -> list[Seen]:
+    """One request for all, if a body can hold them side by side; one for each where a body can hold it alone."""
+    body = b"[" + b",".join(values) + b"]"
+    try:
+        answers = requests.answer(body, max_events=10 * _TOGETHER)
+    except MalformedBody:
+        answers = []
+    if len(answers) == len(values):
+        return list(map(of_answer, answers))
+    return [of_answer(requests.answer(value)[0]) if value.lstrip(b" \t\r\n")[:1] != b"[" else () for value in values]
+
+
+def without_sentences(seen: Sequence[Seen]) -> list[Seen]:
+    """The forms put a reject into words of their own; its stage and reason are the same."""
+    return [each[:4] if each and each[0] == "rejected" else each for each in seen]
+
+
+def test_a_few_thousand_records() -> None:
+    assert differ(600) >= 2_000
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(1800)
+def test_a_hundred_thousand_records() -> None:
+    assert differ(25_000) >= 100_000
