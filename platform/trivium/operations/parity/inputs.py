@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -98,6 +99,9 @@ def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
 
 
 def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
+    if wanted.made_up and find_spec("hypothesis") is None:
+        message = "records are made up with the package hypothesis, which is not installed"
+        raise ArgumentError(f'{message}. Try: pip install "trivium[testing]", or --input FILE')
     for name, bound in pipeline.executors.items():
         made = (
             examples(records(bound.declaration, pipeline.config.routing.field), wanted.made_up)
