@@ -114,7 +114,5 @@ def test_a_file_of_lines_is_taken_as_it_is(tmp_path: Path) -> None:
 
 def test_what_must_be_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trivium.operations.parity.inputs.find_spec", lambda _name: None)
-    with pytest.raises(
-        ArgumentError, match=r"hypothesis, which is not installed. Try: pip .*trivium\[testing\]"
-    ):
+    with pytest.raises(ArgumentError, match=r"hypothesis, which is not installed. Try: pip .*trivium\[testing\]"):
         inputs_of(pipeline_of([row_form(line)]), Wanted())
