@@ -30,7 +30,8 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[str]:
 
 def test_the_commands_are_these() -> None:
     assert commands(program) == [
-        *("new", "new project", "new executor", "check", "plan", "run", "run batch", "run streaming", "read"),
+        *("new", "new project", "new executor", "check", "parity", "plan"),
+        *("run", "run serving", "run batch", "run streaming", "read"),
         *("dead-letters", "dead-letters list", "dead-letters show"),
         *("status", "maintain", "reset-positions"),
         *("kafka", "kafka up", "kafka status", "kafka down"),

@@ -118,7 +118,7 @@ def test_plain_events_take_a_quick_way_to_the_same_answers(events: list[Any], of
 
 def without_nulls(seen: Any) -> Any:
     """A row in the table has the columns of all executors, a row in an answer those of its own."""
-    if seen[0] != "emitted":
+    if not seen or seen[0] != "emitted":
         return seen
     return *seen[:2], [{name: value for name, value in row.items() if value is not None} for row in seen[2]], seen[3]
 

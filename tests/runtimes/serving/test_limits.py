@@ -82,7 +82,7 @@ def test_too_many_events() -> None:
     assert "3" in problem(asked.post([bought()] * 4), 413, "too-many-events")["detail"]
 
 
-@pytest.mark.parametrize("body", [b"[", b"[{]", b'[{"a":1},]', b"[1,\xff]", b"[" * 100_000])
+@pytest.mark.parametrize("body", [b"[", b"[{]", b'[{"a":1},]', b'["a]', b"[" * 100_000])
 def test_a_list_that_is_none(body: bytes) -> None:
     problem(client(orders()).post(body), 400, "malformed-body")
 
