@@ -8,7 +8,7 @@ from typing import Any, Union
 import msgspec
 
 from trivium.contract.declaration import Declaration
-from trivium.engine.decoded import DeclaredType, Decoded, decode_pass
+from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.decoder_types import derive
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
@@ -17,7 +17,7 @@ from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
 class JsonDecoder:
     """Decodes and routes raw records by one field of theirs.
 
-    The fast path is msgspec on a tagged union, many records a call. A record it refuses is looked at again with the tag alone:
+    The fast path is one msgspec call on a tagged union. A record it refuses is looked at again with the tag alone:
     an undeclared type is unrouted, a repeated tag counts by its last value, everything else is a reject with its
     reason.
     """
@@ -30,7 +30,7 @@ class JsonDecoder:
         }
         # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
         other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
-        self._decoder = msgspec.json.Decoder(Union[(other, *self._by_struct)])
+        self._decode = msgspec.json.Decoder(Union[(other, *self._by_struct)]).decode
         head = msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": tag_field})
         self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._tag_field = tag_field
@@ -40,8 +40,8 @@ class JsonDecoder:
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode every record; each ends in exactly one place of the answer."""
         out = Decoded()
-        events, slow = decode_pass(self._decoder, values, times=self._has_times)
-        self._sort(events, out)
+        slow = suspects(values, times=self._has_times)
+        self._sort(decode_pass(self._decode, values, slow), out)
         for index in sorted(slow):
             self._resolve(index, values[index], out)
         for event_type in out.events if slow else ():

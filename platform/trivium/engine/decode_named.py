@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from trivium.contract.declaration import Declaration
-from trivium.engine.decoded import DeclaredType, Decoded, decode_pass
+from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
 
@@ -45,7 +45,8 @@ class NamedDecoder:
         if each is None:
             self._decode_undeclared(name, rows, values, out)
             return
-        events, slow = decode_pass(each.decoder, values, times=each.has_times)
+        slow = suspects(values, times=each.has_times)
+        events = decode_pass(each.decode_known, values, slow)
         good = rows
         if slow:
             good = [row for at, row in enumerate(rows) if at not in slow]

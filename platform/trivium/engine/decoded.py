@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,7 +10,6 @@ import msgspec
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive, fraction_guard
-from trivium.engine.lines import Values, lines_of
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import Reject
 from trivium.engine.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
@@ -50,7 +49,7 @@ class DeclaredType:
 
     def __init__(self, declaration: Declaration) -> None:
         self.name = declaration.event_type
-        self.decoder = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields))
+        self.decode_known = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields)).decode
         self.normalise = Normaliser(declaration.event_fields)
         self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
         guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
@@ -62,7 +61,7 @@ class DeclaredType:
         Raises:
             one of `FAILURES`: it is none of this type.
         """
-        event = self.decoder.decode(value)
+        event = self.decode_known(value)
         check_fractions(self._guard, value)
         self.normalise(event)
         return event
@@ -82,51 +81,36 @@ class DeclaredType:
         return [rows[at] for at in kept], [events[at] for at in kept]
 
 
-def decode_pass(decoder: msgspec.json.Decoder[Any], values: Values, *, times: bool) -> tuple[list[Any], set[int]]:
-    """Each record decoded, at C speed; None for those one pass is not for, whose places are the second answer.
+def suspects(values: Sequence[bytes | None], *, times: bool) -> set[int]:
+    """Records one pass is not for: where there are `times`, long fractions of a second."""
+    return with_long_fractions(values) if times else set()
 
-    Those are nulls, what the decoder gave up, many brackets and, where there are `times`, long fractions of a second.
+
+def decode_pass(decode: Callable[[Any], Any], values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
+    """Each record decoded, at C speed; None for those in `slow` and for nulls and those it gave up, which are added.
+
     It goes in stretches, so that a record is still in the processor's cache when its brackets are counted.
     """
     events: list[Any] = []
-    slow: set[int] = set()
-    for start in range(0, len(values), _STRETCH):
-        stretch = values[start : start + _STRETCH]
-        text = lines_of(stretch)
-        decoded, failed = _decoded(decoder, stretch, text)
-        failed |= with_many_brackets(stretch, text, len(stretch) - len(failed))
-        failed |= with_long_fractions(stretch, text) if times else set()
-        slow |= {start + at for at in failed}
-        events += decoded
-    for at in slow:
-        events[at] = None
-    return events, slow
+    given = values if not slow else [None if at in slow else value for at, value in enumerate(values)]
+    for start in range(0, len(given), _STRETCH):
+        stretch = given[start : start + _STRETCH]
+        failed = _extend(events, decode, stretch)
+        slow |= failed
+        for at in with_many_brackets(stretch, len(stretch) - len(failed)):
+            slow.add(start + at)
+            events[start + at] = None
+    return events
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], values: Values, text: memoryview | None) -> tuple[list[Any], set[int]]:
-    """The decoded records, and the places of those that are none.
-
-    All lines are decoded in one call, which saves a quarter of the time. Its answers count if there is one for each
-    line: an answer never ends within a line, so then none goes over the end of one either.
-    """
-    if text is not None:
-        try:
-            events = decoder.decode_lines(text)
-        except _UNREADABLE:
-            events = []
-        if len(events) == len(values):
-            return events, set()
-    return _one_by_one(decoder.decode, values)
-
-
-def _one_by_one(decode: Callable[[Any], Any], values: Values) -> tuple[list[Any], set[int]]:
-    events: list[Any] = []
+def _extend(events: list[Any], decode: Callable[[Any], Any], stretch: Sequence[bytes | None]) -> set[int]:
+    """Put the decoded records behind `events`; which places there are None instead."""
     failed: set[int] = set()
-    decoded = map(decode, values)
-    while len(events) < len(values):
+    decoded, stop = map(decode, stretch), len(events) + len(stretch)
+    while len(events) < stop:
         try:
             events.extend(decoded)
         except _UNREADABLE:
             failed.add(len(events))
             events.append(None)
-    return events, failed
+    return failed

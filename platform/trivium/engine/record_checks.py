@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from trivium.engine.lines import Values
-
 MAX_NESTING: Final = 64
 FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
+_CACHED_BYTES: Final = 1 << 18
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _LONG_FRACTION: Final = re.compile(rb"\.\d{7}")
 # A point or a digit may hide behind an escape; where one does, the digits are counted after decoding.
@@ -35,11 +34,9 @@ def reason_of(error: Exception) -> str:
     return next((reason for kind, reason in reasons if isinstance(error, kind)), "invalid")
 
 
-def with_long_fractions(values: Values, text: memoryview | None = None) -> set[int]:
-    """The records that may hold a time with digits below a microsecond. `text`: the records as lines, if they are."""
+def with_long_fractions(values: Sequence[bytes | None]) -> set[int]:
+    """The records that may hold a time with digits below a microsecond."""
     long, escaped = _LONG_FRACTION.search, _ESCAPED_FRACTION.search
-    if text is not None and not long(text) and not escaped(text):
-        return set()
     return {
         i for i, v in enumerate(values) if v is not None and ((b"." in v and long(v)) or (b"\\" in v and escaped(v)))
     }
@@ -60,21 +57,18 @@ def check_fractions(guard: Callable[[bytes], Any] | None, value: bytes) -> None:
         raise ValueError(message) from error
 
 
-def with_many_brackets(values: Values, text: memoryview | None, decoded: int) -> set[int]:
-    """Records with more opening brackets than levels are allowed. `text`: the records as lines, if they are lines.
+def with_many_brackets(values: Sequence[bytes | None], decoded: int) -> Iterable[int]:
+    """Records with more opening brackets than levels are allowed.
 
     Each of the `decoded` ones is an object, so has one; if not even the others of the whole batch together are many
     enough, no record needs a look of its own.
     """
-    characters = np.frombuffer(b"".join(filter(None, values)) if text is None else text, np.uint8)
+    joined = np.frombuffer(b"".join(filter(None, values)), np.uint8)
+    chunks = (joined[at : at + _CACHED_BYTES] for at in range(0, len(joined), _CACHED_BYTES))
     # "[" and "{" differ in one bit.
-    found = (characters | 0x20) == ord("{")
-    if int(np.count_nonzero(found)) - decoded < MAX_NESTING:
-        return set()
-    if text is None:
-        return {i for i, value in enumerate(values) if value is not None and _brackets(value) > MAX_NESTING}
-    line = np.searchsorted(np.flatnonzero(characters == ord("\n")), np.flatnonzero(found))
-    return set(np.flatnonzero(np.bincount(line) > MAX_NESTING).tolist())
+    if sum(int(np.count_nonzero((chunk | 0x20) == ord("{"))) for chunk in chunks) - decoded < MAX_NESTING:
+        return ()
+    return [i for i, value in enumerate(values) if value is not None and _brackets(value) > MAX_NESTING]
 
 
 def check_nesting(value: bytes) -> None:
