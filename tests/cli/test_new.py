@@ -32,6 +32,13 @@ def test_a_new_project_checks_and_passes_its_tests(
     assert "12 passed" in tests.stdout
 
 
+def test_what_a_broker_and_runs_leave_is_neither_kept_nor_uploaded(project: Path) -> None:
+    """A broker's log and a table in a repository, or in the upload of a Ray job, would be there by accident."""
+    for name in (".gitignore", ".rayignore"):
+        ignored = (project / name).read_text().splitlines()
+        assert {"/.trivium/", "/tables/", ".venv/"} <= set(ignored)
+
+
 @pytest.mark.parametrize("width", ["88", "120"])
 def test_what_it_writes_is_clean(width: str, project: Path, trivium: Trivium) -> None:
     assert trivium("new", "executor", "refund").exit_code == 0

@@ -141,11 +141,21 @@ def test_a_legal_executor_passes(name: str) -> None:
     assert not sighted(f"legal.{name}").rejects
 
 
-def sighted(name: str) -> Outcomes:
-    """One event through an executor of tests/testing, under a strict guard."""
+def test_a_model_that_open_loads_passes(tmp_path: Path) -> None:
+    """Loading reads a file, and that is what `open` is for."""
+    (tmp_path / "model.json").write_text("[1.5, 2.0]")
+    out = sighted("legal.loaded_model", model=str(tmp_path / "model.json"))
+    assert not out.rejects
+    assert out.emitted["sighting"].rows.column("said").to_pylist() == ["8.5"]
+
+
+def sighted(name: str, **artifacts: str) -> Outcomes:
+    """One event through an executor of tests/testing with these artifacts, under a strict guard."""
     pipeline = pipeline_of([importlib.import_module(f"tests.testing.{name}").SightingExecutor])
-    pipeline = replace(pipeline, config=pipeline.config.model_copy(update={"purity": "strict"}))
-    value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1}'
+    bound = {name: replace(each, artifacts=artifacts) for name, each in pipeline.executors.items()}
+    config = pipeline.config.model_copy(update={"purity": "strict"})
+    pipeline = replace(pipeline, config=config, executors=bound)
+    value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1,"names":["ada","bo"]}'
     return Worker(pipeline, {}).run(RawBatch([value], "test", np.arange(1)))
 
 
