@@ -23,6 +23,8 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
+# Tags of every metric beside its own: under what was counted, as `trivium plan` shows it and rows carry it.
+HASHES: Final = ("logic", "plan")
 _PIPELINE: Final = ("pipeline",)
 _PARTITION: Final = ("pipeline", "partition")
 _REPLICA: Final = ("pipeline", "replica")

@@ -7,14 +7,16 @@ from typing import Any
 
 from ray.util.metrics import Counter, Gauge, Histogram
 
-from trivium.engine.metrics import CATALOGUE, Metric
+from trivium.config.pipeline import Pipeline
+from trivium.engine.metrics import CATALOGUE, HASHES, Metric
 
 
 class Meters:
-    """All metrics of one run, tagged with its pipeline and with `tags`."""
+    """All metrics of one run, tagged with its pipeline, the pipeline's hashes, and `tags`."""
 
-    def __init__(self, pipeline: str, catalogue: Sequence[Metric] = CATALOGUE, **tags: str) -> None:
-        self._own = {"pipeline": pipeline, **tags}
+    def __init__(self, pipeline: Pipeline, catalogue: Sequence[Metric] = CATALOGUE, **tags: str) -> None:
+        hashes = dict(zip(HASHES, (pipeline.plan.logic_short, pipeline.plan.plan_short), strict=True))
+        self._own = {"pipeline": pipeline.name, **hashes, **tags}
         self._meters: dict[str, Any] = {metric.name: _made(metric) for metric in catalogue}
         self._totals: dict[tuple[str, tuple[str, ...]], float] = {}
 
@@ -42,7 +44,8 @@ class Meters:
 
 
 def _made(metric: Metric) -> Any:
+    tags = (*metric.tags, *HASHES)
     if metric.kind == "histogram":
-        return Histogram(metric.name, metric.description, list(metric.buckets), metric.tags)
+        return Histogram(metric.name, metric.description, list(metric.buckets), tags)
     kinds = {"counter": Counter, "gauge": Gauge}
-    return kinds[metric.kind](metric.name, metric.description, metric.tags)
+    return kinds[metric.kind](metric.name, metric.description, tags)

@@ -44,7 +44,10 @@ class Reply:
 
 
 class Api:
-    """Answers the requests of one pipeline, knowing nothing of the server in front. `ready` is for load balancers."""
+    """Answers the requests of one pipeline, knowing nothing of the server in front. `ready` is for load balancers.
+
+    `hashes` are the headers of every answer: what it was made under.
+    """
 
     def __init__(self, pipeline: Pipeline, answering: Answering, keys: Keys, clock: Clock) -> None:
         self._section = pipeline.serving_section()
@@ -53,12 +56,12 @@ class Api:
         self.ready = True
         self._types = {f"{EVENTS}/{name}": name for name in pipeline.executors}
         versions = ", ".join(f"{name}={bound.version}" for name, bound in sorted(pipeline.executors.items()))
-        self._hashes = (
+        self.hashes: Headers = (
             (b"trivium-plan", pipeline.plan.plan_short.encode()),
             (b"trivium-logic", pipeline.plan.logic_short.encode()),
             (b"trivium-executors", versions.encode()),
         )
-        self._events_headers = (_JSON, *self._hashes)
+        self._events_headers = (_JSON, *self.hashes)
         self._pages: dict[str, Reply] = {}
 
     async def events(self, path: str, headers: Mapping[bytes, bytes], receive: limits.Receive) -> Reply:
@@ -118,14 +121,14 @@ class Api:
     def _health(self, path: str) -> Reply:
         well = self.ready or path == HEALTHY
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
-        return Reply(status, (_JSON, *self._hashes), b'{"ready":true}' if self.ready else b'{"ready":false}')
+        return Reply(status, (_JSON, *self.hashes), b'{"ready":true}' if self.ready else b'{"ready":false}')
 
     def _made(self, path: str, mount: str) -> Reply:
         if path == DOCS:
-            html = ((b"content-type", b"text/html; charset=utf-8"), *_PAGE_POLICY)
+            html = ((b"content-type", b"text/html; charset=utf-8"), *_PAGE_POLICY, *self.hashes)
             return Reply(HTTPStatus.OK, html, page())
         body = self._plan() if path == PLAN else msgspec.json.encode(openapi(self._pipeline, mount))
-        return Reply(HTTPStatus.OK, (_JSON, *self._hashes), body)
+        return Reply(HTTPStatus.OK, (_JSON, *self.hashes), body)
 
     def _plan(self) -> bytes:
         plan = self._pipeline.plan

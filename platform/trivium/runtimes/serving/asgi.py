@@ -70,13 +70,13 @@ class ServingApp:
         try:
             return await self._answer(scope, headers, receive)
         except Refused as refused:
-            return _reply_of(refused.problem, _id_of(headers))
+            return self._problem(refused.problem, _id_of(headers))
         except Disconnected:
             return None
         except Exception:  # noqa: BLE001 - the last place that can answer
             request_id = _id_of(headers)
             _log.exception("a request failed", extra={"request": request_id})
-            return _reply_of(problems.failed(), request_id)
+            return self._problem(problems.failed(), request_id)
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Reply:
         mount = scope.get("root_path", "").rstrip("/")
@@ -93,16 +93,15 @@ class ServingApp:
             raise Refused(problems.method_not_allowed(method, "GET"))
         return self.api.show(path, mount, headers)
 
+    def _problem(self, problem: Problem, request_id: str) -> Reply:
+        return Reply(problem.status, (_PROBLEM_TYPE, *problem.headers, *self.api.hashes), problem.body(request_id))
+
 
 async def _send(reply: Reply, send: Send, method: str) -> None:
     length = (b"content-length", str(len(reply.body)).encode())
     start: Message = {"type": "http.response.start", "status": int(reply.status), "headers": [*reply.headers, length]}
     await send(start)
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
-
-
-def _reply_of(problem: Problem, request_id: str) -> Reply:
-    return Reply(problem.status, (_PROBLEM_TYPE, *problem.headers), problem.body(request_id))
 
 
 def _id_of(headers: dict[bytes, bytes]) -> str:

@@ -80,7 +80,7 @@ class _Exporter:
     def __init__(self, host: ServingHost) -> None:
         self._host = host
         replica: Any = serve.get_replica_context().replica_id
-        self._meters = Meters(host.pipeline.name, metrics.SERVING_CATALOGUE, replica=str(replica.unique_id))
+        self._meters = Meters(host.pipeline, metrics.SERVING_CATALOGUE, replica=str(replica.unique_id))
 
     def export(self) -> None:
         """Bring the meters up to date."""

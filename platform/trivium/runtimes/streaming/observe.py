@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 
+from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock
 from trivium.engine import metrics
 from trivium.runtimes.meters import Meters
@@ -21,9 +22,9 @@ _log = logging.getLogger(__name__)
 class Observer:
     """Owns a run's metrics. `newest_us` is each partition's newest committed record time."""
 
-    def __init__(self, report: StreamReport, monitor: LogMonitor, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, report: StreamReport, monitor: LogMonitor, clock: Clock) -> None:
         self._report, self._monitor, self._clock = report, monitor, clock
-        self._meters = Meters(report.pipeline)
+        self._meters = Meters(pipeline)
         self._newest_us: dict[str, int] = {}
 
     def committed(self, committed: Committed) -> None:

@@ -105,7 +105,7 @@ class _Stream:
         self._committer = EpochCommitter(pipeline, started.generation, clock)
         self._report = StreamReport(pipeline.name, pipeline.config.table.path, started.generation, started.adopted)
         self._report.positions = dict(started.positions)
-        self._observer = Observer(self._report, monitor, clock)
+        self._observer = Observer(pipeline, self._report, monitor, clock)
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
 
     def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
