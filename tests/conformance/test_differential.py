@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -14,12 +15,14 @@ from tests.engine.asked import Seen, of_answer, of_outcomes
 from tests.engine.doors import raw
 from tests.engine.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
 from trivium.config.in_memory import pipeline_of
-from trivium.engine.request_body import MalformedBody
+from trivium.engine.record_checks import FAILURES
+from trivium.engine.request_body import MalformedBody, events_of
 from trivium.engine.requests import RequestWorker
 from trivium.engine.worker import Worker
 from trivium.operations.edge_cases import records
 
 _TOGETHER: Final = 10
+_SPACE: Final = b" \t\r\n"
 COLUMNS: Final = rich.RichRow.__struct_fields__
 ROWS, COLUMN_FORM = (pipeline_of([form]) for form in (rich.Rows, rich.Columns))
 WAYS: Final = [(Worker(pipeline, {}), RequestWorker(pipeline, {})) for pipeline in (ROWS, COLUMN_FORM)]
@@ -57,13 +60,27 @@ def ways(worker: Worker, requests: RequestWorker, values: Sequence[bytes]) -> li
 def asked(requests: RequestWorker, values: Sequence[bytes]) -> list[Seen]:
     """One request for all, if a body can hold them side by side; one for each where a body can hold it alone."""
     body = b"[" + b",".join(values) + b"]"
+    if told_apart(body, values):
+        return list(map(of_answer, requests.answer(body, max_events=_TOGETHER)))
+    return [() if value.lstrip(_SPACE)[:1] == b"[" else of_answer(requests.answer(value)[0]) for value in values]
+
+
+def told_apart(body: bytes, values: Sequence[bytes]) -> bool:
+    """Whether a body that holds these records is taken apart into them. Records that are no JSON may form others."""
     try:
-        answers = requests.answer(body, max_events=10 * _TOGETHER)
+        apart = events_of(body, 10 * _TOGETHER) == [value.strip(_SPACE) for value in values]
     except MalformedBody:
-        answers = []
-    if len(answers) == len(values):
-        return list(map(of_answer, answers))
-    return [() if value.lstrip(b" \t\r\n")[:1] == b"[" else of_answer(requests.answer(value)[0]) for value in values]
+        apart = False
+    assert apart or not all(map(is_json, values)), body
+    return apart
+
+
+def is_json(value: bytes) -> bool:
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except FAILURES:
+        return False
+    return True
 
 
 def alike(seen: Sequence[Seen], other: Sequence[Seen]) -> bool:
@@ -79,6 +96,17 @@ def alike(seen: Sequence[Seen], other: Sequence[Seen]) -> bool:
 
 def test_a_few_thousand_records() -> None:
     assert differ(600) >= 2_000
+
+
+def test_records_that_form_others_side_by_side() -> None:
+    """Two cut ones around a sound one: as many events, but others. Of a body that is no JSON nobody can tell."""
+    values = [b'"', rich.GOOD, b'",1,1']
+    body = b"[" + b",".join(values) + b"]"
+    assert len(events_of(body, _TOGETHER)) == len(values)
+    assert not told_apart(body, values)
+    together, *others = (seen for worker, requests in WAYS for seen in ways(worker, requests, values))
+    assert all(alike(seen, together) for seen in others)
+    assert [seen[0] for seen in together] == ["rejected", "emitted", "rejected"]
 
 
 @pytest.mark.faults
