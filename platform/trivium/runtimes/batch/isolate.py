@@ -16,6 +16,7 @@ from trivium.contract.errors import TriviumError
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner
+from trivium.runtimes.logs import log_json_lines
 
 _ALONE = 2
 _START_SECONDS = 120.0
@@ -36,6 +37,7 @@ class IsolatedWorker:
 
     def open(self) -> None:
         """Get ready; a call of its own, so that what it raises arrives in its own words."""
+        log_json_lines()
         self._runner = UnitRunner(self._job)
 
     def run(self, unit: str) -> str:

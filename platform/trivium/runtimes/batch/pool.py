@@ -21,6 +21,7 @@ from trivium.contract.errors import TriviumError
 from trivium.delivery.storage import Storage
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.unit_runner import UnitRunner
+from trivium.runtimes.logs import log_json_lines
 
 STARTED_FOLDER: Final = "_trivium/started"
 
@@ -41,6 +42,7 @@ class PoolWorker:
     """
 
     def __init__(self, job: Job, deadline_seconds: float) -> None:
+        log_json_lines()
         self._job, self._deadline_seconds = job, deadline_seconds
         self._failure: TriviumError | None = None
         try:

@@ -29,6 +29,7 @@ from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 
 
@@ -43,6 +44,7 @@ class UnitRunner:
     def __init__(self, job: Job, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
         self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         config = self._pipeline.config
         assert config.batch is not None
