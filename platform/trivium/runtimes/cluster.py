@@ -13,6 +13,7 @@ import ray
 
 import trivium
 from trivium.config.paths import in_ray_job
+from trivium.contract.errors import RunError
 
 # Arrow's allocator gives freed pages back after 10 ms, and each batch faults them in again: a tenth of a unit's time.
 KEEP_MEMORY: Final = {"MIMALLOC_PURGE_DELAY": "10000"}
@@ -24,16 +25,28 @@ def worker_environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(search), **KEEP_MEMORY}
 
 
+class StoppedAtStart(RunError):
+    """SIGTERM came while Ray started: nothing has begun, so there is nothing to drain."""
+
+
 @contextmanager
 def connected(address: str | None, cpus: int) -> Iterator[None]:
-    """Be connected to Ray. A cluster started here has `cpus` CPUs and ends here; any other is left as it was."""
+    """Be connected to Ray. A cluster started here has `cpus` CPUs and ends here; any other is left as it was.
+
+    Raises:
+        StoppedAtStart: this process was asked to stop before it was connected.
+    """
     if ray.is_initialized():
         yield
         return
     # Ray's coming default, and without it a warning a start; workers of ours use no accelerator.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it announces its default at each start
-    ray.init(logging_level=logging.WARNING, log_to_driver=False, **_options(address, cpus))
+    try:
+        ray.init(logging_level=logging.WARNING, log_to_driver=False, **_options(address, cpus))
+    except SystemExit as error:  # Ray's own answer to SIGTERM, from the first line of its start on
+        ray.shutdown()
+        raise StoppedAtStart("asked to stop while Ray started; no event was read") from error
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
 from trivium.runtimes.logs import bind
 from trivium.runtimes.serving.proxy import Proxy, proxy_environment, taken
-from trivium.runtimes.streaming.stopping import stop_on_signals
+from trivium.runtimes.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS: Final = 0.2
 _log: Final = logging.getLogger(__name__)
@@ -76,21 +76,34 @@ def run_serving(
 
 def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], clock: Clock) -> None:
     """A cluster of our own: twice the replicas fit, so that a redeploy starts the new ones before the old ones stop."""
-    from trivium.runtimes.cluster import connected
+    from trivium.runtimes.cluster import StoppedAtStart, connected
 
-    with connected(None, 2 * _replicas(pipeline, arguments)), stop_on_signals() as stop:
-        from ray import serve
+    try:
+        with connected(None, 2 * _replicas(pipeline, arguments)), stop_on_signals() as stop:
+            _serve(pipeline, arguments, tell, lambda: _wait(stop, clock))
+    except StoppedAtStart as stopped:
+        _log.warning("%s", stopped)
 
-        logging.getLogger("ray.serve").setLevel(logging.WARNING)
-        port = arguments.port or _free_port(arguments.host)
-        serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
-        try:
-            tell(_deploy(pipeline, arguments, f"http://{_in_url(arguments.host)}:{port}"))
-            while not stop.asked:
-                clock.sleep(_WAIT_SECONDS)
-            serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
-        finally:
-            serve.shutdown()
+
+def _wait(stop: StopRequest, clock: Clock) -> None:
+    while not stop.asked:
+        clock.sleep(_WAIT_SECONDS)
+
+
+def _serve(
+    pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], until_asked: Callable[[], None]
+) -> None:
+    from ray import serve
+
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    port = arguments.port or _free_port(arguments.host)
+    serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
+    try:
+        tell(_deploy(pipeline, arguments, f"http://{_in_url(arguments.host)}:{port}"))
+        until_asked()
+        serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
+    finally:
+        serve.shutdown()
 
 
 def _join(pipeline: Pipeline, arguments: ServingArguments, address: str) -> Service:

@@ -32,8 +32,9 @@ class StreamWorker:
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def cut(self) -> None:
-        """End the running epoch early."""
-        self._opened().cut()
+        """End the running epoch early. Before it is open there is none, and after a stop none is asked for."""
+        if self._runner is not None:
+            self._runner.cut()
 
     def close(self) -> None:
         """Close the source."""

@@ -25,8 +25,9 @@ from trivium.delivery.positions import RUNTIME, Positions
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage_token import StorageToken, remove_token, write_token
 from trivium.engine.breaker import SystemicRejects
-from trivium.runtimes.cluster import connected
+from trivium.runtimes.cluster import StoppedAtStart, connected
 from trivium.runtimes.logs import bind
+from trivium.runtimes.stopping import StopRequest, stop_on_signals
 from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
 from trivium.runtimes.streaming.job import StreamJob
 from trivium.runtimes.streaming.monitor import LogMonitor
@@ -41,7 +42,6 @@ from trivium.runtimes.streaming.start import (
     start_stream,
     streaming_section,
 )
-from trivium.runtimes.streaming.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS = 0.5
 _TOGETHER = 0.1
@@ -86,9 +86,17 @@ def run_streaming(
     try:
         with connected(arguments.address, config.workers), stop_on_signals() as stop:
             return _Stream(pipeline, started, monitor, token, clock).run(goal, stop)
+    except StoppedAtStart as stopped:
+        _log.warning("%s", stopped)
+        return _empty_report(pipeline, started)
     finally:
         monitor.stop(2.0)
         remove_token(token)
+
+
+def _empty_report(pipeline: Pipeline, started: Started) -> StreamReport:
+    table, positions = pipeline.config.table.path, dict(started.positions)
+    return StreamReport(pipeline.name, table, started.generation, started.adopted, positions)
 
 
 class _Stream:
@@ -103,8 +111,7 @@ class _Stream:
         job = StreamJob(pipeline.plan.json, pipeline.secrets, root, started.generation, dict(started.epochs), token)
         self._lanes = make_lanes(job, self._config, clock, started.positions)
         self._committer = EpochCommitter(pipeline, started.generation, clock)
-        self._report = StreamReport(pipeline.name, pipeline.config.table.path, started.generation, started.adopted)
-        self._report.positions = dict(started.positions)
+        self._report = _empty_report(pipeline, started)
         self._observer = Observer(pipeline, self._report, monitor, clock)
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
 

@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C ask a stream to drain; a second one ends it as it stands, which is as correct."""
+"""SIGTERM and Ctrl-C ask a run to drain; a second one ends it as it stands, which is as correct."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class StopRequest:
-    """Set once someone asked the stream to stop."""
+    """Set once someone asked the run to stop."""
 
     def __init__(self) -> None:
         self.asked = False
