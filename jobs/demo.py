@@ -39,8 +39,8 @@ READ = (
     ("what the table holds now, each event once", ("read", CONFIG, "--limit", "5")),
 )
 PARITY = (
-    "some of the flights, and odd records, through all three roads",
-    ("parity", CONFIG, "--html", "data/parity.html"),
+    "every flight, and odd and made-up records, through all three roads",
+    ("parity", CONFIG, "--sample", "all", "--html", "data/parity.html"),
 )
 CAUGHT_UP_SECONDS = 300.0
 NEXT = """

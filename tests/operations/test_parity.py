@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from tests.runtimes.visits import LOOKUPS, Visits, visit
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
 from trivium.operations.errors import ArgumentError
-from trivium.operations.parity.compare import compare
+from trivium.operations.parity.compare import Standing, compare
+from trivium.operations.parity.fields import field_pairs
 from trivium.operations.parity.inputs import Input, Wanted, inputs_of
 from trivium.operations.parity.page import page
 from trivium.operations.parity.roads import Scene
 from trivium.operations.parity.run import FAST, check_parity
+from trivium.operations.parity.seen import DROPPED, Seen
 
 ITEMS = [Input(json.dumps({"event_type": "item", "n": n, "key": None}).encode(), f"number {n}") for n in range(30)]
 
@@ -62,6 +65,71 @@ def test_an_executor_that_looks_at_its_neighbours() -> None:
     assert not fast(pipeline_of([Neighbours]), ITEMS).holds
 
 
+@pytest.mark.parametrize(
+    ("place", "made_of_it", "kind"),
+    [
+        (3, DROPPED, "missing"),
+        (5, Seen("emitted", "item", ('{"n":5}', '{"n":5}')), "differs"),
+        (7, Seen("emitted", "item", ('{"n":8}',)), "differs"),
+        (0, Seen("emitted", "item", ('{"n":0}',)), "extra"),
+        (2, None, "untaken"),
+    ],
+)
+def test_the_matrix_tells_how_a_road_differs(place: int, made_of_it: Seen | None, kind: str) -> None:
+    first = [DROPPED, *(Seen("emitted", "item", (f'{{"n":{n}}}',)) for n in range(1, 30))]
+    other = [*first[:place], made_of_it, *first[place + 1 :]]
+    report = compare(pipeline_of([row_form(line)]), ITEMS, {"batch": first, "serving": other}, "again")
+    counts = {"equal": 29, "differs": 0, "missing": 0, "extra": 0, "untaken": 0, kind: 1}
+    assert report.standings == [Standing("batch", 30, 0, 0, 0, 0), Standing("serving", **counts)]
+    assert report.holds == (kind == "untaken")
+    assert [each.kind for each in report.differences] == [kind] * (kind != "untaken")
+    assert page(report)
+
+
+def test_the_very_field_that_differs_is_marked() -> None:
+    one = Seen("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","b"]}}',))
+    other = Seen("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","c"]}}',))
+    assert [each.path for each in field_pairs(one, other) if each.differs] == ["rows[0].where.tags[1]"]
+    report = compare(pipeline_of([row_form(line)]), ITEMS[:1], {"batch": [one], "serving": [other]}, "again")
+    html = page(report)
+    assert re.findall("<mark>(.*?)</mark>", html) == ["rows[0].where.tags[1]", "&quot;b&quot;", "&quot;c&quot;"]
+
+
+def test_a_road_with_another_count_of_rows_or_another_outcome_shows_what_it_lacks() -> None:
+    row = Seen("emitted", "item", ('{"n":5}',))
+    lost = [each for each in field_pairs(row, DROPPED) if each.differs]
+    assert [(each.path, each.expected, each.got) for each in lost] == [
+        ("outcome", '"emitted"', '"dropped"'),
+        ("type", '"item"', None),
+        ("rows[0].n", "5", None),
+        ("enrichments", '"{}"', None),
+    ]
+
+
+def test_a_page_of_many_large_differences_keeps_its_size() -> None:
+    wide = [
+        Seen("emitted", "item", (json.dumps({f"field {n} {k}": "ä" * 1000 for k in range(200)}),)) for n in range(30)
+    ]
+    report = compare(pipeline_of([row_form(line)]), ITEMS, {"batch": wide, "serving": wide[::-1]}, "again")
+    assert len(report.differences) == 10
+    assert len(page(report).encode()) <= 200_000
+
+
+def test_fields_values_nulls_and_edges_are_counted() -> None:
+    values = [
+        {"n": 0, "key": ""},
+        {"n": -1, "key": None},
+        {"n": 1 << 40, "key": "ä"},
+        {"n": 1, "key": "x" * 2000},
+        {"n": 2},
+    ]
+    inputs = [Input(json.dumps({"event_type": "item", **each}).encode(), "") for each in values]
+    fields = {each.field: each for each in fast(pipeline_of([row_form(line)]), inputs).coverage.fields}
+    assert (fields["n"].values, fields["n"].nulls, fields["n"].edges) == (5, 0, ["large", "negative", "zero"])
+    assert (fields["key"].values, fields["key"].nulls) == (3, 2)
+    assert fields["key"].edges == ["beyond ASCII", "empty", "long"]
+
+
 def test_what_was_not_tried_is_said() -> None:
     report = fast(pipeline_of([row_form(lambda _event: None)]), ITEMS)
     assert list(report.coverage.thin) == [
@@ -96,6 +164,7 @@ def project(tmp_path: Path) -> Visits:
 
 
 def test_inputs_come_from_the_archive_and_the_types_and_are_the_same_again(project: Visits) -> None:
+    assert check_parity(project.config, Wanted(sample=None, made_up=0), FAST).inputs > 20
     first = check_parity(project.config, Wanted(sample=10, made_up=5), FAST)
     assert first.holds
     assert first.inputs > 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,27 @@ from trivium.cli.tables import facts, show_table
 
 if TYPE_CHECKING:
     from trivium.operations.parity.compare import Difference, ParityReport
+    from trivium.operations.parity.coverage import Coverage
+
+
+class SampleSize(click.ParamType[int | None]):
+    """A number of records, or `all`, which is None."""
+
+    name = "N|all"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        """See click.ParamType."""
+        if value == "all":
+            return None
+        if not value.isdecimal():
+            self.fail(f"expected a number of records or `all`, got {value!r}", param, ctx)
+        return int(value)
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option(
-    "--sample", type=click.IntRange(0, 1_000_000), default=200, show_default=True, help="Records of the archive."
+    "--sample", type=SampleSize(), default="200", show_default=True, help="Records of the archive, or `all` of them."
 )
 @click.option("--input", "file", type=click.Path(path_type=Path, exists=True), help="JSON lines, instead of all else.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which records of the archive.")
@@ -46,9 +60,10 @@ def parity(ctx: click.Context, /, config: Path, fast: bool, html: Path | None, *
 
 def _show(report: ParityReport) -> None:
     click.echo(f"\n{report.verdict}\n")
-    header = ("road", "equal", "differs", "cannot take")
-    rows = [(each.road, f"{each.equal:,}", f"{each.differs:,}", f"{each.untaken:,}") for each in report.standings]
-    show_table(header, rows, figures=(1, 2, 3))
+    header = ("road", "equal", "differs", "missing", "extra", "cannot take")
+    counts = [(each.equal, each.differs, each.missing, each.extra, each.untaken) for each in report.standings]
+    rows = [(each.road, *(f"{n:,}" for n in line)) for each, line in zip(report.standings, counts, strict=True)]
+    show_table(header, rows, figures=(1, 2, 3, 4, 5))
     tried = [
         (name or "(none)", outcome, f"{count:,}") for (name, outcome), count in sorted(report.coverage.outcomes.items())
     ]
@@ -58,6 +73,7 @@ def _show(report: ParityReport) -> None:
     rejects = [f"{stage}: {reason} ({count})" for (stage, reason), count in sorted(report.coverage.rejects.items())]
     facts(
         [
+            ("fields", _fields(report.coverage)),
             ("rejects", ", ".join(rejects) or "none"),
             ("not tried", "\n".join(report.coverage.thin) or "nothing that this looks for"),
             ("logic", report.logic),
@@ -66,12 +82,17 @@ def _show(report: ParityReport) -> None:
     )
 
 
+def _fields(coverage: Coverage) -> str:
+    tried, null = (sum(map(bool, each)) for each in zip(*((f.values, f.nulls) for f in coverage.fields), strict=True))
+    edges = sorted({edge for each in coverage.fields for edge in each.edges})
+    return f"{tried} of {len(coverage.fields)} held values, {null} were null; edges: {', '.join(edges) or 'none'}"
+
+
 def _show_difference(difference: Difference, first: str) -> None:
-    facts(
-        [
-            ("input", f"{difference.input.origin}: {difference.input.value[:300]!r}"),
-            (first, json.dumps(difference.expected.as_json(), ensure_ascii=False)),
-            (difference.road, json.dumps(difference.got.as_json(), ensure_ascii=False)),
-        ]
-    )
+    from trivium.operations.parity.fields import field_pairs
+
+    click.echo(f"{difference.road} {difference.kind}: {difference.input.origin}: {difference.input.value[:300]!r}")
+    pairs = [each for each in field_pairs(difference.expected, difference.got) if each.differs]
+    shown = [(each.path, each.expected or "-", each.got or "-") for each in pairs[:10]]
+    show_table(("differs in", first, difference.road), shown)
     click.echo()

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-import msgspec
+from typing import Literal
 
 from trivium.config.pipeline import Pipeline
+from trivium.operations.parity.coverage import Coverage, Tried
 from trivium.operations.parity.inputs import Input
-from trivium.operations.parity.seen import Seen
+from trivium.operations.parity.seen import DROPPED, Seen
 
-_SHOWN = 20
+_SHOWN = 10
+Kind = Literal["equal", "differs", "missing", "extra", "untaken"]
 
 
 @dataclass(frozen=True)
@@ -21,32 +22,35 @@ class Difference:
 
     input: Input
     road: str
+    kind: Kind
     expected: Seen
     got: Seen
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a road stands to the first one: inputs it agrees on, differs on, and has no way to take."""
+    """How a road stands to the first one, in inputs.
+
+    It made the same of them; made something else; left no row and no reject where the first road did (`missing`);
+    left one where the first road did not (`extra`); has no way to take them.
+    """
 
     road: str
     equal: int
     differs: int
+    missing: int
+    extra: int
     untaken: int
 
-
-@dataclass(frozen=True)
-class Coverage:
-    """What was tried: outcomes by event type, rejects by stage and reason, and what was never tried (`thin`)."""
-
-    outcomes: Mapping[tuple[str, str], int]
-    rejects: Mapping[tuple[str, str], int]
-    thin: Sequence[str]
+    @property
+    def unequal(self) -> int:
+        """Inputs the road does not agree on."""
+        return self.differs + self.missing + self.extra
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """The result. `differences` are the first ones; `logic` and `plan` are the pipeline's hashes."""
+    """The result. `differences` are the first ones of each road; `logic` and `plan` are the pipeline's hashes."""
 
     pipeline: str
     logic: str
@@ -61,69 +65,61 @@ class ParityReport:
     @property
     def holds(self) -> bool:
         """Whether all roads agree."""
-        return not any(each.differs for each in self.standings)
+        return not any(each.unequal for each in self.standings)
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        roads = ", ".join(each.road for each in self.standings if each.equal + each.differs)
+        roads = ", ".join(each.road for each in self.standings if each.equal + each.unequal)
         if self.holds:
             return f"Parity holds: {roads} made the same of {self.inputs:,} inputs."
-        worst = max(each.differs for each in self.standings)
+        worst = max(each.unequal for each in self.standings)
         return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {roads} disagree on {worst:,}."
 
 
 def compare(
-    pipeline: Pipeline, inputs: Sequence[Input], found: Mapping[str, Sequence[Seen | None]], again: str
+    pipeline: Pipeline, inputs: Sequence[Input], found: Mapping[str, Iterable[Seen | None]], again: str
 ) -> ParityReport:
-    """Hold every road to the first one. `again` is the command that repeats it."""
-    first, *_ = found
-    standings, differences = [], []
-    for road, seen in found.items():
-        pairs = list(zip(inputs, found[first], seen, strict=True))
-        differing = [Difference(each, road, one, other) for each, one, other in pairs if one and other and one != other]
-        untaken = sum(other is None for other in seen)
-        standings.append(Standing(road, len(inputs) - untaken - len(differing), len(differing), untaken))
-        differences += differing[:_SHOWN]
+    """Hold every road to the first one that takes an input, one input at a time.
+
+    Args:
+        pipeline: What the roads ran.
+        inputs: What they were given.
+        found: By road, what it made of each input, in order; None where it has no way to take it.
+        again: The command that repeats it.
+    """
+    counts: dict[str, Counter[Kind]] = {road: Counter() for road in found}
+    differences: dict[str, list[Difference]] = {road: [] for road in found}
+    tried = Tried(pipeline)
+    for each, *seen in zip(inputs, *found.values(), strict=True):
+        expected = next((one for one in seen if one is not None), DROPPED)
+        tried.add(each, expected)
+        for road, got in zip(found, seen, strict=True):
+            kind = _kind(expected, got)
+            counts[road][kind] += 1
+            if got is not None and kind != "equal" and len(differences[road]) < _SHOWN:
+                differences[road].append(Difference(each, road, kind, expected, got))
     return ParityReport(
         pipeline=pipeline.name,
         logic=pipeline.plan.logic,
         plan=pipeline.plan.plan,
         executors={name: bound.version for name, bound in pipeline.executors.items()},
         inputs=len(inputs),
-        standings=standings,
-        differences=differences[:_SHOWN],
-        coverage=coverage(pipeline, inputs, [each for each in found[first] if each is not None]),
+        standings=[
+            Standing(road, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
+            for road, each in counts.items()
+        ],
+        differences=[each for road in found for each in differences[road]],
+        coverage=tried.coverage(),
         again=again,
     )
 
 
-def coverage(pipeline: Pipeline, inputs: Sequence[Input], seen: Sequence[Seen]) -> Coverage:
-    """What was tried, by what the first road made of it and by what the records hold."""
-    outcomes: Counter[tuple[str, str]] = Counter((each.event_type or "", each.outcome) for each in seen)
-    rejects = Counter((each.stage or "", each.reason or "") for each in seen if each.outcome == "rejected")
-    thin = [f"no event of {name} became a row" for name in pipeline.executors if not outcomes[name, "emitted"]]
-    thin += [] if rejects else ["no input was rejected"]
-    return Coverage(outcomes, rejects, [*thin, *_untried_fields(pipeline, inputs)])
-
-
-def _untried_fields(pipeline: Pipeline, inputs: Sequence[Input]) -> list[str]:
-    """Declared fields that never held a value, or never were null though they may be."""
-    held: Counter[tuple[str, str, bool]] = Counter()
-    for each in inputs:
-        try:
-            record = msgspec.json.decode(each.value)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            continue
-        name = record.get(pipeline.config.routing.field) if isinstance(record, dict) else None
-        bound = pipeline.executors.get(name) if isinstance(name, str) else None
-        for spec in bound.declaration.event_fields if bound else ():
-            held[str(name), spec.wire, record.get(spec.wire) is None] += 1
-    untried = []
-    for name, bound in pipeline.executors.items():
-        for spec in bound.declaration.event_fields:
-            if not held[name, spec.wire, False]:
-                untried.append(f"{name}.{spec.wire} never held a value")
-            if spec.nullable and not held[name, spec.wire, True]:
-                untried.append(f"{name}.{spec.wire} never was null")
-    return untried
+def _kind(expected: Seen, got: Seen | None) -> Kind:
+    if got is None:
+        return "untaken"
+    if got == expected:
+        return "equal"
+    if expected.outcome == "dropped":
+        return "extra"
+    return "missing" if got.outcome == "dropped" else "differs"

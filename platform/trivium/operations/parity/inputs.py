@@ -22,15 +22,15 @@ SAMPLES = "samples.jsonl"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to take: `sample` records of the archive, `made_up` ones of each type; `file` instead of all that."""
+    """What to take: `sample` records of the archive (None: every one), `made_up` ones of each type; `file` instead."""
 
-    sample: int = 200
+    sample: int | None = 200
     made_up: int = 25
     file: Path | None = None
     seed: int = 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
     """One record, and where it is from."""
 
@@ -84,18 +84,20 @@ def _samples(pipeline: Pipeline) -> Iterator[Input]:
 
 
 def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
-    """Records of a raw archive, spread over its files."""
+    """Records of a raw archive, spread over its files, or all of them."""
     batch = pipeline.config.batch
-    if batch is None or batch.source.value_column is None or not wanted.sample:
+    if batch is None or batch.source.value_column is None or wanted.sample == 0:
         return
     storage, files = locate(batch.source.path)
     chance = random.Random(wanted.seed)
-    chosen = chance.sample(files, min(len(files), 8))
+    chosen = files if wanted.sample is None else chance.sample(files, min(len(files), 8))
     for file in chosen:
         with storage.open(file.path) as opened:
             values = pq.ParquetFile(opened).read(columns=[batch.source.value_column])[0].to_pylist()
-        places = chance.sample(range(len(values)), min(len(values), -(-wanted.sample // len(chosen))))
-        yield from (Input(values[at], f"{file.path}:{at}") for at in sorted(places) if values[at] is not None)
+        most = len(values) if wanted.sample is None else min(len(values), -(-wanted.sample // len(chosen)))
+        for at in sorted(chance.sample(range(len(values)), most)):
+            if values[at] is not None:
+                yield Input(values[at], f"{file.path}:{at}")
 
 
 def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:

@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from trivium.operations.parity.compare import Difference, ParityReport
-from trivium.operations.parity.seen import Seen
+from trivium.operations.parity.compare import Difference, ParityReport, Standing
+from trivium.operations.parity.fields import FieldPair, field_pairs
 
-_MOST = 4_000
+_BYTES = 200_000
+_TEXT, _VALUE, _FIELDS, _LINES = 2_000, 300, 40, 400
 _STYLE = """
-:root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
-body { max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.4rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
-.holds { color: #1a7f37; } .broken { color: #cf222e; }
-table { border-collapse: collapse; margin: .5rem 0; } th, td { padding: .25rem .8rem; text-align: left; }
-th { border-bottom: 1px solid; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
-mark { background: #fff3b0; color: #000; }
+:root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --line: #8884; --soft: #8881; --mark: #ffd8d3; }
+@media (prefers-color-scheme: dark) { :root { --good: #3fb950; --bad: #f85149; --mark: #6e2a26; } }
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1.5rem; }
+header { border-left: .4rem solid var(--good); padding: .2rem 1rem; background: var(--soft); }
+header.broken { border-color: var(--bad); }
+h1 { font-size: 1.35rem; margin: .5rem 0; color: var(--good); } .broken h1 { color: var(--bad); }
+h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
+code, pre, td.value { font-family: ui-monospace, monospace; font-size: .85em; }
+table { border-collapse: collapse; width: 100%; margin: .4rem 0; }
+th, td { padding: .3rem .8rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
+th { font-weight: 600; background: var(--soft); }
+td.number { text-align: right; font-variant-numeric: tabular-nums; } td.number.zero { opacity: .45; }
+td.good { color: var(--good); font-weight: 600; } td.bad { color: var(--bad); font-weight: 600; }
+td.value { overflow-wrap: anywhere; width: 38%; } mark { background: var(--mark); color: inherit; padding: 0 .15rem; }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; padding: .5rem; background: var(--soft); }
 """
 
 
 def page(report: ParityReport) -> str:
-    """The page, at most 200 KB."""
-    css = "holds" if report.holds else "broken"
-    standings = [(each.road, each.equal, each.differs, each.untaken) for each in report.standings]
-    outcomes = [(name or "(none)", how, count) for (name, how), count in sorted(report.coverage.outcomes.items())]
-    rejects = [(stage, reason, count) for (stage, reason), count in sorted(report.coverage.rejects.items())]
+    """The page, at most 200 KB: as many differences are shown as find room."""
+    shown = len(report.differences)
+    while len((html := _page(report, shown)).encode()) > _BYTES and shown:
+        shown //= 2
+    return html
+
+
+def _page(report: ParityReport, shown: int) -> str:
+    cover = report.coverage
+    outcomes = [(name or "(none)", how, count) for (name, how), count in sorted(cover.outcomes.items())]
+    rejects = [(stage, reason, count) for (stage, reason), count in sorted(cover.rejects.items())]
+    fields = [
+        (f"{each.event_type}.{each.field}", each.values, each.nulls, ", ".join(each.edges)) for each in cover.fields
+    ]
     hashes = [("logic", report.logic), ("plan", report.plan), *sorted(report.executors.items())]
     parts = [
-        f'<h1 class="{css}">{escape(report.verdict)}</h1>',
-        f"<p>Pipeline {escape(report.pipeline)}. Again: <code>{escape(report.again)}</code></p>",
+        f'<header class="{"holds" if report.holds else "broken"}"><h1>{escape(report.verdict)}</h1>',
+        f"<p>Pipeline <b>{escape(report.pipeline)}</b>, again with <code>{escape(report.again)}</code></p></header>",
         "<h2>Roads</h2>",
-        _table(("road", "equal", "differs", "cannot take"), standings),
-        *_differences(report),
+        _matrix(report.standings),
+        *_differences(report, shown),
         "<h2>What was tried</h2>",
         _table(("event type", "outcome", "inputs"), outcomes),
-        _table(("stage", "reason", "rejected"), rejects),
+        _table(("rejected at", "reason", "inputs"), rejects),
+        _table(("field", "values", "nulls", "edges among them"), fields),
         "<h2>What was not tried</h2>",
-        _list(report.coverage.thin) or "<p>Nothing that this looks for.</p>",
+        _list(cover.thin) or "<p>Nothing that this looks for.</p>",
         "<h2>Versions</h2>",
         _table(("what", "digest"), hashes),
     ]
@@ -48,47 +64,64 @@ def page(report: ParityReport) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
 
 
-def _differences(report: ParityReport) -> Iterable[str]:
+def _matrix(standings: Sequence[Standing]) -> str:
+    head = "".join(f"<th>{name}</th>" for name in ("road", "equal", "differs", "missing", "extra", "cannot take"))
+    lines = (
+        f"<tr><td>{escape(each.road)}</td>{_count(each.equal, 'good')}{_count(each.differs, 'bad')}"
+        f"{_count(each.missing, 'bad')}{_count(each.extra, 'bad')}{_count(each.untaken, '')}</tr>"
+        for each in standings
+    )
+    return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
+
+
+def _count(count: int, css: str) -> str:
+    return f'<td class="number {css if count else "zero"}">{count:,}</td>'
+
+
+def _differences(report: ParityReport, shown: int) -> Iterable[str]:
     if not report.differences:
         return
     first = report.standings[0].road
-    yield f"<h2>First differences ({len(report.differences)} shown)</h2>"
-    for each in report.differences:
-        yield f"<p>{escape(each.input.origin)}</p><pre>{escape(_text(each.input.value))}</pre>"
-        yield _pair(first, each)
+    yield f"<h2>First differences ({shown} shown)</h2>"
+    for each in report.differences[:shown]:
+        yield f"<h3>{escape(each.road)}: {each.kind}</h3><p>{escape(each.input.origin)}</p>"
+        yield f"<pre>{escape(each.input.value[:_TEXT].decode('utf-8', 'backslashreplace'))}</pre>"
+        yield _side_by_side(first, each)
 
 
-def _pair(first: str, difference: Difference) -> str:
-    left, right = _lines(difference.expected), _lines(difference.got)
-    shown = [
-        f"<div><b>{escape(road)}</b><pre>{_marked(lines, other)}</pre></div>"
-        for road, lines, other in ((first, left, right), (difference.road, right, left))
-    ]
-    return f'<div class="pair">{"".join(shown)}</div>'
+def _side_by_side(first: str, difference: Difference) -> str:
+    """What differs first; a road's missing field is a dash."""
+    pairs = sorted(field_pairs(difference.expected, difference.got), key=lambda pair: not pair.differs)
+    head = f"<tr><th>field</th><th>{escape(first)}</th><th>{escape(difference.road)}</th></tr>"
+    return f"<table>{head}{''.join(map(_field, pairs[:_FIELDS]))}</table>"
 
 
-def _lines(seen: Seen) -> list[str]:
-    return json.dumps(seen.as_json(), indent=1, ensure_ascii=False)[:_MOST].splitlines()
+def _field(pair: FieldPair) -> str:
+    def cell(value: str | None) -> str:
+        text = "—" if value is None else escape(value[:_VALUE])
+        return f'<td class="value">{f"<mark>{text}</mark>" if pair.differs else text}</td>'
+
+    name = escape(pair.path)
+    return f"<tr><td>{f'<mark>{name}</mark>' if pair.differs else name}</td>{cell(pair.expected)}{cell(pair.got)}</tr>"
 
 
-def _marked(lines: Sequence[str], other: Sequence[str]) -> str:
-    known = set(other)
-    return "\n".join(escape(line) if line in known else f"<mark>{escape(line)}</mark>" for line in lines)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    if not rows:
+        return ""
     head = "".join(f"<th>{escape(name)}</th>" for name in header)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{head}</tr>{body}</table>"
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:_LINES])
+    return f"<table><tr>{head}</tr>{body}</table>{_more(len(rows))}"
 
 
 def _cell(value: object) -> str:
-    return f'<td class="number">{value:,}</td>' if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
+    return _count(value, "") if isinstance(value, int) else f"<td>{escape(str(value))}</td>"
 
 
 def _list(lines: Sequence[str]) -> str:
-    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines[:200])}</ul>" if lines else ""
+    if not lines:
+        return ""
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines[:_LINES])}</ul>{_more(len(lines))}"
 
 
-def _text(value: bytes) -> str:
-    return value[:_MOST].decode("utf-8", "backslashreplace")
+def _more(count: int) -> str:
+    return f"<p>… and {count - _LINES:,} more</p>" if count > _LINES else ""

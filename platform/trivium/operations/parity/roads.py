@@ -6,12 +6,15 @@ import json
 import signal
 import subprocess
 import sys
-import urllib.request
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, RemoteDisconnected
+from itertools import repeat
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 import numpy as np
@@ -28,9 +31,10 @@ from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import Seen, of_answer, of_outcomes, of_tables
 from trivium.operations.parity.tables import over_archive, over_topic
 
-_TOGETHER = 20
-Found = list[Seen | None]
-"""What a road made of each input; None where the road has no way to take it."""
+_WINDOW, _FEW = 2_000, 20
+_MOST_BYTES = 200_000
+Found = Iterable[Seen | None]
+"""What a road made of each input, in order; None where the road has no way to take it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def batch(scene: Scene, inputs: Sequence[Input]) -> Found:
 
     redirected = over_archive(scene.pipeline, inputs, scene.folder / "batch")
     run_batch(redirected)
-    return [*of_tables(redirected, len(inputs))]
+    yield from of_tables(redirected, len(inputs))
 
 
 def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -65,17 +69,23 @@ def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
         _produce(broker.servers, topic, inputs)
         redirected = over_topic(scene.pipeline, broker.servers, topic, scene.folder / "streaming")
         run_streaming(redirected, StreamArguments(until_caught_up=True))
-        return [*of_tables(redirected, len(inputs))]
     finally:
         broker.stop()
+    yield from of_tables(redirected, len(inputs))
 
 
 def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The HTTP service, asked about single events and about lists of them."""
-    if scene.pipeline.config.serving is None:
-        return [None] * len(inputs)
+    section = scene.pipeline.config.serving
+    if section is None:
+        yield from repeat(None, len(inputs))
+        return
     with _service(scene.config) as url:
-        return _asked(scene.pipeline, lambda body: _post(url, scene.pipeline, body), inputs)
+        service = Service(url, scene.pipeline)
+        for start in range(0, len(inputs), _WINDOW):
+            # First in short lists: a row that depends on its neighbours shows.
+            most = section.max_events_per_request if start else min(_FEW, section.max_events_per_request)
+            yield from _asked(scene.pipeline, service.ask, inputs[start : start + _WINDOW], most)
 
 
 def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -87,19 +97,17 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker of requests, in this process."""
     worker = RequestWorker(scene.pipeline, _lookups(scene.pipeline))
-    return _asked(scene.pipeline, lambda body: encode(worker.answer(body, max_events=_TOGETHER)), inputs)
+    return _asked(scene.pipeline, lambda body: encode(worker.answer(body, max_events=_FEW)), inputs, _FEW)
 
 
 def _lookups(pipeline: Pipeline) -> dict[str, ParquetLookup]:
     return {name: ParquetLookup(bound, SystemClock(), FROZEN) for name, bound in pipeline.lookups.items()}
 
 
-def _asked(pipeline: Pipeline, ask: Callable[[bytes], bytes], inputs: Sequence[Input]) -> Found:
+def _asked(pipeline: Pipeline, ask: Callable[[bytes], bytes], inputs: Sequence[Input], most: int) -> list[Seen | None]:
     """Whole records together in lists, everything else alone."""
-    found: Found = [None] * len(inputs)
-    together = [at for at, each in enumerate(inputs) if each.askable and _whole(each.value)]
-    for start in range(0, len(together), _TOGETHER):
-        places = together[start : start + _TOGETHER]
+    found: list[Seen | None] = [None] * len(inputs)
+    for places in _together(inputs, most):
         answers = json.loads(ask(b"[" + b",".join(inputs[at].value for at in places) + b"]"))
         for at, answer in zip(places, answers, strict=True):
             found[at] = of_answer(pipeline, answer)
@@ -108,6 +116,22 @@ def _asked(pipeline: Pipeline, ask: Callable[[bytes], bytes], inputs: Sequence[I
             (answer,) = json.loads(ask(each.value))
             found[at] = of_answer(pipeline, answer)
     return found
+
+
+def _together(inputs: Sequence[Input], most: int) -> Iterator[list[int]]:
+    """Places of whole records that go into one request: at most so many, and no more than fit a body."""
+    places: list[int] = []
+    size = 0
+    for at, each in enumerate(inputs):
+        if not (each.askable and _whole(each.value)):
+            continue
+        if places and (len(places) == most or size + len(each.value) > _MOST_BYTES):
+            yield places
+            places, size = [], 0
+        places.append(at)
+        size += len(each.value) + 1
+    if places:
+        yield places
 
 
 def _whole(value: bytes) -> bool:
@@ -119,13 +143,34 @@ def _whole(value: bytes) -> bool:
     return True
 
 
-def _post(url: str, pipeline: Pipeline, body: bytes) -> bytes:
-    headers = {"content-type": "application/json"}
-    if keys := pipeline.api_keys():
-        headers["authorization"] = f"Bearer {keys[0]}"
-    request = urllib.request.Request(f"{url}/v1/events", body, headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return bytes(msgspec.json.decode(answer.read(), type=dict[str, msgspec.Raw])["events"])
+class Service:
+    """A service that runs, over a connection that stays open."""
+
+    def __init__(self, url: str, pipeline: Pipeline) -> None:
+        parts = urlsplit(url)
+        self._connection = HTTPConnection(parts.netloc, timeout=60)
+        self._path = f"{parts.path}/v1/events"
+        self._headers = {"content-type": "application/json"}
+        if keys := pipeline.api_keys():
+            self._headers["authorization"] = f"Bearer {keys[0]}"
+
+    def ask(self, body: bytes) -> bytes:
+        """The answers to a request's events, as a JSON list.
+
+        Raises:
+            RunError: the service refuses the request as a whole.
+        """
+        try:
+            self._connection.request("POST", self._path, body, self._headers)
+            answer = self._connection.getresponse()
+        except (RemoteDisconnected, ConnectionResetError):  # an idle connection was closed
+            self._connection.close()
+            self._connection.request("POST", self._path, body, self._headers)
+            answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status != HTTPStatus.OK:
+            raise RunError(f"the service refused a request of parity with {answer.status}: {text[:500]!r}")
+        return bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])["events"])
 
 
 @contextmanager
@@ -156,7 +201,7 @@ def _produce(servers: str, topic: str, inputs: Sequence[Input]) -> None:
         admin.create_topics({topic: {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
     finally:
         admin.close()
-    producer = KafkaProducer(bootstrap_servers=servers, linger_ms=20)
+    producer = KafkaProducer(bootstrap_servers=servers, compression_type="lz4", linger_ms=50, batch_size=1 << 18)
     try:
         for each in inputs:
             producer.send(topic, value=each.value)

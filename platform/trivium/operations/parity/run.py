@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from trivium.config.compile import compile_file
@@ -12,6 +12,7 @@ from trivium.operations.parity import roads
 from trivium.operations.parity.compare import ParityReport, compare
 from trivium.operations.parity.inputs import Wanted, inputs_of
 from trivium.operations.parity.roads import Road, Scene
+from trivium.operations.parity.seen import Seen
 
 REAL: dict[str, Road] = {"batch": roads.batch, "streaming": roads.streaming, "serving": roads.serving}
 FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests}
@@ -29,15 +30,16 @@ def check_parity(
     inputs = inputs_of(pipeline, wanted)
     with tempfile.TemporaryDirectory(prefix="trivium-parity-", ignore_cleanup_errors=True) as folder:
         scene = Scene(pipeline, config, Path(folder))
-        found = {}
-        for name, road in ways.items():
+
+        def found(name: str, road: Road) -> Iterator[Seen | None]:
             tell(name)
-            found[name] = road(scene, inputs)
-    return compare(pipeline, inputs, found, _again(config, wanted, ways))
+            yield from road(scene, inputs)
+
+        ways_found = {name: found(name, road) for name, road in ways.items()}
+        return compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
 
 
 def _again(config: Path, wanted: Wanted, ways: dict[str, Road]) -> str:
-    named = (
-        f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {wanted.sample} --seed {wanted.seed}"
-    )
+    sample = "all" if wanted.sample is None else wanted.sample
+    named = f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {sample} --seed {wanted.seed}"
     return f"trivium parity {shlex.quote(str(config))} {named}{' --fast' if ways is FAST else ''}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from deltalake import DeltaTable
 
 from trivium.config.pipeline import Pipeline
@@ -16,8 +17,11 @@ from trivium.delivery import dead_letters
 from trivium.engine.outcomes import UNDECODED, Outcomes
 from trivium.operations.trial import plain_row
 
+_CHUNK = 10_000
+_LINEAGE = ("_position", "_enrichments")
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One input's outcome. Rows are canonical JSON texts of the author's columns, sorted: a multiset.
 
@@ -44,14 +48,35 @@ class Seen:
 DROPPED = Seen("dropped")
 
 
-def of_tables(pipeline: Pipeline, count: int) -> list[Seen]:
+def of_tables(pipeline: Pipeline, count: int) -> Iterator[Seen]:
     """The outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped."""
-    rows = DeltaTable(pipeline.config.table.path).to_pyarrow_dataset().to_table()
-    found = _emitted(pipeline, {name: rows.filter(pc.equal(rows["_event_type"], name)) for name in pipeline.executors})
+    dataset = DeltaTable(pipeline.config.table.path).to_pyarrow_dataset()
+    tables = {
+        name: dataset.to_table(
+            columns=[*bound.declaration.row_schema.names, *_LINEAGE], filter=ds.field("_event_type") == name
+        ).sort_by("_position")
+        for name, bound in pipeline.executors.items()
+    }
     letters = dead_letters.read(pipeline.config.dead_letters.path, pipeline.config.table.path)
-    for letter in letters.select(["position", "event_type", "stage", "reason"]).to_pylist():
-        found[letter["position"]] = rejected(letter["event_type"], letter["stage"], letter["reason"])
-    return [found.get(position, DROPPED) for position in range(count)]
+    letters = letters.select(["position", "event_type", "stage", "reason"]).sort_by("position")
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        found = _emitted(pipeline, {name: _between(each, "_position", start, stop) for name, each in tables.items()})
+        for letter in _between(letters, "position", start, stop).to_pylist():
+            _add_reject(found, letter)
+        yield from (found.get(position, DROPPED) for position in range(start, stop))
+
+
+def _between(table: pa.Table, column: str, start: int, stop: int) -> pa.Table:
+    """The rows of a sorted table whose column is within start … stop-1."""
+    first, end = np.searchsorted(table[column].to_numpy(), (start, stop))
+    return table.slice(first, end - first)
+
+
+def _add_reject(found: dict[int, Seen], letter: Mapping[str, Any]) -> None:
+    position = letter["position"]
+    seen = rejected(letter["event_type"], letter["stage"], letter["reason"])
+    found[position] = replace(found[position], reason="more than one outcome") if position in found else seen
 
 
 def of_outcomes(pipeline: Pipeline, outcomes: Outcomes) -> list[Seen]:
@@ -89,7 +114,7 @@ def _emitted(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> dict[int, Se
         schema = pipeline.executors[name].declaration.row_schema
         rows: dict[int, list[dict[str, Any]]] = {}
         states: dict[int, str] = {}
-        for row in table.select([*schema.names, "_position", "_enrichments"]).to_pylist():
+        for row in table.select([*schema.names, *_LINEAGE]).to_pylist():
             position, state = row.pop("_position"), row.pop("_enrichments")
             rows.setdefault(position, []).append(plain_row(row, schema))
             states[position] = state or "{}"
