@@ -68,7 +68,7 @@ def made(count: int) -> list[bytes]:
 
 def test_every_record_is_an_event_from_both_doors() -> None:
     trial = Trial(PIPELINE, PIPELINE.executors["thing"])
-    cases = [Case(record) for record in made(300)]
+    cases = [Case(record) for record in made(1_000)]
     outcomes = trial.ask(cases)
     assert [each.note for each in outcomes if each.rejected] == []
     columns = trial.ask_columns(cases)
@@ -76,7 +76,7 @@ def test_every_record_is_an_event_from_both_doors() -> None:
 
 
 def test_the_limits_of_types_are_among_them() -> None:
-    events = [msgspec.json.decode(record) for record in made(300)]
+    events = [msgspec.json.decode(record) for record in made(1_000)]
 
     def seen(name: str) -> list[Any]:
         return [event[name] for event in events if name in event]

@@ -64,10 +64,12 @@ def _show(report: ParityReport) -> None:
     counts = [(each.equal, each.differs, each.missing, each.extra, each.untaken) for each in report.standings]
     rows = [(each.road, *(f"{n:,}" for n in line)) for each, line in zip(report.standings, counts, strict=True)]
     show_table(header, rows, figures=(1, 2, 3, 4, 5))
+    click.echo()
     tried = [
         (name or "(none)", outcome, f"{count:,}") for (name, outcome), count in sorted(report.coverage.outcomes.items())
     ]
     show_table(("event type", "outcome", "inputs"), tried, figures=(2,))
+    click.echo()
     for difference in report.differences[:3]:
         _show_difference(difference, report.standings[0].road)
     rejects = [f"{stage}: {reason} ({count})" for (stage, reason), count in sorted(report.coverage.rejects.items())]

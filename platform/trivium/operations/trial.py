@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 
 from trivium.config.pipeline import BoundExecutor, Pipeline
 from trivium.contract.retry import RetryPolicy
@@ -101,8 +103,17 @@ class Trial:
 
 def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """A row as plain JSON data; what is no column of the schema stays as it is."""
-    known = set(schema.names)
-    return {name: plain(each, schema.field(name).type) if name in known else each for name, each in row.items()}
+    plained = dict(row)
+    for name, arrow in _translated(schema):
+        if name in plained:
+            plained[name] = plain(plained[name], arrow)
+    return plained
+
+
+@lru_cache(maxsize=1024)
+def _translated(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    """The columns whose values are no JSON data as they are."""
+    return [(each.name, each.type) for each in schema if not (pt.is_integer(each.type) or pt.is_string(each.type))]
 
 
 def _wired(spec: Any) -> pa.DataType:

@@ -19,10 +19,10 @@ header.broken { border-color: var(--bad); }
 h1 { font-size: 1.35rem; margin: .5rem 0; color: var(--good); } .broken h1 { color: var(--bad); }
 h2 { font-size: 1.05rem; margin: 2rem 0 .4rem; }
 code, pre, td.value { font-family: ui-monospace, monospace; font-size: .85em; }
-table { border-collapse: collapse; width: 100%; margin: .4rem 0; }
+table { border-collapse: collapse; width: 100%; margin: .4rem 0 1.2rem; }
 th, td { padding: .3rem .8rem; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; background: var(--soft); }
-td.number { text-align: right; font-variant-numeric: tabular-nums; } td.number.zero { opacity: .45; }
+.number { text-align: right; } td.number { font-variant-numeric: tabular-nums; } td.number.zero { opacity: .45; }
 td.good { color: var(--good); font-weight: 600; } td.bad { color: var(--bad); font-weight: 600; }
 td.value { overflow-wrap: anywhere; width: 38%; } mark { background: var(--mark); color: inherit; padding: 0 .15rem; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; padding: .5rem; background: var(--soft); }
@@ -65,7 +65,8 @@ def _page(report: ParityReport, shown: int) -> str:
 
 
 def _matrix(standings: Sequence[Standing]) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("road", "equal", "differs", "missing", "extra", "cannot take"))
+    names = ("equal", "differs", "missing", "extra", "cannot take")
+    head = "<th>road</th>" + "".join(f'<th class="number">{name}</th>' for name in names)
     lines = (
         f"<tr><td>{escape(each.road)}</td>{_count(each.equal, 'good')}{_count(each.differs, 'bad')}"
         f"{_count(each.missing, 'bad')}{_count(each.extra, 'bad')}{_count(each.untaken, '')}</tr>"
@@ -108,7 +109,8 @@ def _field(pair: FieldPair) -> str:
 def _table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     if not rows:
         return ""
-    head = "".join(f"<th>{escape(name)}</th>" for name in header)
+    css = [' class="number"' if isinstance(each, int) else "" for each in rows[0]]
+    head = "".join(f"<th{each}>{escape(name)}</th>" for each, name in zip(css, header, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:_LINES])
     return f"<table><tr>{head}</tr>{body}</table>{_more(len(rows))}"
 

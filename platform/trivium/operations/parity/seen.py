@@ -17,6 +17,7 @@ from trivium.delivery import dead_letters
 from trivium.engine.outcomes import UNDECODED, Outcomes
 from trivium.operations.trial import plain_row
 
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _CHUNK = 10_000
 _LINEAGE = ("_position", "_enrichments")
 
@@ -123,4 +124,4 @@ def _emitted(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> dict[int, Se
 
 
 def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(value)
