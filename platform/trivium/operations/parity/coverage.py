@@ -57,7 +57,7 @@ class Tried:
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return
         if isinstance(record, dict):
-            self._count_fields(record)
+            self._count_fields(record, each.event_type)
 
     def coverage(self) -> Coverage:
         """What was counted."""
@@ -87,8 +87,9 @@ class Tried:
             thin += [f"{each.event_type}.{each.field} never was null"] if missed else []
         return Coverage(self._outcomes, self._rejects, fields, thin)
 
-    def _count_fields(self, record: Mapping[str, Any]) -> None:
-        name = record.get(self._pipeline.config.routing.field)
+    def _count_fields(self, record: Mapping[str, Any], named: str | None) -> None:
+        routing = self._pipeline.config.routing
+        name = record.get(routing.field) if routing.by_body else named
         bound = self._pipeline.executors.get(name) if isinstance(name, str) else None
         if bound is None:
             return

@@ -32,10 +32,11 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One record, and where it is from."""
+    """One record, and where it is from. `event_type` is what a header or topic says, if the pipeline routes by one."""
 
     value: bytes
     origin: str
+    event_type: str | None = None
 
     @property
     def askable(self) -> bool:
@@ -53,12 +54,11 @@ def inputs_of(pipeline: Pipeline, wanted: Wanted) -> list[Input]:
     """The inputs, the same for the same seed.
 
     Raises:
-        ArgumentError: there is none, or the pipeline does not find an event's type in its body.
+        ArgumentError: there is none, or a file of lines is given for a pipeline that routes by header or topic.
     """
-    if not pipeline.config.routing.by_body:
-        raise ArgumentError(
-            "parity sends records alone, and a header or topic names their type here; there is no such way yet"
-        )
+    if wanted.file and not pipeline.config.routing.by_body:
+        message = "lines of a file do not say their event type, and a header or topic says it in this pipeline"
+        raise ArgumentError(f"{message}. Try: without --input, the samples and the archive")
     found = (
         list(_of_file(wanted.file))
         if wanted.file
@@ -80,7 +80,13 @@ def _samples(pipeline: Pipeline) -> Iterator[Input]:
         file = Path(bound.declaration.file)
         path = (pipeline.root / file).with_name(SAMPLES)
         if path.is_file():
-            yield from (Input(each.event, f"{name}/{SAMPLES}:{each.line}") for each in read_samples(path)[0])
+            named = _named(pipeline, name)
+            yield from (Input(each.event, f"{name}/{SAMPLES}:{each.line}", named) for each in read_samples(path)[0])
+
+
+def _named(pipeline: Pipeline, event_type: str) -> str | None:
+    """What is said of the event's type beside the event."""
+    return None if pipeline.config.routing.by_body else event_type
 
 
 def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
@@ -88,16 +94,19 @@ def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
     batch = pipeline.config.batch
     if batch is None or batch.source.value_column is None or wanted.sample == 0:
         return
+    value_column, type_column = batch.source.value_column, batch.source.type_column
     storage, files = locate(batch.source.path)
     chance = random.Random(wanted.seed)
     chosen = files if wanted.sample is None else chance.sample(files, min(len(files), 8))
     for file in chosen:
         with storage.open(file.path) as opened:
-            values = pq.ParquetFile(opened).read(columns=[batch.source.value_column])[0].to_pylist()
+            table = pq.ParquetFile(opened).read(columns=list(filter(None, (value_column, type_column))))
+        values = table[value_column].to_pylist()
+        types = table[type_column].to_pylist() if type_column else [None] * len(values)
         most = len(values) if wanted.sample is None else min(len(values), -(-wanted.sample // len(chosen)))
         for at in sorted(chance.sample(range(len(values)), most)):
             if values[at] is not None:
-                yield Input(values[at], f"{file.path}:{at}")
+                yield Input(values[at], f"{file.path}:{at}", types[at])
 
 
 def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
@@ -105,12 +114,10 @@ def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
         message = "records are made up with the package hypothesis, which is not installed"
         raise ArgumentError(f'{message}. Try: pip install "trivium[testing]", or --input FILE')
     for name, bound in pipeline.executors.items():
-        made = (
-            examples(records(bound.declaration, pipeline.config.routing.field), wanted.made_up)
-            if wanted.made_up
-            else []
-        )
-        yield from (Input(value, f"made up, {name} {number}") for number, value in enumerate(made))
+        routing, named = pipeline.config.routing, _named(pipeline, name)
+        field = routing.field if routing.by_body else None
+        made = examples(records(bound.declaration, field), wanted.made_up) if wanted.made_up else []
+        yield from (Input(value, f"made up, {name} {number}", named) for number, value in enumerate(made))
 
 
 def _odd(pipeline: Pipeline) -> Iterator[Input]:
@@ -136,4 +143,8 @@ def _odd(pipeline: Pipeline) -> Iterator[Input]:
         "nested too deep": b'{"deep":' + b"[" * 100 + b"]" * 100 + b"," + tag + b":" + types[0] + b"}",
         **{f"only the tag, {name.decode()}": b"{" + tag + b":" + name + b"}" for name in types},
     }
-    yield from (Input(value, f"odd: {name}") for name, value in odd.items())
+    first = _named(pipeline, next(iter(pipeline.executors)))
+    yield from (Input(value, f"odd: {name}", first) for name, value in odd.items())
+    if first is not None:
+        yield Input(b"{}", "odd: no type beside the event")
+        yield Input(b"{}", "odd: a type nobody declared beside the event", "nobody declared this")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
@@ -19,6 +20,7 @@ from trivium.operations.trial import plain_row
 
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _CHUNK = 10_000
+Places = Mapping[str, npt.NDArray[np.int64]]
 _LINEAGE = ("_position", "_enrichments")
 
 
@@ -49,23 +51,44 @@ class Seen:
 DROPPED = Seen("dropped")
 
 
-def of_tables(pipeline: Pipeline, count: int) -> Iterator[Seen]:
-    """The outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped."""
+def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> Iterator[Seen]:
+    """The outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped.
+
+    `places` gives the number of the input at each position of a topic; without it the position is the number.
+    """
     dataset = DeltaTable(pipeline.config.table.path).to_pyarrow_dataset()
     tables = {
-        name: dataset.to_table(
-            columns=[*bound.declaration.row_schema.names, *_LINEAGE], filter=ds.field("_event_type") == name
-        ).sort_by("_position")
+        name: _numbered(
+            dataset.to_table(
+                columns=[*bound.declaration.row_schema.names, *_LINEAGE, "_source"],
+                filter=ds.field("_event_type") == name,
+            ),
+            ("_source", "_position"),
+            places,
+        )
         for name, bound in pipeline.executors.items()
     }
     letters = dead_letters.read(pipeline.config.dead_letters.path, pipeline.config.table.path)
-    letters = letters.select(["position", "event_type", "stage", "reason"]).sort_by("position")
+    letters = letters.select(["source", "position", "event_type", "stage", "reason"])
+    letters = _numbered(letters, ("source", "position"), places)
     for start in range(0, count, _CHUNK):
         stop = min(start + _CHUNK, count)
         found = _emitted(pipeline, {name: _between(each, "_position", start, stop) for name, each in tables.items()})
         for letter in _between(letters, "position", start, stop).to_pylist():
             _add_reject(found, letter)
         yield from (found.get(position, DROPPED) for position in range(start, stop))
+
+
+def _numbered(table: pa.Table, columns: tuple[str, str], places: Places | None) -> pa.Table:
+    """The table in the order of the inputs' numbers, which stand in its column of positions."""
+    source, position = columns
+    if places is not None:
+        numbers = table[position].to_numpy().copy()
+        topics = np.array([each.split("/")[0] for each in table[source].to_pylist()], object)
+        for topic, known in places.items():
+            numbers[topics == topic] = known[numbers[topics == topic]]
+        table = table.set_column(table.schema.get_field_index(position), position, pa.array(numbers))
+    return table.sort_by(position)
 
 
 def _between(table: pa.Table, column: str, start: int, stop: int) -> pa.Table:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -16,26 +18,59 @@ from trivium.config.plan import Plan
 from trivium.config.streaming_model import KafkaSource, Streaming
 from trivium.operations.parity.inputs import Input
 
-_VALUE = "value"
+_VALUE, _TYPE = "value", "type"
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Where the inputs are in Kafka: by topic, the number of the input at each offset of its one partition."""
+
+    places: Mapping[str, npt.NDArray[np.int64]]
+    event_types: Mapping[str, str] | None
+    """By topic, the event type it holds, in a pipeline that routes by topic."""
+
+    @property
+    def taken(self) -> npt.NDArray[np.int64]:
+        """The numbers of all inputs that are in a topic."""
+        return np.concatenate([np.empty(0, np.int64), *self.places.values()])
+
+
+def topics_of(pipeline: Pipeline, inputs: Sequence[Input], name: str) -> Topics:
+    """One topic for all inputs, or one for each event type where the topic names it."""
+    if pipeline.config.routing.topics is None:
+        return Topics({name: np.arange(len(inputs))}, None)
+    types = {f"{name}-{number}": event_type for number, event_type in enumerate(pipeline.executors)}
+    numbers = range(len(inputs))
+    places = {
+        topic: np.array([at for at in numbers if inputs[at].event_type == event_type], np.int64)
+        for topic, event_type in types.items()
+    }
+    return Topics(places, types)
 
 
 def over_archive(pipeline: Pipeline, inputs: Sequence[Input], folder: Path) -> Pipeline:
     """The pipeline over a Parquet file of the inputs; the row is the input's number."""
     source = folder / "raw"
     source.mkdir(parents=True)
-    values = pa.array([each.value for each in inputs], pa.binary())
-    pq.write_table(pa.table({_VALUE: values}), source / "inputs.parquet")
-    section = ParquetSource(type="parquet", path=str(source), value_column=_VALUE)
+    columns = {_VALUE: pa.array([each.value for each in inputs], pa.binary())}
+    named = None if pipeline.config.routing.by_body else _TYPE
+    if named:
+        columns[named] = pa.array([each.event_type for each in inputs], pa.string())
+    pq.write_table(pa.table(columns), source / "inputs.parquet")
+    section = ParquetSource(type="parquet", path=str(source), value_column=_VALUE, type_column=named)
     batch = pipeline.config.batch or Batch(source=section)
     return _redirected(pipeline, folder, batch=batch.model_copy(update={"source": section, "workers": 1}))
 
 
-def over_topic(pipeline: Pipeline, servers: str, topic: str, folder: Path) -> Pipeline:
-    """The pipeline over a topic of one partition, in which the offset is the input's number."""
-    section = KafkaSource(type="kafka", servers=servers, topics=(topic,))
+def over_topics(pipeline: Pipeline, servers: str, topics: Topics, folder: Path) -> Pipeline:
+    """The pipeline over topics of one partition each."""
+    section = KafkaSource(type="kafka", servers=servers, topics=tuple(topics.places))
     streaming = pipeline.config.streaming or Streaming(source=section)
     changed = {"source": section, "workers": 1, "commit_interval_seconds": 1.0}
-    return _redirected(pipeline, folder, streaming=streaming.model_copy(update=changed))
+    routing = pipeline.config.routing
+    if topics.event_types is not None:
+        routing = routing.model_copy(update={"topics": dict(topics.event_types)})
+    return _redirected(pipeline, folder, routing=routing, streaming=streaming.model_copy(update=changed))
 
 
 def _redirected(pipeline: Pipeline, folder: Path, **changed: Any) -> Pipeline:
