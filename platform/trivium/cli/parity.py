@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from trivium.cli.tables import facts, show_table
+from trivium.cli.watching import watch
 
 if TYPE_CHECKING:
     from trivium.operations.parity.compare import Difference, ParityReport
@@ -36,14 +38,18 @@ class SampleSize(click.ParamType[int | None]):
 @click.option("--input", "file", type=click.Path(path_type=Path, exists=True), help="JSON lines, instead of all else.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which records of the archive.")
 @click.option("--fast", is_flag=True, help="Only the decoders and workers, in this process.")
+@click.option("--watch", "again", is_flag=True, help="With --fast: again whenever an executor or the file changes.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page about it.")
 @click.pass_context
-def parity(ctx: click.Context, /, config: Path, fast: bool, html: Path | None, **wanted: Any) -> None:
+def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: Path | None, **wanted: Any) -> None:
     """Take the same inputs through batch, streaming and serving, and compare what became of each.
 
     The inputs are the project's samples, records of the archive, records that are wrong in common ways, and records
     made up from the declared types. Exit code 1: the roads disagree.
     """
+    if again:
+        _watch(config, fast, [wanted["file"]] if wanted["file"] else [])
+        return
     from trivium.operations.parity.inputs import Wanted
     from trivium.operations.parity.page import page
     from trivium.operations.parity.run import FAST, REAL, check_parity
@@ -56,6 +62,13 @@ def parity(ctx: click.Context, /, config: Path, fast: bool, html: Path | None, *
         html.write_text(page(report), encoding="utf-8")
         click.echo(f"written: {html}")
     ctx.exit(0 if report.holds else 1)
+
+
+def _watch(config: Path, fast: bool, others: list[Path]) -> None:
+    if not fast:
+        raise click.UsageError("--watch is for --fast; the three real roads take a minute")
+    given = [each for each in sys.argv[1:] if each != "--watch"]
+    watch([sys.executable, "-m", "trivium.cli.main", *given], config, others)
 
 
 def _show(report: ParityReport) -> None:
@@ -76,6 +89,7 @@ def _show(report: ParityReport) -> None:
     facts(
         [
             ("fields", _fields(report.coverage)),
+            *_branches(report.coverage),
             ("rejects", ", ".join(rejects) or "none"),
             ("not tried", "\n".join(report.coverage.thin) or "nothing that this looks for"),
             ("logic", report.logic),
@@ -88,6 +102,15 @@ def _fields(coverage: Coverage) -> str:
     tried, null = (sum(map(bool, each)) for each in zip(*((f.values, f.nulls) for f in coverage.fields), strict=True))
     edges = sorted({edge for each in coverage.fields for edge in each.edges})
     return f"{tried} of {len(coverage.fields)} held values, {null} were null; edges: {', '.join(edges) or 'none'}"
+
+
+def _branches(coverage: Coverage) -> list[tuple[str, str]]:
+    found = coverage.branches
+    if found is None:
+        return []
+    never = found.unseen[:20]
+    more = [f"… and {len(found.unseen) - 20} more, see --html"] if len(found.unseen) > 20 else []
+    return [("branches", "\n".join([f"{found.seen} of {found.total} of the executors' arms ran", *never, *more]))]
 
 
 def _show_difference(difference: Difference, first: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.contract.declaration import Declaration
 from trivium.contract.retry import RetryPolicy
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.convert import columns_of
@@ -60,7 +61,9 @@ class Trial:
     def ask_columns(self, cases: Sequence[Case]) -> list[Outcome | None]:
         """Each case's outcome, as typed columns of one batch; None for records that are no such event."""
         rows, events = self.decode(cases).events.get(self._declaration.event_type, ([], []))
-        columns = self._typed(events)
+        columns = typed_columns(
+            self._declaration, events, self._routing.field if self._routing.by_body else _TYPE_COLUMN
+        )
         chosen = [cases[row] for row in rows]
         outcomes = self._outcomes(chosen, TypedBatch(columns, _SOURCE, np.arange(len(rows)))) if chosen else []
         found: list[Outcome | None] = [None] * len(cases)
@@ -75,13 +78,6 @@ class Trial:
         if self._routing.by_body:
             return JsonDecoder(declared, self._routing.field).decode(values)
         return NamedDecoder(declared).decode(values, [self._declaration.event_type] * len(values))
-
-    def _typed(self, events: Sequence[Any]) -> pa.RecordBatch:
-        fields = self._declaration.event_fields
-        columns = columns_of(events, fields)
-        named = {spec.wire: columns.column(spec.name).view(_wired(spec.type)) for spec in fields}
-        tag = self._routing.field if self._routing.by_body else _TYPE_COLUMN
-        return pa.RecordBatch.from_pydict({**named, tag: pa.array([self._declaration.event_type] * len(events))})
 
     def _outcomes(self, cases: Sequence[Case], batch: Batch) -> list[Outcome]:
         tell(self._lookups, [case.facts for case in cases])
@@ -99,6 +95,14 @@ class Trial:
             return Outcome(tuple(plain_row(each, self._schema) for each in rows))
         unrouted = row in outcomes.dropped.get(UNROUTED, ())
         return Outcome(note=f"its {self._routing.field} is not {self._declaration.event_type}" if unrouted else "")
+
+
+def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str) -> pa.RecordBatch:
+    """Decoded events of one type as a typed source has them: wire names, and a column that names their type."""
+    fields = declaration.event_fields
+    columns = columns_of(events, fields)
+    named = {spec.wire: columns.column(spec.name).view(_wired(spec.type)) for spec in fields}
+    return pa.RecordBatch.from_pydict({**named, tag_column: pa.array([declaration.event_type] * len(events))})
 
 
 def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:

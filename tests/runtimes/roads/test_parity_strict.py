@@ -28,14 +28,14 @@ def lines(project: Readings, *files: str | None) -> str:
 def test_what_a_pure_executor_may_do_is_the_same_in_both_ways(project: Readings) -> None:
     done = Trivium()("parity", str(project.config), "--fast", "--input", lines(project, None, None))
     assert done.exit_code == 0, done.output
-    assert "Parity holds: records, requests made the same of 2 inputs." in done.stdout
+    assert "Parity holds: records, requests, columns made the same of 2 inputs." in done.stdout
     assert "impure" not in done.stdout
 
 
 def test_an_impure_call_is_a_reject_that_is_counted(project: Readings) -> None:
     done = Trivium()("parity", str(project.config), "--fast", "--input", lines(project, None, "x.ini", "y.ini"))
     assert done.exit_code == 0, done.output
-    assert "Parity holds: records, requests made the same of 3 inputs." in done.stdout
+    assert "Parity holds: records, requests, columns made the same of 3 inputs." in done.stdout
     assert "process: impure (2)" in done.stdout
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from trivium.config.pipeline import Pipeline
+from trivium.operations.parity.branches import Branches
 from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import Seen
 
@@ -29,12 +30,16 @@ class FieldTried:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was tried: outcomes by event type, rejects by stage and reason, fields, and what never was (`thin`)."""
+    """What was tried: outcomes by event type, rejects by stage and reason, fields, and what never was (`thin`).
+
+    `branches` are those of the executors' code, where the executors ran in this process.
+    """
 
     outcomes: Mapping[tuple[str, str], int]
     rejects: Mapping[tuple[str, str], int]
     fields: Sequence[FieldTried]
     thin: Sequence[str]
+    branches: Branches | None = None
 
 
 class Tried:

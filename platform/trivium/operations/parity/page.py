@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from trivium.operations.parity.branches import Branches
 from trivium.operations.parity.compare import Difference, ParityReport, Standing
 from trivium.operations.parity.fields import FieldPair, field_pairs
 
@@ -55,6 +56,7 @@ def _page(report: ParityReport, shown: int) -> str:
         _table(("event type", "outcome", "inputs"), outcomes),
         _table(("rejected at", "reason", "inputs"), rejects),
         _table(("field", "values", "nulls", "edges among them"), fields),
+        *_branches(cover.branches),
         "<h2>What was not tried</h2>",
         _list(cover.thin) or "<p>Nothing that this looks for.</p>",
         "<h2>Versions</h2>",
@@ -62,6 +64,11 @@ def _page(report: ParityReport, shown: int) -> str:
     ]
     head = f'<meta charset="utf-8"><title>Parity of {escape(report.pipeline)}</title><style>{_STYLE}</style>'
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(parts)}</body></html>\n'
+
+
+def _branches(branches: Branches | None) -> Iterable[str]:
+    if branches is not None:
+        yield f"<h2>Branches of the executors: {branches.seen} of {branches.total} ran</h2>{_list(branches.unseen)}"
 
 
 def _matrix(standings: Sequence[Standing]) -> str:

@@ -13,7 +13,10 @@ import numpy as np
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup
 from trivium.contract.clock import SystemClock
-from trivium.engine.batch import RawBatch
+from trivium.engine.batch import RawBatch, TypedBatch
+from trivium.engine.decode import JsonDecoder
+from trivium.engine.decode_named import NamedDecoder
+from trivium.engine.decoded import Decoded
 from trivium.engine.requests import RequestWorker, encode
 from trivium.engine.worker import Worker
 from trivium.operations.dev_broker import DevBroker
@@ -21,6 +24,7 @@ from trivium.operations.parity.asking import Service, asked, running_service
 from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import Seen, of_outcomes, of_tables
 from trivium.operations.parity.tables import Topics, over_archive, over_topics, topics_of
+from trivium.operations.trial import typed_columns
 
 _WINDOW, _FEW = 2_000, 20
 Found = Iterable[Seen | None]
@@ -87,6 +91,33 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
     return [*of_outcomes(scene.pipeline, Worker(scene.pipeline, _lookups(scene.pipeline)).run(batch))]
+
+
+def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
+    """The worker on typed columns of the same events; a record that is no event has none."""
+    pipeline = scene.pipeline
+    found: list[Seen | None] = [None] * len(inputs)
+    worker, tag = Worker(pipeline, _lookups(pipeline)), _tag_column(pipeline)
+    for event_type, (rows, events) in _decoded(pipeline, inputs).events.items() if tag else ():
+        typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
+        batch = TypedBatch(typed, "parity", np.arange(len(rows), dtype=np.int64))
+        for row, seen in zip(rows, of_outcomes(pipeline, worker.run(batch)), strict=True):
+            found[row] = seen
+    return found
+
+
+def _tag_column(pipeline: Pipeline) -> str:
+    """The column that names the type in a typed source; empty if the pipeline names none."""
+    routing, source = pipeline.config.routing, pipeline.config.batch and pipeline.config.batch.source
+    return routing.field if routing.by_body else (source and source.type_column) or ""
+
+
+def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:
+    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+    values, routing = [each.value for each in inputs], pipeline.config.routing
+    if routing.by_body:
+        return JsonDecoder(declarations, routing.field).decode(values)
+    return NamedDecoder(declarations).decode(values, [each.event_type for each in inputs])
 
 
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:

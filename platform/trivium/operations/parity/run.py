@@ -5,17 +5,19 @@ from __future__ import annotations
 import shlex
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from trivium.config.compile import compile_file
 from trivium.operations.parity import roads
+from trivium.operations.parity.branches import branches_of, traced
 from trivium.operations.parity.compare import ParityReport, compare
 from trivium.operations.parity.inputs import Wanted, inputs_of
 from trivium.operations.parity.roads import Road, Scene
 from trivium.operations.parity.seen import Seen
 
 REAL: dict[str, Road] = {"batch": roads.batch, "streaming": roads.streaming, "serving": roads.serving}
-FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests}
+FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests, "columns": roads.columns}
 
 
 def check_parity(
@@ -36,7 +38,11 @@ def check_parity(
             yield from road(scene, inputs)
 
         ways_found = {name: found(name, road) for name, road in ways.items()}
-        return compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
+        if ways is not FAST:
+            return compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
+        with traced(pipeline) as steps:
+            report = compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
+        return replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
 
 
 def _again(config: Path, wanted: Wanted, ways: dict[str, Road]) -> str:
