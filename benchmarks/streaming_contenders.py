@@ -22,6 +22,7 @@ from confluent_kafka import Consumer
 
 from benchmarks.local_ray import local_ray
 from benchmarks.peers.confluent_loop import confluent_loop
+from benchmarks.peers.confluent_plain import confluent_plain
 from benchmarks.peers.delta_loop import Share, run_loops
 from benchmarks.peers.kafka_python_loop import kafka_python_loop
 from benchmarks.streaming_topic import partitions_of
@@ -40,11 +41,18 @@ def run_trivium(form: Literal["row", "column"], workers: int, servers: str, topi
     run_streaming(pipeline, StreamArguments(until_caught_up=True))
 
 
+Client = Literal["confluent", "confluent plain", "kafka-python"]
+
+
 def run_by_hand(
-    client: Literal["confluent", "kafka-python"], processes: int, servers: str, topic: str, table: Path
+    client: Literal["confluent", "confluent plain", "kafka-python"],
+    processes: int,
+    servers: str,
+    topic: str,
+    table: Path,
 ) -> None:
     """A hand-written loop in so many processes."""
-    loops = {"confluent": confluent_loop, "kafka-python": kafka_python_loop}
+    loops = {"confluent": confluent_loop, "confluent plain": confluent_plain, "kafka-python": kafka_python_loop}
     run_loops(loops[client], Share(servers, topic, table, ends_of(servers, topic)), processes)
 
 
@@ -71,7 +79,10 @@ def contender(name: str) -> AbstractContextManager[Run]:
     return nullcontext(partial(run_by_hand, what, int(processes)))
 
 
-NAMES: Final = ("row 1", "column 1", "confluent 1", "kafka-python 1", "row 2", "column 2", "confluent 2")
+NAMES: Final = (
+    *("row 1", "column 1", "confluent 1", "confluent plain 1", "kafka-python 1"),
+    *("row 2", "column 2", "confluent 2", "confluent plain 2"),
+)
 
 
 def main() -> None:

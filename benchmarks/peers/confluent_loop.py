@@ -8,13 +8,14 @@ from __future__ import annotations
 import orjson
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from benchmarks.peers.delta_loop import LESS_THAN, MORE_THAN, RATE, DeltaWriter, Row, Share, row_of
+from benchmarks.peers.delta_loop import LESS_THAN, MORE_THAN, RATE, DeltaWriter, Row, Share, row_of, without_collector
 
 _MESSAGES = 10_000
 
 
 def confluent_loop(share: Share) -> None:
     """Read a share to its end."""
+    without_collector()
     consumer = Consumer(
         {
             "bootstrap.servers": share.servers,

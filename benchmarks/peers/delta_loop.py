@@ -23,7 +23,7 @@ from benchmarks.q14.row.executors.bid.executor import time_type
 
 COMMIT_SECONDS: Final = 1.0
 Row = tuple[Any, ...]
-_SCHEMA: Final = pa.schema(
+SCHEMA: Final = pa.schema(
     [
         ("event_id", pa.string()),
         ("event_time", pa.timestamp("us", "UTC")),
@@ -103,18 +103,18 @@ class DeltaWriter:
             pa.array(values, pa.int64()).cast(pa.timestamp("ms", "UTC")).cast(field.type)
             if field.name == "event_time"
             else pa.array(values, field.type)
-            for field, values in zip(_SCHEMA, zip(*self.rows, strict=True), strict=True)
+            for field, values in zip(SCHEMA, zip(*self.rows, strict=True), strict=True)
         ]
         name = f"part-{uuid.uuid4()}.parquet"
         path = self._share.table / name
-        pq.write_table(pa.table(columns, _SCHEMA), path, compression="zstd", compression_level=1, store_schema=False)
+        pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd", compression_level=1, store_schema=False)
         statistics = json.dumps({"numRecords": len(self.rows)})
         return AddAction(name, os.path.getsize(path), {}, int(time.time() * 1000), True, statistics)
 
 
 def run_loops(loop: Loop, whole: Share, processes: int) -> None:
     """Make the table and run the loop in so many processes, each with its share of the partitions."""
-    DeltaTable.create(str(whole.table), schema=_SCHEMA)
+    DeltaTable.create(str(whole.table), schema=SCHEMA)
     shares = [
         Share(whole.servers, whole.topic, whole.table, dict(list(whole.ends.items())[number::processes]))
         for number in range(processes)
@@ -133,7 +133,11 @@ def run_loops(loop: Loop, whole: Share, processes: int) -> None:
 
 def _run(loop: Loop, share: Share) -> None:
     pa.table({"warm": [1]})  # the first conversion of a process imports pandas
+    loop(share)
+
+
+def without_collector() -> None:
+    """Switch it off: these loops make no cycles, and it would walk through all that is gathered."""
     gc.collect()
     gc.freeze()
-    gc.disable()  # nothing here makes cycles, and the collector would walk through all that is gathered
-    loop(share)
+    gc.disable()

@@ -6,13 +6,14 @@ import orjson
 from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import ConsumerRecord
 
-from benchmarks.peers.delta_loop import LESS_THAN, MORE_THAN, RATE, DeltaWriter, Row, Share, row_of
+from benchmarks.peers.delta_loop import LESS_THAN, MORE_THAN, RATE, DeltaWriter, Row, Share, row_of, without_collector
 
 _RECORDS = 10_000
 
 
 def kafka_python_loop(share: Share) -> None:
     """Read a share to its end."""
+    without_collector()
     consumer = KafkaConsumer(
         bootstrap_servers=share.servers,
         group_id=None,
