@@ -17,6 +17,7 @@ from trivium.connectors.kafka_fetched import Fetched, Int64s
 from trivium.connectors.kafka_format import APPEND_TIME, HEADER_BYTES, LEAST_RECORD_BYTES, NO_APPEND_TIME
 from trivium.connectors.kafka_headers import BatchHeader, BatchHeaders
 from trivium.connectors.kafka_transactions import AbortedTransactions
+from trivium.engine.packed_values import PackedValues
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,8 @@ class PartitionBatches:
             next=reached,
             offsets=columns[0].copy(),
             timestamps=columns[1].copy(),
-            values=_slices(data, columns[2], columns[3]),
+            values=_packed(data, columns[2], columns[3]),
             headers=None if self._reading.header is None else _slices(data, columns[4], columns[5]),
-            nbytes=int((columns[3] - columns[2])[columns[2] >= 0].sum()),
         )
 
 
@@ -179,6 +179,17 @@ def _gather(pieces: Sequence[_Piece]) -> tuple[bytes, Int64s]:
     shifts = [end - piece.spans[-1, 1] for end, piece in zip(ends, pieces, strict=True)]
     spans[:, :2] += np.repeat(shifts, [len(piece.spans) for piece in pieces])[:, None]
     return b"".join(parts), spans
+
+
+def _packed(data: bytes, starts: Int64s, ends: Int64s) -> PackedValues:
+    from trivium.connectors import kafka_kernels as kernels
+
+    present = starts >= 0
+    lengths = np.where(present, ends - starts, 0)
+    packed, bounds = np.empty(int(lengths.sum()) + len(lengths), np.uint8), np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths + 1, out=bounds[1:])
+    kernels.pack(np.frombuffer(data, np.uint8), starts, bounds, packed)
+    return PackedValues(packed, bounds, None if present.all() else present)
 
 
 def _slices(data: bytes, starts: Int64s, ends: Int64s) -> list[bytes | None]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trivium.engine.packed_values import PackedValues, concatenate
+
 Int64s = npt.NDArray[np.int64]
 
 
@@ -16,7 +18,7 @@ class Fetched:
 
     `timestamps` are milliseconds since 1970 UTC, the producer's or the broker's as the topic says. `headers` is the
     value of the routing header of each record (the last one of that name; None without one), or None when no header
-    routes. `nbytes` is the size of the values. There may be no record at all: transaction markers move positions too.
+    routes. There may be no record at all: transaction markers move positions too.
     """
 
     partition: str
@@ -24,9 +26,13 @@ class Fetched:
     next: int
     offsets: Int64s
     timestamps: Int64s
-    values: list[bytes | None]
+    values: PackedValues
     headers: list[bytes | None] | None
-    nbytes: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of values."""
+        return self.values.nbytes
 
     @property
     def holes(self) -> int:
@@ -37,16 +43,14 @@ class Fetched:
         """The first `records` of it (one or more); all of it if it holds no more."""
         if records >= len(self.offsets):
             return self
-        values = self.values[:records]
         return Fetched(
             partition=self.partition,
             start=self.start,
             next=int(self.offsets[records - 1]) + 1,
             offsets=self.offsets[:records],
             timestamps=self.timestamps[:records],
-            values=values,
+            values=self.values[:records],
             headers=None if self.headers is None else self.headers[:records],
-            nbytes=sum(len(value) for value in values if value is not None),
         )
 
 
@@ -58,7 +62,6 @@ def join(first: Fetched, second: Fetched) -> Fetched:
         next=second.next,
         offsets=np.concatenate([first.offsets, second.offsets]),
         timestamps=np.concatenate([first.timestamps, second.timestamps]),
-        values=first.values + second.values,
+        values=concatenate([first.values, second.values]),
         headers=None if first.headers is None else first.headers + (second.headers or []),
-        nbytes=first.nbytes + second.nbytes,
     )

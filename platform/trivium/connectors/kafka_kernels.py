@@ -263,6 +263,21 @@ def decode(buffer: Bytes, batches: Int64s, name: Bytes, fetch_offset: int, colum
     return kept
 
 
+@_compiled
+def pack(buffer: Bytes, starts: Int64s, bounds: Int64s, packed: Bytes) -> None:
+    """Copy values to `packed`, each with a line feed behind it; `bounds` says from where to where.
+
+    They must fit: `starts` and the lengths in `bounds` are those `decode` found.
+    """
+    for index in range(starts.size):
+        stop = bounds[index + 1] - 1
+        size = stop - bounds[index]
+        value, place = buffer[starts[index] : starts[index] + size], packed[bounds[index] : stop]
+        for at in range(size):  # five times as fast as an assignment of the slice
+            place[at] = value[at]
+        packed[stop] = 10
+
+
 def warm_up() -> None:
     """Compile everything, or load what was compiled before."""
     nothing = np.frombuffer(b"\0", np.uint8)
@@ -270,3 +285,4 @@ def warm_up() -> None:
     scan(nothing, 0, rows)
     plain_run(nothing, rows, 0, 0)
     decode(nothing, rows[:0, :7], nothing, 0, columns)
+    pack(nothing, columns[2, :0], columns[2], np.zeros(1, np.uint8))

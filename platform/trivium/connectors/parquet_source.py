@@ -24,6 +24,7 @@ from trivium.contract.declaration import Declaration
 from trivium.contract.errors import SourceError
 from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
 from trivium.engine.batch import Source as BatchSource
+from trivium.engine.packed_values import pack_column
 from trivium.engine.typed import columns_read, schema_problems
 
 _BATCH_ROWS: Final = 65_536
@@ -251,7 +252,7 @@ class ParquetReader:
         days = [(piece.range.day, length) for piece, length in zip(pieces, lengths, strict=True)]
         source = _source([piece.range.path for piece in pieces], lengths)
         if self._source.value_column:
-            values, types = _values(rows.column(self._source.value_column)), None
+            values, types = pack_column(rows.column(self._source.value_column)), None
             if self._source.type_column:
                 types = _names(rows.column(self._source.type_column))
             return Slice(RawBatch(values, source, positions, types), days)
@@ -265,15 +266,11 @@ def _source(paths: Sequence[str], lengths: Sequence[int]) -> BatchSource:
     return named.take(pa.array(np.repeat(np.arange(len(paths)), lengths)))
 
 
-def _values(column: pa.Array) -> Sequence[bytes | None]:
-    values: list[bytes | None] = column.cast(pa.large_binary()).to_pylist()
-    return values
-
-
 def _names(column: pa.Array) -> Sequence[str | None]:
     """Event types; bytes that are no text stay visible as lone surrogates, which the decoder refuses."""
     plain = column.dictionary_decode() if pt.is_dictionary(column.type) else column
-    return [None if name is None else name.decode("utf-8", "surrogateescape") for name in _values(plain)]
+    names = plain.cast(pa.large_binary()).to_pylist()
+    return [None if name is None else name.decode("utf-8", "surrogateescape") for name in names]
 
 
 def _raw_problem(schema: pa.Schema, key: str, name: str) -> str | None:

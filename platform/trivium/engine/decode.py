@@ -11,6 +11,7 @@ from trivium.contract.declaration import Declaration
 from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.decoder_types import derive
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
+from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
 
 
@@ -30,7 +31,7 @@ class JsonDecoder:
         }
         # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
         other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
-        self._decode = msgspec.json.Decoder(Union[(other, *self._by_struct)]).decode
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(other, *self._by_struct)])
         head = msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": tag_field})
         self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._tag_field = tag_field
@@ -39,11 +40,11 @@ class JsonDecoder:
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode every record; each ends in exactly one place of the answer."""
-        out = Decoded()
-        slow = suspects(values, times=self._has_times)
-        self._sort(decode_pass(self._decode, values, slow), out)
+        out, packed = Decoded(), pack(values)
+        slow = suspects(packed, times=self._has_times)
+        self._sort(decode_pass(self._decoder, packed, slow), out)
         for index in sorted(slow):
-            self._resolve(index, values[index], out)
+            self._resolve(index, packed[index], out)
         for event_type in out.events if slow else ():
             out.sort(event_type)
         return out

@@ -10,6 +10,7 @@ import msgspec
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
+from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
 
 _NO_TYPE: Final = "expected the event type beside the record, where routing looks for it, got nothing"
@@ -45,8 +46,9 @@ class NamedDecoder:
         if each is None:
             self._decode_undeclared(name, rows, values, out)
             return
-        slow = suspects(values, times=each.has_times)
-        events = decode_pass(each.decode_known, values, slow)
+        packed = pack(values)
+        slow = suspects(packed, times=each.has_times)
+        events = decode_pass(each.decoder, packed, slow)
         good = rows
         if slow:
             good = [row for at, row in enumerate(rows) if at not in slow]

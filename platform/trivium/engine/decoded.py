@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive, fraction_guard
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import Reject
+from trivium.engine.packed_values import PackedValues
 from trivium.engine.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
 
 _STRETCH: Final = 1024
@@ -49,7 +50,7 @@ class DeclaredType:
 
     def __init__(self, declaration: Declaration) -> None:
         self.name = declaration.event_type
-        self.decode_known = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields)).decode
+        self.decoder = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields))
         self.normalise = Normaliser(declaration.event_fields)
         self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
         guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
@@ -61,7 +62,7 @@ class DeclaredType:
         Raises:
             one of `FAILURES`: it is none of this type.
         """
-        event = self.decode_known(value)
+        event = self.decoder.decode(value)
         check_fractions(self._guard, value)
         self.normalise(event)
         return event
@@ -81,36 +82,56 @@ class DeclaredType:
         return [rows[at] for at in kept], [events[at] for at in kept]
 
 
-def suspects(values: Sequence[bytes | None], *, times: bool) -> set[int]:
+def suspects(values: PackedValues, *, times: bool) -> set[int]:
     """Records one pass is not for: where there are `times`, long fractions of a second."""
     return with_long_fractions(values) if times else set()
 
 
-def decode_pass(decode: Callable[[Any], Any], values: Sequence[bytes | None], slow: set[int]) -> list[Any]:
+def decode_pass(decoder: msgspec.json.Decoder[Any], values: PackedValues, slow: set[int]) -> list[Any]:
     """Each record decoded, at C speed; None for those in `slow` and for nulls and those it gave up, which are added.
 
     It goes in stretches, so that a record is still in the processor's cache when its brackets are counted.
     """
     events: list[Any] = []
-    given = values if not slow else [None if at in slow else value for at, value in enumerate(values)]
-    for start in range(0, len(given), _STRETCH):
-        stretch = given[start : start + _STRETCH]
-        failed = _extend(events, decode, stretch)
-        slow |= failed
-        for at in with_many_brackets(stretch, len(stretch) - len(failed)):
-            slow.add(start + at)
-            events[start + at] = None
+    for start in range(0, len(values), _STRETCH):
+        stretch = values[start : start + _STRETCH]
+        left_out = {at - start for at in slow if start <= at < start + _STRETCH}
+        found = None if left_out else _decode_lines(decoder, stretch)
+        if found is None:
+            found = _decode_each(decoder.decode, stretch, left_out)
+        for at in with_many_brackets(stretch, len(found) - len(left_out)):
+            left_out.add(at)
+            found[at] = None
+        slow |= {start + at for at in left_out}
+        events += found
     return events
 
 
-def _extend(events: list[Any], decode: Callable[[Any], Any], stretch: Sequence[bytes | None]) -> set[int]:
-    """Put the decoded records behind `events`; which places there are None instead."""
-    failed: set[int] = set()
-    decoded, stop = map(decode, stretch), len(events) + len(stretch)
-    while len(events) < stop:
+def _decode_lines(decoder: msgspec.json.Decoder[Any], stretch: PackedValues) -> list[Any] | None:
+    """All records of a stretch by one call; None unless each of them is one value that the decoder takes.
+
+    The decoder does not look at line feeds: it reads one value after the other. But a record between braces cannot run
+    into the next, since a string may not hold the line feed between them, and elsewhere no `{` may follow a `}`. So
+    each holds one value or more, and as many values as records means one each.
+    """
+    if not stretch.are_objects():
+        return None
+    try:
+        found = decoder.decode_lines(stretch.text)
+    except _UNREADABLE:
+        return None
+    return found if len(found) == len(stretch) else None
+
+
+def _decode_each(decode: Callable[[Any], Any], stretch: PackedValues, left_out: set[int]) -> list[Any]:
+    """The records one by one; None for those in `left_out` and for those that cannot be read, which join them."""
+    values = [None if at in left_out else value for at, value in enumerate(stretch)]
+    events: list[Any] = []
+    decoded = map(decode, values)
+    while len(events) < len(values):
         try:
             events.extend(decoded)
         except _UNREADABLE:
-            failed.add(len(events))
+            left_out.add(len(events))
             events.append(None)
-    return failed
+    return events

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
+from trivium.engine.packed_values import PackedValues
+
 MAX_NESTING: Final = 64
 FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
-_CACHED_BYTES: Final = 1 << 18
 _BRACKETS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 _LONG_FRACTION: Final = re.compile(rb"\.\d{7}")
 # A point or a digit may hide behind an escape; where one does, the digits are counted after decoding.
@@ -34,12 +35,18 @@ def reason_of(error: Exception) -> str:
     return next((reason for kind, reason in reasons if isinstance(error, kind)), "invalid")
 
 
-def with_long_fractions(values: Sequence[bytes | None]) -> set[int]:
+def with_long_fractions(values: PackedValues) -> set[int]:
     """The records that may hold a time with digits below a microsecond."""
-    long, escaped = _LONG_FRACTION.search, _ESCAPED_FRACTION.search
-    return {
-        i for i, v in enumerate(values) if v is not None and ((b"." in v and long(v)) or (b"\\" in v and escaped(v)))
-    }
+    text = values.text
+    places = [match.start() for match in _LONG_FRACTION.finditer(text)]
+    if np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\\")):
+        places += [match.start() for match in _ESCAPED_FRACTION.finditer(text)]
+    return set(values.rows_at(places))
+
+
+def may_have_long_fraction(value: bytes) -> bool:
+    """Whether a text may hold a time with digits below a microsecond."""
+    return bool(_LONG_FRACTION.search(value) or (b"\\" in value and _ESCAPED_FRACTION.search(value)))
 
 
 def check_fractions(guard: Callable[[bytes], Any] | None, value: bytes) -> None:
@@ -47,7 +54,7 @@ def check_fractions(guard: Callable[[bytes], Any] | None, value: bytes) -> None:
 
     `guard` decodes the declared times only; None where there are none.
     """
-    if guard is None or not (_LONG_FRACTION.search(value) or _ESCAPED_FRACTION.search(value)):
+    if guard is None or not may_have_long_fraction(value):
         return
     try:
         guard(value)
@@ -57,18 +64,20 @@ def check_fractions(guard: Callable[[bytes], Any] | None, value: bytes) -> None:
         raise ValueError(message) from error
 
 
-def with_many_brackets(values: Sequence[bytes | None], decoded: int) -> Iterable[int]:
+def with_many_brackets(values: PackedValues, decoded: int) -> list[int]:
     """Records with more opening brackets than levels are allowed.
 
     Each of the `decoded` ones is an object, so has one; if not even the others of the whole batch together are many
     enough, no record needs a look of its own.
     """
-    joined = np.frombuffer(b"".join(filter(None, values)), np.uint8)
-    chunks = (joined[at : at + _CACHED_BYTES] for at in range(0, len(joined), _CACHED_BYTES))
     # "[" and "{" differ in one bit.
-    if sum(int(np.count_nonzero((chunk | 0x20) == ord("{"))) for chunk in chunks) - decoded < MAX_NESTING:
-        return ()
-    return [i for i, value in enumerate(values) if value is not None and _brackets(value) > MAX_NESTING]
+    opening = (np.frombuffer(values.text, np.uint8) | 0x20) == ord("{")
+    if int(np.count_nonzero(opening)) - decoded < MAX_NESTING:
+        return []
+    # Each record has a byte at least, its line feed, so each has a sum of its own.
+    counts = np.add.reduceat(opening, values.bounds[:-1] - values.bounds[0], dtype=np.int64)
+    many: list[int] = np.flatnonzero(counts > MAX_NESTING).tolist()
+    return many
 
 
 def check_nesting(value: bytes) -> None:

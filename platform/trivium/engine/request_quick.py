@@ -18,7 +18,7 @@ from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive
 from trivium.engine.invoke import NOT_THE_ROWS
 from trivium.engine.normalise import Normaliser, contains_time
-from trivium.engine.record_checks import FAILURES, MAX_NESTING, with_long_fractions
+from trivium.engine.record_checks import FAILURES, MAX_NESTING, may_have_long_fraction
 from trivium.engine.request_answer import EventAnswer
 from trivium.engine.row_json import RowJson
 
@@ -75,7 +75,7 @@ class QuickRequests:
         decode = self._tagged if event_type is None else self._named.get(event_type)
         if decode is None or body.count(b"{") + body.count(b"[") > MAX_NESTING:
             return None
-        if self._times and with_long_fractions([body]):
+        if self._times and may_have_long_fraction(body):
             return None
         try:
             events = decode(body)

@@ -10,6 +10,7 @@ import numpy as np
 
 from trivium.connectors.kafka_fetched import Fetched
 from trivium.contract.errors import SourceError
+from trivium.engine.packed_values import pack
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,6 @@ def _fetched(name: str, start: int, values: list[bytes | None]) -> Fetched:
         next=start + len(values),
         offsets=offsets,
         timestamps=offsets + _BEGINNING_MS,
-        values=values,
+        values=pack(values),
         headers=None,
-        nbytes=sum(len(value) for value in values if value is not None),
     )

@@ -16,6 +16,7 @@ from trivium.delivery.positions import source_name, topic_of
 from trivium.delivery.stream_commit import Range
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Outcomes
+from trivium.engine.packed_values import concatenate
 
 Codes = npt.NDArray[np.int32]
 
@@ -68,7 +69,7 @@ def gather(parts: Sequence[Fetched], routing: Routing, epochs: Mapping[str, int]
     lengths = [len(part.values) for part in parts]
     codes = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
     batch = RawBatch(
-        values=parts[0].values if len(parts) == 1 else list(chain.from_iterable(part.values for part in parts)),
+        values=concatenate([part.values for part in parts]),
         source=pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, pa.string())),
         positions=np.concatenate([part.offsets for part in parts]) if parts else np.empty(0, np.int64),
         types=_types(parts, routing),
