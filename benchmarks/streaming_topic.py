@@ -58,8 +58,9 @@ def bids_topic(broker: DevBroker, bids: Bids, rows: int) -> str:
 
 
 def lz4_producer(broker: DevBroker) -> Producer:
-    """A producer with librdkafka's batches, which are as large as 10,000 records."""
-    return Producer({"bootstrap.servers": broker.servers, "compression.type": "lz4", "linger.ms": 20})
+    """A producer with librdkafka's batches, which are as large as 10,000 records, and a queue of a million."""
+    queue = {"linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
+    return Producer({"bootstrap.servers": broker.servers, "compression.type": "lz4", **queue})
 
 
 def _produce(producer: Producer, topic: str, partition: int, values: list[bytes]) -> None:
