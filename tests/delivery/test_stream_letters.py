@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from tests.delivery.sample_table import PIPELINE, day
 from tests.delivery.stream_table import IDENTITIES, PARTITIONS, StreamTables, letters_at
 from trivium.delivery import dead_letters, stream_letters
-from trivium.delivery.committer import commit
+from trivium.delivery.committer import Landed, commit
 from trivium.delivery.errors import CommitRaceLost, Fenced, FileMismatch, OutcomeUnknown, PreconditionFailed
 from trivium.delivery.positions import Reset
 from trivium.delivery.snapshot import Snapshot
@@ -255,6 +255,37 @@ def test_letters_that_landed_while_the_table_could_not_be_read_are_found(tables:
     _disarm_while_waiting(tables, monkeypatch)
     land(tables.letters_uri, proposal, lambda: append(tables.letters_uri, proposal, tables.clock), tables.clock)
     assert tables.all_letters() == {("flights/0", 0): 1, ("flights/0", 1): 1}
+
+
+def test_letters_that_arrive_after_they_were_given_up_are_found(tables: StreamTables):
+    """The storage keeps the last attempt's entry back until the next attempt is about to look at the table."""
+    run = tables.adopted()
+    proposal = StreamLetters(
+        PIPELINE, run.generation, run.letter_files({"flights/0": (0, "rr")}), {"flights/0": (0, 2)}
+    )
+    attempts = []
+
+    def attempt() -> Landed:
+        attempts.append(len(attempts))
+        if len(attempts) == 1:
+            raise CommitRaceLost("no attempt was answered")
+        if len(attempts) == 2:
+            append(tables.letters_uri, proposal, tables.clock)
+        return append(tables.letters_uri, proposal, tables.clock)
+
+    landed = land(tables.letters_uri, proposal, attempt, tables.clock)
+    assert (len(attempts), landed.version) == (2, Snapshot.latest(tables.letters_uri).version)
+    assert tables.all_letters() == {("flights/0", 0): 1, ("flights/0", 1): 1}
+
+
+def test_what_forbids_a_commit_from_the_first_is_told(tables: StreamTables):
+    run = tables.adopted()
+    proposal = StreamLetters(
+        PIPELINE, run.generation, run.letter_files({"flights/0": (0, "rr")}), {"flights/0": (0, 2)}
+    )
+    append(tables.letters_uri, proposal, tables.clock)
+    with pytest.raises(PreconditionFailed):
+        land(tables.letters_uri, proposal, lambda: append(tables.letters_uri, proposal, tables.clock), tables.clock)
 
 
 def test_without_an_answer_the_committer_says_so(tables: StreamTables, monkeypatch):

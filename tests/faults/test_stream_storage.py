@@ -74,6 +74,7 @@ def test_a_disk_full_at_the_commit_is_waited_for(project: StreamProject, small_d
     project.produce(project.ticks(1_000, fickle=0.3))
     driver = project.start(TRIVIUM_FAULT_POINT="table.before_commit:stop")
     until(lambda: stopped(driver.pid), "the driver has come to its commit")
+    time.sleep(3)  # until the worker has written what it reads ahead: a full disk stops it
     fill(small_disk)
     before = project.version()
     wake(driver.pid)

@@ -10,7 +10,7 @@ from typing import Final
 from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock, Deadline
 from trivium.delivery.committer import Landed, Proposal
-from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown
+from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
 from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.stream_commit import Range, StreamCommit, commit_epoch
@@ -115,11 +115,17 @@ def land(uri: str, proposal: Proposal, attempt: Callable[[], Landed], clock: Clo
         PreconditionFailed, FileMismatch: it must not, or cannot, land.
         CommitRaceLost, OutcomeUnknown: it did not within ten minutes.
     """
-    patience = Deadline.after(clock, _PATIENCE_SECONDS)
+    patience, doubted = Deadline.after(clock, _PATIENCE_SECONDS), False
     while True:
         try:
             return attempt()
+        except PreconditionFailed:
+            # A commit that was given up may arrive between two looks at the table; then it is what is in the way.
+            if not doubted or (found := _found(uri, proposal)) is None:
+                raise
+            return found
         except (CommitRaceLost, OutcomeUnknown) as error:
+            doubted = True
             if patience.passed():
                 raise
             _log.warning("%s; trying again", error)
