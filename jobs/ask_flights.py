@@ -68,13 +68,14 @@ def _compared(events: int, file: str, table: str) -> Answers:
     names = [name for name in known.schema.names if not name.startswith("_") and name != "event_date"]
     with duckdb.connect() as connection:
         connection.register("known", known)
+        columns = ", ".join(_quoted(name) for name in names)
         kinds = dict(connection.sql("SELECT column_name, column_type FROM (DESCRIBE known)").fetchall())
         connection.execute(
-            f"CREATE TABLE answered AS SELECT {', '.join(names)} FROM read_json($1, columns = $2)",
+            f"CREATE TABLE answered AS SELECT {columns} FROM read_json($1, columns = $2)",
             [file, {name: kinds[name] for name in names}],
         )
         connection.execute(
-            f"CREATE TABLE written AS SELECT {', '.join(names)} FROM known "
+            f"CREATE TABLE written AS SELECT {columns} FROM known "
             "WHERE _runtime = 'batch' AND (kind, event_id) IN (SELECT (kind, event_id) FROM answered)"
         )
         counts = (
@@ -83,6 +84,10 @@ def _compared(events: int, file: str, table: str) -> Answers:
             "SELECT count(*) FROM (FROM written EXCEPT ALL FROM answered)",
         )
         return Answers(events, *(connection.sql(count).fetchall()[0][0] for count in counts))
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 def main() -> None:

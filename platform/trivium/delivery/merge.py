@@ -16,37 +16,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import duckdb
 import pyarrow as pa
 
 from trivium.delivery import transactions
 from trivium.delivery.snapshot import Snapshot
-
-Dialect = Literal["duckdb", "polars", "spark"]
+from trivium.delivery.sql_text import Dialect, free_name, identifier, literal
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_REGISTRATION: Final[dict[str, str]] = {
+_HEADER: Final[dict[Dialect, str]] = {
     "duckdb": (
-        "-- Python: events = deltalake.DeltaTable({uri}, version={version}).to_pyarrow_dataset()\n"
+        "-- Python: events = deltalake.DeltaTable({uri!r}, version={version}).to_pyarrow_dataset()\n"
         "--         duckdb.sql(this text) finds `events` by its name\n"
     ),
     "polars": (
-        "-- Python: events = polars.scan_delta({uri}, version={version}, use_pyarrow=True)\n"
+        "-- Python: events = polars.scan_delta({uri!r}, version={version}, use_pyarrow=True)\n"
         "--         polars.SQLContext(events=events).execute(this text).collect()\n"
     ),
     "spark": (
-        "-- Spark: CREATE OR REPLACE TEMPORARY VIEW events AS\n"
-        "--        SELECT * FROM delta.`{path}` VERSION AS OF {version}\n"
+        '-- Python: events = spark.read.format("delta").option("versionAsOf", {version}).load({uri!r})\n'
+        '--         events.createOrReplaceTempView("events"); spark.sql(this text)\n'
     ),
 }
-_LITERAL: Final[dict[str, str]] = {
-    "duckdb": "CAST('{}' AS TIMESTAMP WITH TIME ZONE)",
-    "polars": "CAST('{}' AS TIMESTAMP WITH TIME ZONE)",
-    "spark": "TIMESTAMP '{}'",
-}
-_QUOTE: Final = {"duckdb": '"', "polars": '"', "spark": "`"}
+"""How to name the relation. `repr` keeps a URI on its line, so that nothing in it ends the comment."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +61,21 @@ def merge_inputs(uri: str, at: int | datetime | None = None) -> MergeInputs:
 
 def merge_sql(inputs: MergeInputs, dialect: Dialect) -> str:
     """The policy as a query over the relation `events`, the pinned version; its comments say how to name it."""
-    quote = _QUOTE[dialect]
-    columns = ", ".join(f"{quote}{name}{quote}" for name in inputs.columns)
-    header = _REGISTRATION[dialect].format(uri=repr(inputs.uri), path=inputs.uri, version=inputs.version)
+    columns = ", ".join(identifier(name, dialect) for name in inputs.columns)
+    rank = identifier(free_name("_rank", inputs.columns), dialect)
+    header = _HEADER[dialect].format(uri=inputs.uri, version=inputs.version)
     return f"""{header}WITH visible AS (
   SELECT * FROM events{_not_hidden(inputs.complete_as_of, dialect)}
 ), ranked AS (
   SELECT *, ROW_NUMBER() OVER (
     PARTITION BY _event_type, event_id
     ORDER BY CASE _runtime WHEN 'batch' THEN 0 ELSE 1 END, _ingested_at DESC, _source, _position, _row
-  ) AS _rank
+  ) AS {rank}
   FROM visible
 )
 SELECT {columns}
 FROM ranked
-WHERE _rank = 1
+WHERE {rank} = 1
 """
 
 
@@ -91,7 +85,7 @@ def read(uri: str, at: int | datetime | None = None) -> pa.Table:
     inputs = _inputs(uri, snapshot)
     events = snapshot.table.to_pyarrow_dataset()
     with duckdb.connect() as connection:
-        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
         connection.register("events", events)
         merged = connection.sql(merge_sql(inputs, "duckdb")).to_arrow_table()
     return merged.cast(events.schema)
@@ -109,7 +103,7 @@ def _not_hidden(complete_as_of: Mapping[str, int], dialect: Dialect) -> str:
     if not complete_as_of:
         return ""
     moments = {day: _moment(micros, dialect) for day, micros in sorted(complete_as_of.items())}
-    cases = "\n".join(f"    WHEN DATE '{day}' THEN {moment}" for day, moment in moments.items())
+    cases = "\n".join(f"    WHEN DATE {literal(day, dialect)} THEN {moment}" for day, moment in moments.items())
     return f"""
   WHERE _runtime <> 'streaming' OR _ingested_at >= CASE event_date
 {cases}
@@ -119,4 +113,5 @@ def _not_hidden(complete_as_of: Mapping[str, int], dialect: Dialect) -> str:
 
 def _moment(micros: int, dialect: Dialect) -> str:
     moment = _EPOCH + timedelta(microseconds=micros)
-    return _LITERAL[dialect].format(f"{moment:%Y-%m-%d %H:%M:%S.%f}+00:00")
+    text = literal(f"{moment:%Y-%m-%d %H:%M:%S.%f}+00:00", dialect)
+    return f"TIMESTAMP {text}" if dialect == "spark" else f"CAST({text} AS TIMESTAMP WITH TIME ZONE)"

@@ -12,6 +12,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.delivery import merge
+from trivium.delivery.sql_text import Dialect
 from trivium.operations.errors import ArgumentError
 from trivium.operations.sample_values import plain
 from trivium.operations.tables import snapshot_at
@@ -42,7 +43,7 @@ def read_rows(uri: str, at: int | datetime | None = None) -> Rows:
     return Rows(uri, version, merge.read(uri, version))
 
 
-def sql(uri: str, dialect: merge.Dialect, at: int | datetime | None = None) -> str:
+def sql(uri: str, dialect: Dialect, at: int | datetime | None = None) -> str:
     """The statement that reads those rows in DuckDB, Polars or Spark, for the version pinned now."""
     return merge.merge_sql(merge.merge_inputs(uri, snapshot_at(uri, at).version), dialect)
 
