@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -93,9 +94,10 @@ def decode_pass(decoder: msgspec.json.Decoder[Any], values: PackedValues, slow: 
     It goes in stretches, so that a record is still in the processor's cache when its brackets are counted.
     """
     events: list[Any] = []
+    known = sorted(slow)
     for start in range(0, len(values), _STRETCH):
         stretch = values[start : start + _STRETCH]
-        left_out = {at - start for at in slow if start <= at < start + _STRETCH}
+        left_out = {at - start for at in known[bisect_left(known, start) : bisect_left(known, start + _STRETCH)]}
         found = None if left_out else _decode_lines(decoder, stretch)
         if found is None:
             found = _decode_each(decoder.decode, stretch, left_out)

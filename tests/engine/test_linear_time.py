@@ -1,0 +1,145 @@
+"""Growth of every scanner of untrusted bytes: twice the bytes take at most two and a half times the time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+
+from tests.engine.doors import MOMENT
+from trivium import Event, Executor, NormalizedEvent, Precision
+from trivium.config.in_memory import pipeline_of
+from trivium.engine.batch import RawBatch
+from trivium.engine.packed_values import pack
+from trivium.engine.record_checks import check_nesting, may_have_long_fraction, with_long_fractions, with_many_brackets
+from trivium.engine.worker import Worker
+
+GROWTH = 2.5
+FIRST_BYTES = 1 << 12
+MOST_BYTES = 1 << 20
+MEASURABLE_SECONDS = 0.002
+BRACKETS = b"[]," * 70
+
+
+class Wide(Event, tag="wide"):
+    name: str
+    at: datetime | None = None
+    price: Annotated[Decimal, Precision(10, 2)] | None = None
+    share: float | None = None
+    count: int | None = None
+    data: bytes | None = None
+    words: tuple[str, ...] = ()
+
+
+class WideRow(NormalizedEvent):
+    pass
+
+
+class WideExecutor(Executor[Wide, WideRow]):
+    def process(self, event: Wide) -> WideRow:
+        return WideRow(event_id=event.name, event_time=MOMENT)
+
+
+WORKER = Worker(pipeline_of([WideExecutor]), {})
+RECORD = b'{"event_type":"wide","name":"n","%s":%s}'
+
+
+def run(*values: bytes) -> None:
+    WORKER.run(RawBatch(list(values), "test", np.arange(len(values))))
+
+
+def decode(text: bytes) -> None:
+    """The text as a record, as a record cut off, as a field nobody declared, and as one item of a deep list."""
+    run(text, RECORD % (b"other", text), b'{"event_type":"wide","other":[' + BRACKETS + text)
+
+
+def decode_declared(text: bytes) -> None:
+    """The text in place of each declared field's value, bare and quoted."""
+    for name in (b"name", b"at", b"price", b"share", b"count", b"data", b"words", b"event_type"):
+        run(RECORD % (name, text), RECORD % (name, b'"' + text + b'"'))
+
+
+def decode_records(text: bytes) -> None:
+    """Many short records, each of which needs a look of its own."""
+    run(*[RECORD % (b"other", b'"0.1234567' + text[at : at + 32] + b'"') for at in range(0, len(text), 32)])
+
+
+SCANNERS: dict[str, Callable[[bytes], Any]] = {
+    "nesting of a record": check_nesting,
+    "nesting of a record cut off": lambda text: check_nesting(BRACKETS + b'"' + text),
+    "brackets of packed records": lambda text: with_many_brackets(pack([text, text]), 2),
+    "fractions of packed records": lambda text: with_long_fractions(pack([text, text])),
+    "fractions of a record": may_have_long_fraction,
+    "records": decode,
+    "values of declared fields": decode_declared,
+    "many records": decode_records,
+}
+FAMILIES: dict[str, bytes] = {
+    "escaped quotes": rb"\"",
+    "quotes": b'"',
+    "backslashes": rb"\\",
+    "opening brackets": b"[",
+    "opening braces": b"{",
+    "closing brackets": b"]",
+    "pairs": b"[{}]",
+    "objects": b'{"a":',
+    "lists in strings": b'"[',
+    "commas": b",",
+    "numbers in a list": b"1,",
+    "blanks": b" ",
+    "line feeds": b"\n",
+    "digits": b"1",
+    "zeros": b"0",
+    "points and digits": b".1234567",
+    "exponents": b"1e",
+    "underscored digits": b"1_",
+    "escaped digits": rb"\u0031",
+    "half surrogates": rb"\ud800",
+    "base64": b"QUJD",
+    "no UTF-8": b"\xff",
+    "a mix": b'{"a":["\\"", 1.5, "\\\\"',
+}
+PREFIXES = {"": b"", " after an opening quote": b'"', " after a point": b"0."}
+
+
+@pytest.mark.parametrize("scanner", SCANNERS)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_twice_the_bytes_take_at_most_two_and_a_half_times_the_time(scanner: str, family: str) -> None:
+    for prefix, first in PREFIXES.items():
+        took, growth = measured(SCANNERS[scanner], lambda size, first=first: first + FAMILIES[family] * size)
+        assert growth <= GROWTH, f"{scanner}, {family}{prefix}: {growth:.1f} times, to {took * 1e3:.0f} ms"
+
+
+def measured(scan: Callable[[bytes], Any], text: Callable[[int], bytes]) -> tuple[float, float]:
+    """Seconds and mean growth over three doublings, from the first size whose time can be measured.
+
+    Three, because a text that outgrows a cache of the processor costs more once; the square of three is 64 times. Texts
+    of which even a large one is quick have a growth of 1. Whatever else runs on the machine only adds time, so a bad
+    growth is looked at again.
+    """
+    size = FIRST_BYTES // len(text(2)) + 1
+    while (took := seconds(scan, text(size))) < MEASURABLE_SECONDS:
+        if len(text(size)) > MOST_BYTES:
+            return took, 1.0
+        size *= 2
+    growth, large = 100.0, 0.0
+    for _ in range(6):
+        large = seconds(scan, text(8 * size))
+        growth = min(growth, (large / took) ** (1 / 3))
+        if growth <= GROWTH:
+            break
+        took = seconds(scan, text(size))
+    return large, growth
+
+
+def seconds(scan: Callable[[bytes], Any], text: bytes) -> float:
+    began = time.process_time()
+    with suppress(ValueError):
+        scan(text)
+    return time.process_time() - began
