@@ -10,6 +10,7 @@ from trivium.config.load import load_text
 from trivium.config.nodes import compose
 from trivium.config.problems import ConfigError
 from trivium.operations.errors import ArgumentError
+from trivium.operations.executor_names import entry_of
 
 
 def with_executor(text: str, event_type: str, file: Path) -> str:
@@ -36,7 +37,7 @@ def with_executor(text: str, event_type: str, file: Path) -> str:
 
 def _by_hand(file: Path, event_type: str) -> ArgumentError:
     message = f"{file}: found no list of executors to add to"
-    return ArgumentError(f"{message}; nothing was written. Try: add by hand\nexecutors:\n  - {{type: {event_type}}}")
+    return ArgumentError(f"{message}; nothing was written. Try: add by hand\nexecutors:\n  - {entry_of(event_type)}")
 
 
 def _listed(text: str, file: Path) -> list[str]:
@@ -53,7 +54,7 @@ def _executors_node(text: str) -> yaml.SequenceNode | None:
 
 
 def _into_flow(text: str, listed: yaml.SequenceNode, event_type: str) -> str:
-    item = f"{{type: {event_type}}}"
+    item = entry_of(event_type)
     if listed.value:
         at = listed.value[-1].end_mark.index
         return f"{text[:at]}, {item}{text[at:]}"
@@ -67,7 +68,7 @@ def _into_block(text: str, listed: yaml.SequenceNode, event_type: str) -> str:
     at = _line_after(listed.value[-1])
     if not lines[at - 1].endswith("\n"):
         lines[at - 1] += newline
-    lines.insert(at, f"{' ' * listed.start_mark.column}- {{type: {event_type}}}{newline}")
+    lines.insert(at, f"{' ' * listed.start_mark.column}- {entry_of(event_type)}{newline}")
     return "".join(lines)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import keyword
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -13,12 +13,11 @@ from string import Template
 from typing import Final
 
 from trivium.config.load import load_text
-from trivium.config.registry import module_name
 from trivium.operations.errors import ArgumentError
+from trivium.operations.executor_names import check_shadows_nothing, class_name_of, column_of, folder_of, lower
 from trivium.operations.pipeline_edit import with_executor
 
 _PROJECT: Final = re.compile(r"[a-z][a-z0-9_-]{0,62}")
-_EVENT_TYPE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 _PROJECT_FILES: Final = {
     "README.md": "README.md",
     ".gitignore": "gitignore",
@@ -49,7 +48,7 @@ def new_project(name: str, parent: Path) -> Written:
     """
     if _PROJECT.fullmatch(name) is None:
         message = f"{name!r} cannot name a project: expected a letter a-z, then at most 62 of a-z 0-9 _ -"
-        raise ArgumentError(f"{message}. Try: {_lower(name) or 'my_project'}")
+        raise ArgumentError(f"{message}. Try: {lower(name) or 'my_project'}")
     root = parent / name
     if root.exists():
         raise ArgumentError(f"{root} exists already; nothing was written. Try: another name")
@@ -65,51 +64,64 @@ def new_executor(event_type: str, root: Path, pipeline_file: Path) -> Written:
     """An executor of `event_type` with samples and a test, listed in the pipeline file.
 
     Raises:
-        ArgumentError: the type cannot name a folder, a file is there already, or the pipeline file cannot be added to.
+        ArgumentError: the type cannot name a folder, a file is there already, the pipeline file cannot be added to, or
+            the pipeline would not compile with it. Nothing is written then.
     """
-    folder = _folder(event_type)
+    folder = folder_of(event_type)
+    check_shadows_nothing(root, folder)
     text = _read(pipeline_file)
     edited = with_executor(text, event_type, pipeline_file)
+    known = _problems(pipeline_file)
+    texts = _executor_texts(event_type, folder, root, _routing_field(text, pipeline_file))
+    made = [path for path in (root / "executors" / folder, root / "tests") if not path.exists()]
+    _write_new(texts)
+    pipeline_file.write_bytes(edited.encode())
+    new = [text for place, text in _problems(pipeline_file).items() if place not in known]
+    if new:
+        pipeline_file.write_bytes(text.encode())
+        _remove(texts, made)
+        listed = "".join(f"\n  - {problem}" for problem in new)
+        message = (
+            f"the pipeline {pipeline_file} would not compile with an executor of {event_type}; nothing was written"
+        )
+        raise ArgumentError(f"{message}:{listed}\nTry: mend that first, or another event type")
+    return Written(tuple(texts), pipeline_file)
+
+
+def _executor_texts(event_type: str, folder: str, root: Path, field: str) -> dict[Path, str]:
     values = {
         "type": event_type,
         "folder": folder,
-        "class_name": _class_name(folder),
-        "column": f"{folder.lower()}_value",
-        "field": _routing_field(text, pipeline_file),
+        "class_name": class_name_of(folder),
+        "column": column_of(folder),
+        "field": field,
     }
     package = root / "executors" / folder
-    _write_new(
-        {
-            package / "__init__.py": _template("executor/package.py", values),
-            package / "executor.py": _template("executor/executor.py", values),
-            package / "samples.jsonl": _template("executor/samples.jsonl", values),
-            root / "tests" / f"test_{folder}.py": _template("executor/test.py", values),
-        }
-    )
-    pipeline_file.write_bytes(edited.encode())
-    files = (package / "__init__.py", package / "executor.py", package / "samples.jsonl")
-    return Written((*files, root / "tests" / f"test_{folder}.py"), pipeline_file)
+    return {
+        package / "__init__.py": _template("executor/package.py", values),
+        package / "executor.py": _template("executor/executor.py", values),
+        package / "samples.jsonl": _template("executor/samples.jsonl", values),
+        root / "tests" / f"test_{folder}.py": _template("executor/test.py", values),
+    }
 
 
-def _folder(event_type: str) -> str:
-    if _EVENT_TYPE.fullmatch(event_type) is None:
-        message = (
-            f"{event_type!r} cannot name an event type: expected a letter or _, then at most 62 of A-Z a-z 0-9 _ . -"
-        )
-        raise ArgumentError(f"{message}. Try: {_lower(event_type) or 'my_type'}")
-    folder = module_name(event_type).split(".")[1]
-    if keyword.iskeyword(folder) or not folder.strip("_"):
-        message = f"{folder!r} is no name for a Python module, and an executor lives in executors/{folder}/"
-        raise ArgumentError(f"{message}. Try: {folder.strip('_') or 'my'}_event")
-    return folder
+def _problems(pipeline_file: Path) -> dict[tuple[str, str], str]:
+    """Return the problems of a pipeline file in words, by code and path: those stay when a line is added."""
+    from trivium.config.compile import compile_file
+    from trivium.config.problems import ConfigError
+
+    try:
+        compile_file(pipeline_file, road=None)
+    except ConfigError as error:
+        return {(each.code, each.path): f"{each.code}: {each.message}" for each in error.problems}
+    return {}
 
 
-def _lower(name: str) -> str:
-    return re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_0123456789")
-
-
-def _class_name(folder: str) -> str:
-    return "".join(part[:1].upper() + part[1:] for part in folder.split("_"))
+def _remove(texts: Mapping[Path, str], folders: list[Path]) -> None:
+    for path in texts:
+        path.unlink(missing_ok=True)
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _routing_field(text: str, file: Path) -> str:
