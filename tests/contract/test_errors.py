@@ -44,7 +44,7 @@ def test_every_error_of_the_tree_has_an_example() -> None:
 
 
 def test_what_they_say() -> None:
-    assert str(EXAMPLES[1]) == "Mine (file.py:3): is wrong Try: write this"
+    assert str(EXAMPLES[1]) == "Mine (file.py:3): is wrong. Try: write this"
     assert str(EXAMPLES[2]) == "is wrong"
     assert str(EXAMPLES[4]) == "2 rows rejected: row 3: odd; row 4: even"
     assert str(EXAMPLES[5]) == "busy"

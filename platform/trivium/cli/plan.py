@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 @click.argument("config", type=click.Path(path_type=Path))
 @window
 @output_format
-def plan(config: Path, start: date | None, end: date | None, output_format: str) -> None:
+@click.pass_context
+def plan(ctx: click.Context, config: Path, start: date | None, end: date | None, output_format: str) -> None:
     """Show what a run would read, write and replace. Changes nothing.
 
-    That is a batch run, beside what the streaming road would do; of a pipeline that only streams, a streaming run.
+    That is a batch run, beside what the streaming runtime would do; of a pipeline that only streams, a streaming run.
+    Exit code 1: the run would refuse to start, for the conflicts shown; 2: problems in the file.
     """
     from trivium.config.compile import compile_file
     from trivium.operations.planning import plan_batch
@@ -41,6 +43,7 @@ def plan(config: Path, start: date | None, end: date | None, output_format: str)
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
     else:
         facts(_lines(found))
+    ctx.exit(1 if found.table.conflicts else 0)
 
 
 def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:

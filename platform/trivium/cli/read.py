@@ -26,15 +26,18 @@ _LINEAGE = "_"
     "--limit", type=click.IntRange(min=0), help=f"Rows to show or write; default: {_FIRST}, or all to a file."
 )
 @click.option("--output", type=click.Path(path_type=Path), help="File to write: .parquet, .csv or .json.")
+@click.option("--defuse", is_flag=True, help="To a .csv: ' before text that a spreadsheet would run as a formula.")
 def read(
-    table: str, version: int | None, as_of: datetime | None, sql: str | None, limit: int | None, output: Path | None
+    table: str, version: int | None, as_of: datetime | None, sql: str | None, limit: int | None, **file: Any
 ) -> None:
     """Read the rows of a table that count.
 
     One row per identity, by the merge policy of batch and streaming. TABLE is the table's path, or a pipeline file.
-    Columns that start with _ say where a row came from; they are written to files and left out on the screen.
+    Columns that start with _ say where a row came from; they are written to files and left out on the screen. In a .csv
+    lists, maps and structs are JSON text, and bytes are base64.
     """
     from trivium.operations import reading, tables
+    from trivium.operations.flat_columns import defused
 
     if version is not None and as_of is not None:
         raise click.UsageError("expected --version or --as-of, got both")
@@ -43,10 +46,13 @@ def read(
     if sql:
         click.echo(reading.sql(uri, sql, at), nl=False)  # type: ignore[arg-type]
         return
+    output: Path | None = file["output"]
+    if file["defuse"] and (output is None or output.suffix != ".csv"):
+        raise click.UsageError("--defuse is for --output FILE.csv; other files hold text as text")
     rows = reading.read_rows(uri, at)
     if output:
         chosen = rows.table if limit is None else rows.table.slice(0, limit)
-        reading.write_rows(chosen, output)
+        reading.write_rows(defused(chosen) if file["defuse"] else chosen, output)
         click.echo(f"{plural(chosen.num_rows, 'row')} of {uri}, version {rows.version}, in {output}")
         return
     _show(rows, _FIRST if limit is None else limit)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 
@@ -15,6 +19,11 @@ from trivium.cli.tables import facts, show_table
 if TYPE_CHECKING:
     from trivium.operations.status import PartitionStatus, RoadStatus, Status
 
+_PATIENCE_SECONDS: Final = 1.5
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+AnswerT = TypeVar("AnswerT")
+
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
@@ -22,18 +31,43 @@ if TYPE_CHECKING:
 def status(config: Path, output_format: str) -> None:
     """Show positions, lag, balance, dead letters, and why a run stopped.
 
-    All but the lag is read from the table, so it is there while nothing runs and while Kafka is away.
+    All but the lag is read from the table, so it is there while nothing runs, and at once while Kafka is away.
     """
     from trivium.config.compile import compile_file
     from trivium.contract.clock import SystemClock
-    from trivium.operations.status import status_of
+    from trivium.operations.status import log_ends, table_status, with_ends
 
     clock = SystemClock()
-    found = status_of(compile_file(config, road=None), clock)
+    pipeline = compile_file(config, road=None)
+    ends = _beside(lambda: log_ends(pipeline, clock))
+    found = table_status(pipeline)
     if output_format == "json":
-        click.echo(json.dumps(found.as_json(), indent=2))
+        click.echo(json.dumps(with_ends(found, pipeline, ends.result()).as_json(), indent=2))
         return
     _show(found, clock.now_us())
+    prompt = bool(wait([ends], _PATIENCE_SECONDS).done)
+    if not prompt:
+        _show_partitions(found, clock.now_us())
+        click.echo("\nKafka does not answer yet; asking for the ends of the logs …", err=True)
+    complete = with_ends(found, pipeline, ends.result())
+    if prompt or complete.kafka is None:
+        _show_partitions(complete, clock.now_us())
+    if complete.kafka:
+        click.echo(f"\nthe ends of the logs are not known: {complete.kafka}")
+
+
+def _beside(question: Callable[[], AnswerT]) -> Future[AnswerT]:
+    """Ask in a thread that does not keep the process when this one is interrupted."""
+    answer: Future[AnswerT] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(question())
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
+            answer.set_exception(error)
+
+    threading.Thread(target=ask, name="status-kafka", daemon=True).start()
+    return answer
 
 
 def _show(found: Status, now_us: int) -> None:
@@ -48,14 +82,16 @@ def _show(found: Status, now_us: int) -> None:
     rows = [(road.runtime, name, *_counts(each)) for road in found.roads for name, each in sorted(road.counts.items())]
     if rows:
         click.echo()
-        header = ("road", "event type", "read", "emitted", "dropped", "rejected", "rows")
+        header = ("runtime", "event type", "read", "emitted", "dropped", "rejected", "rows")
         show_table(header, rows, figures=range(2, len(header)))
+
+
+def _show_partitions(found: Status, now_us: int) -> None:
     if found.partitions:
         click.echo()
         columns = ("partition", "position", "end", "lag", "newest record")
         show_table(columns, [_partition(each, now_us) for each in found.partitions], figures=(1, 2, 3))
-    if found.kafka:
-        click.echo(f"\nthe ends of the logs are not known: {found.kafka}")
+        sys.stdout.flush()
 
 
 def _road(road: RoadStatus, now_us: int) -> str:
@@ -78,9 +114,23 @@ def _partition(each: PartitionStatus, now_us: int) -> tuple[str, ...]:
 
 
 def _ago(moment_us: int, now_us: int) -> str:
-    seconds = max(0, (now_us - moment_us) // 1_000_000)
-    at = datetime.fromtimestamp(moment_us / 1e6, UTC)
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= length:
-            return f"{seconds // length} {unit} ago ({at:%Y-%m-%d %H:%M:%S} UTC)"
-    return f"{seconds} s ago ({at:%Y-%m-%d %H:%M:%S} UTC)"
+    at = _moment(moment_us)
+    if at is None:
+        return (
+            f"{moment_us // 1_000_000:,} s after 1970, beyond the year 9999 (sent in another unit than milliseconds?)"
+        )
+    seconds = (now_us - moment_us) // 1_000_000
+    shown = f"({at:%Y-%m-%d %H:%M:%S} UTC)"
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        if abs(seconds) >= length:
+            amount = f"{abs(seconds) // length} {unit}"
+            return f"{amount} ago {shown}" if seconds > 0 else f"{amount} from now {shown}"
+    return f"0 s ago {shown}"
+
+
+def _moment(moment_us: int) -> datetime | None:
+    """Return the time, or None where Python has no date for it."""
+    try:
+        return _EPOCH + timedelta(microseconds=moment_us)
+    except OverflowError:
+        return None

@@ -38,8 +38,8 @@ class ContractError(TriviumError):
 
     def __str__(self) -> str:
         place = f"{self.where}: " if self.where else ""
-        advice = f" Try: {self.hint}" if self.hint else ""
-        return f"{place}{self.message}{advice}"
+        end = "" if self.message.endswith((".", "!", "?")) else "."
+        return f"{place}{self.message}{end} Try: {self.hint}" if self.hint else f"{place}{self.message}"
 
 
 class RejectError(TriviumError):

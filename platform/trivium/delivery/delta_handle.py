@@ -11,6 +11,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from trivium.delivery.errors import StorageError
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.s3_errors import explain, from_delta
+from trivium.delivery.table_location import check_location, opening
 
 
 def open_delta(uri: str) -> DeltaTable:
@@ -18,9 +19,10 @@ def open_delta(uri: str) -> DeltaTable:
 
     Raises:
         deltalake.exceptions.TableNotFoundError: there is no table.
-        StorageError: S3 refused or could not be reached.
+        StorageError: S3 refused or could not be reached, no folder can be there, or the log cannot be read.
     """
-    with store_errors(uri):
+    check_location(uri)
+    with opening(uri), store_errors(uri):
         return DeltaTable(uri, storage_options=storage_options(uri))
 
 

@@ -20,6 +20,7 @@ from typing import Final
 
 import duckdb
 import pyarrow as pa
+import pyarrow.types as pt
 
 from trivium.delivery import transactions
 from trivium.delivery.snapshot import Snapshot
@@ -88,7 +89,18 @@ def read(uri: str, at: int | datetime | None = None) -> pa.Table:
         connection.execute("SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
         connection.register("events", events)
         merged = connection.sql(merge_sql(inputs, "duckdb")).to_arrow_table()
-    return merged.cast(events.schema)
+    return merged.cast(pa.schema([field.with_type(_nullable(field.type)) for field in events.schema]))
+
+
+def _nullable(kind: pa.DataType) -> pa.DataType:
+    """Return a type whose children may be null: Arrow casts no null struct to one with a required child."""
+    if pt.is_struct(kind):
+        return pa.struct([pa.field(child.name, _nullable(child.type)) for child in kind])
+    if pt.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_nullable(kind.value_type)).with_nullable(True))
+    if pt.is_map(kind):
+        return pa.map_(kind.key_type, _nullable(kind.item_type))
+    return kind
 
 
 def _inputs(uri: str, snapshot: Snapshot) -> MergeInputs:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trivium.delivery import dead_letters
 from trivium.operations.errors import ArgumentError
-from trivium.operations.tables import Tables, existing
+from trivium.operations.tables import Tables, existing, letters_table
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ def read_letters(tables: Tables) -> list[dict[str, Any]]:
     """The dead letters that count, by source and position.
 
     Raises:
-        ArgumentError: there is no table or no dead-letter table.
+        ArgumentError: there is no table or no table of dead letters, or it is another kind of table.
     """
     existing(tables.table)
-    try:
-        existing(tables.dead_letters)
-    except ArgumentError as error:
-        raise ArgumentError(f"{error}; or name the pipeline file, which says where they are") from error
+    if letters_table(tables.dead_letters) is None:
+        message = f"there are no dead letters at {tables.dead_letters}"
+        raise ArgumentError(
+            f"{message}. Try: the pipeline file, which says where they are; a first run makes the table"
+        )
     found: pa.Table = dead_letters.read(tables.dead_letters, tables.table)
     letters: list[dict[str, Any]] = found.sort_by([("source", "ascending"), ("position", "ascending")]).to_pylist()
     return letters

@@ -135,8 +135,10 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
 
 
 def _replaced(snapshot: Snapshot, window: Window | None) -> dict[str, int]:
-    own = [file.partition_values for file in snapshot.active.values() if file.partition_values["_runtime"] == RUNTIME]
-    days = [str(values["event_date"]) for values in own]
+    own = [
+        file.partition_values for file in snapshot.active.values() if file.partition_values.get("_runtime") == RUNTIME
+    ]
+    days = [str(values.get("event_date")) for values in own]
     return dict(sorted(Counter(day for day in days if window is None or window.holds(day)).items()))
 
 

@@ -9,15 +9,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import pyarrow as pa
 
+from trivium.contract.errors import DeliveryError
 from trivium.delivery import merge
+from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.sql_text import Dialect
 from trivium.operations.errors import ArgumentError
-from trivium.operations.sample_values import plain
+from trivium.operations.flat_columns import flattened
+from trivium.operations.plain_rows import plain_rows
 from trivium.operations.tables import snapshot_at
 
 _JSON_ROWS: Final = 10_000
+_NEEDED: Final = (
+    *("event_id", "event_date", "_event_type", "_runtime", "_ingested_at", "_source", "_position", "_row"),
+)
 
 
 @dataclass(frozen=True)
@@ -34,28 +41,45 @@ class Rows:
 
 
 def read_rows(uri: str, at: int | datetime | None = None) -> Rows:
-    """The rows that count at a version, at a time, or now.
+    """Return the rows that count at a version, at a time, or now.
 
     Raises:
-        ArgumentError: there is no such table or version.
+        ArgumentError: there is no such table or version, or it has not the columns of a pipeline's table.
+        DeliveryError: a file of the table is gone or cannot be read.
     """
-    version = snapshot_at(uri, at).version
-    return Rows(uri, version, merge.read(uri, version))
+    snapshot = snapshot_at(uri, at)
+    _check_columns(uri, snapshot)
+    try:
+        return Rows(uri, snapshot.version, merge.read(uri, snapshot.version))
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).split("\n", 1)[0].strip().rstrip(".")
+        message = f"table {uri}, version {snapshot.version}: its rows cannot be read: {reason}"
+        raise DeliveryError(f"{message}. Try: an older --version, or restore the file that is named") from error
 
 
 def sql(uri: str, dialect: Dialect, at: int | datetime | None = None) -> str:
-    """The statement that reads those rows in DuckDB, Polars or Spark, for the version pinned now."""
-    return merge.merge_sql(merge.merge_inputs(uri, snapshot_at(uri, at).version), dialect)
+    """Return the statement that reads those rows in DuckDB, Polars or Spark, for the version pinned now.
+
+    Raises:
+        ArgumentError: as `read_rows`.
+    """
+    snapshot = snapshot_at(uri, at)
+    _check_columns(uri, snapshot)
+    return merge.merge_sql(merge.merge_inputs(uri, snapshot.version), dialect)
 
 
-def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows as plain JSON data: times RFC 3339 in UTC, bytes base64, decimals text."""
-    types = {column.name: column.type for column in table.schema}
-    return [{name: plain(value, types[name]) for name, value in row.items()} for row in table.to_pylist()]
+def _check_columns(uri: str, snapshot: Snapshot) -> None:
+    there = {field.name for field in snapshot.schema.fields}
+    missing = [name for name in _NEEDED if name not in there]
+    if missing:
+        message = f"{uri} is a Delta table, but no pipeline's: it has no column {', '.join(missing)}"
+        raise ArgumentError(f"{message}. Try: the table of a pipeline; others are read by DuckDB or Polars as they are")
 
 
 def write_rows(rows: pa.Table, output: Path) -> None:
     """Write a file whose ending says how: .parquet, .csv or .json (one object a line). It appears whole or not at all.
+
+    In .csv nested values are JSON text and bytes base64.
 
     Raises:
         ArgumentError: another ending, or columns that the format cannot hold.
@@ -83,7 +107,7 @@ def _write_parquet(rows: pa.Table, path: Path) -> None:
 def _write_csv(rows: pa.Table, path: Path) -> None:
     from pyarrow import csv
 
-    csv.write_csv(rows, path)
+    csv.write_csv(flattened(rows), path)
 
 
 def _write_json(rows: pa.Table, path: Path) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Context, Decimal, InvalidOperation
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,13 +17,17 @@ import pyarrow.types as pt
 
 from trivium.config.suggest import one_of
 
+_DIGITS: Final = Context(prec=76)  # of Arrow's widest decimal; Python's default is 28
+
 
 def plain(value: Any, arrow: pa.DataType) -> Any:
     """A value of this Arrow type, from a table or from a sample, as plain data. What does not fit stays as it is."""
     if value is None:
         return None
-    if pt.is_list(arrow) and isinstance(value, list | tuple):
+    if _is_list(arrow) and isinstance(value, list | tuple):
         return [plain(each, arrow.value_type) for each in value]
+    if pt.is_map(arrow) and isinstance(value, list | tuple):
+        return [[plain(key, arrow.key_type), plain(each, arrow.item_type)] for key, each in value]
     if pt.is_struct(arrow) and isinstance(value, dict):
         return {
             name: plain(each, arrow.field(name).type) if arrow.get_field_index(name) >= 0 else each
@@ -38,10 +42,10 @@ def plain(value: Any, arrow: pa.DataType) -> Any:
 def _scalar(value: Any, arrow: pa.DataType) -> Any:
     if pt.is_timestamp(arrow):
         return _time(value)
-    if pt.is_date(arrow):
-        return value.isoformat() if isinstance(value, date) else value
+    if isinstance(value, date | time | timedelta):
+        return str(value) if isinstance(value, timedelta) else value.isoformat()
     if pt.is_decimal(arrow) and not isinstance(value, bool):
-        return str(Decimal(str(value)).quantize(Decimal(1).scaleb(-arrow.scale)))
+        return f"{Decimal(str(value)).quantize(Decimal(1).scaleb(-arrow.scale), context=_DIGITS):f}"
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if pt.is_floating(arrow) and isinstance(value, int | float) and not isinstance(value, bool):
@@ -49,10 +53,16 @@ def _scalar(value: Any, arrow: pa.DataType) -> Any:
     return value
 
 
+def _is_list(arrow: pa.DataType) -> bool:
+    return bool(pt.is_list(arrow) or pt.is_large_list(arrow) or pt.is_fixed_size_list(arrow))
+
+
 def _time(value: Any) -> Any:
     moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    if not isinstance(moment, datetime) or moment.tzinfo is None:
+    if not isinstance(moment, datetime):
         return value
+    if moment.tzinfo is None:
+        return value if isinstance(value, str) else moment.isoformat()
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 

@@ -6,8 +6,8 @@ Everything but the lag comes from the table alone, so it can be had while nothin
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from trivium.config.pipeline import Pipeline
@@ -19,7 +19,7 @@ from trivium.delivery.breaker_record import tripped
 from trivium.delivery.positions import Positions
 from trivium.delivery.snapshot import Snapshot
 from trivium.engine.outcomes import Counts, merge_counts
-from trivium.operations.tables import existing
+from trivium.operations.tables import letters_table, owned
 
 
 @dataclass(frozen=True)
@@ -72,25 +72,64 @@ class Status:
         return document
 
 
+@dataclass(frozen=True)
+class LogEnds:
+    """What Kafka says of the topics: their partitions and the ends of their logs, or the `problem` instead of both."""
+
+    ends: Mapping[str, int | None] = field(default_factory=dict)
+    problem: str | None = None
+
+
 def status_of(pipeline: Pipeline, clock: Clock) -> Status:
-    """Where the pipeline stands now.
+    """Return where the pipeline stands now, with the ends of its topics' logs.
 
     Raises:
-        ArgumentError: there is no table yet.
+        ArgumentError: there is no table yet, or it is another pipeline's.
+    """
+    return with_ends(table_status(pipeline), pipeline, log_ends(pipeline, clock))
+
+
+def table_status(pipeline: Pipeline) -> Status:
+    """Return what the table alone says: all but the ends of the logs, of the partitions that were ever read.
+
+    Raises:
+        ArgumentError: there is no table yet, or it is another pipeline's.
     """
     config = pipeline.config
-    snapshot = Snapshot.latest(existing(config.table.path))
+    snapshot = owned(config.table.path, pipeline.name)
     history = ledger.commits(config.table.path)
-    partitions, problem = _partitions(pipeline, snapshot, history, clock)
+    newest = {} if config.streaming is None else _newest(history)
     return Status(
         pipeline=pipeline.name,
         table=config.table.path,
         version=snapshot.version,
         dead_letters=_letters(pipeline),
         roads=tuple(_road(pipeline, runtime, snapshot, history) for runtime in _roads(pipeline)),
-        partitions=partitions,
-        kafka=problem,
+        partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
     )
+
+
+def log_ends(pipeline: Pipeline, clock: Clock) -> LogEnds:
+    """Ask Kafka for the ends of the topics' logs; takes up to the source's time-out. A batch pipeline has none."""
+    if pipeline.config.streaming is None:
+        return LogEnds()
+    log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
+    try:
+        return LogEnds(log.end(log.partitions()))
+    except SourceError as error:
+        return LogEnds(problem=str(error))
+    finally:
+        log.close()
+
+
+def with_ends(status: Status, pipeline: Pipeline, found: LogEnds) -> Status:
+    """Return the status with the ends of the logs, and the partitions that were never read."""
+    if found.problem is not None or not found.ends:
+        return replace(status, kafka=found.problem)
+    newest = {each.partition: each.newest_record_us for each in status.partitions}
+    snapshot = Snapshot.at(status.table, status.version)
+    known = _partitions(pipeline, snapshot, list(found.ends), newest)
+    return replace(status, partitions=tuple(replace(each, end=found.ends[each.partition]) for each in known))
 
 
 def _roads(pipeline: Pipeline) -> list[str]:
@@ -117,26 +156,15 @@ def _balance(commit: ledger.Commit) -> dict[str, Counts]:
 
 
 def _letters(pipeline: Pipeline) -> int:
-    return int(dead_letters.read(pipeline.config.dead_letters.path, pipeline.config.table.path).num_rows)
+    uri = letters_table(pipeline.config.dead_letters.path)
+    return 0 if uri is None else int(dead_letters.read(uri, pipeline.config.table.path).num_rows)
 
 
 def _partitions(
-    pipeline: Pipeline, snapshot: Snapshot, history: Sequence[ledger.Commit], clock: Clock
-) -> tuple[tuple[PartitionStatus, ...], str | None]:
-    if pipeline.config.streaming is None:
-        return (), None
-    newest = _newest(history)
-    log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
-    try:
-        names = log.partitions()
-        ends, problem = log.end(names), None
-    except SourceError as error:
-        names, ends, problem = sorted(newest), {}, str(error)
-    finally:
-        log.close()
+    pipeline: Pipeline, snapshot: Snapshot, names: list[str], newest: Mapping[str, int | None]
+) -> tuple[PartitionStatus, ...]:
     positions = Positions.of(snapshot, pipeline.name, names).next
-    found = (PartitionStatus(name, positions[name], ends.get(name), newest.get(name)) for name in names)
-    return tuple(found), problem
+    return tuple(PartitionStatus(name, positions[name], newest_record_us=newest.get(name)) for name in names)
 
 
 def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
@@ -144,5 +172,6 @@ def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
     newest: dict[str, int | None] = {}
     for commit in history:
         for name, each in json.loads(commit.metadata.get("ranges", "{}")).items():
-            newest[name] = each["newest_us"] or newest.get(name)
+            # A record without a time says -1.
+            newest[name] = each["newest_us"] if each["newest_us"] > 0 else newest.get(name)
     return newest

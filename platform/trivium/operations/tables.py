@@ -14,10 +14,13 @@ from deltalake.exceptions import DeltaError
 from trivium.config import paths
 from trivium.config.load import load
 from trivium.config.problems import ConfigError
+from trivium.delivery import dead_letters
 from trivium.delivery.snapshot import Snapshot
 from trivium.operations.errors import ArgumentError
 
 _SUFFIX: Final = "_dead_letters"
+_LOG: Final = "_delta_log"
+_SHOWN: Final = 3
 
 
 @dataclass(frozen=True)
@@ -42,15 +45,76 @@ def tables_of(named: str, environ: Mapping[str, str] = os.environ) -> Tables:
 
 
 def existing(uri: str) -> str:
-    """The path, if there is a Delta table.
+    """Return the path, if there is a Delta table.
 
     Raises:
-        ArgumentError: there is none.
+        ArgumentError: there is none; says what is there instead, and which tables lie near.
     """
     if Snapshot.find(uri) is None:
-        raise ArgumentError(
-            f"there is no Delta table at {uri}. Try: trivium run batch CONFIG writes it; or another path"
-        )
+        near = _near(uri)
+        advice = f"one of {', '.join(near)}" if near else "trivium run batch CONFIG writes it; or another path"
+        raise ArgumentError(f"there is no Delta table at {uri}{_instead(uri)}. Try: {advice}")
+    return uri
+
+
+def _instead(uri: str) -> str:
+    """Return what lies at a local path that holds no table."""
+    folder = Path(uri)
+    if "://" in uri or not _is_folder(folder):
+        return ""
+    if next(folder.iterdir(), None) is None:
+        return ": the folder is empty"
+    found = (each for pattern in ("*.parquet", "*/*.parquet") for each in folder.glob(pattern))
+    if not (folder / _LOG).is_dir() and next(found, None) is not None:
+        return f": the folder holds Parquet files, but no {_LOG}"
+    return f": the folder has no log of a table in {_LOG}"
+
+
+def _near(uri: str) -> list[str]:
+    """Return the tables right below a local path, or beside it, a few of them."""
+    if "://" in uri:
+        return []
+    folder = Path(uri)
+    for place in (folder, folder.parent):
+        if _is_folder(place):
+            found = sorted(str(each) for each in place.iterdir() if _is_folder(each / _LOG))
+            if found:
+                return found[:_SHOWN]
+    return []
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path) and os.access(path, os.R_OK | os.X_OK)
+
+
+def owned(uri: str, pipeline: str) -> Snapshot:
+    """Return the newest version of a pipeline's own table.
+
+    Raises:
+        ArgumentError: there is no table, or it is not this pipeline's.
+    """
+    snapshot = Snapshot.latest(existing(uri))
+    if snapshot.pipeline != pipeline:
+        owner = f"the pipeline {snapshot.pipeline}" if snapshot.pipeline else "no pipeline"
+        message = f"expected the table of the pipeline {pipeline} at {uri}, got one that belongs to {owner}"
+        raise ArgumentError(f"{message}. Try: another table.path, or the pipeline file of its owner")
+    return snapshot
+
+
+def letters_table(uri: str) -> str | None:
+    """Return the path of a table of dead letters, or None if there is no table.
+
+    Raises:
+        ArgumentError: the table that is there holds no dead letters.
+    """
+    snapshot = Snapshot.find(uri)
+    if snapshot is None:
+        return None
+    there = {field.name for field in snapshot.schema.fields}
+    missing = [name for name in dead_letters.SCHEMA.names if name not in there]
+    if missing:
+        message = f"expected a table of dead letters at {uri}, got one without the column {', '.join(missing)}"
+        raise ArgumentError(f"{message}. Try: the pipeline file, which says where its dead letters are")
     return uri
 
 
@@ -63,7 +127,7 @@ def snapshot_at(uri: str, at: int | datetime | None) -> Snapshot:
     newest = Snapshot.latest(existing(uri)).version
     try:
         return Snapshot.at(uri, at)
-    except (DeltaError, OverflowError) as error:
+    except (DeltaError, OverflowError, ValueError) as error:
         message = f"{uri} has no version {at}; its newest is {newest} ({str(error).splitlines()[0]})"
         raise ArgumentError(f"{message}. Try: --version {newest}") from error
 

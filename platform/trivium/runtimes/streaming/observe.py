@@ -30,7 +30,7 @@ class Observer:
     def committed(self, committed: Committed) -> None:
         """An epoch is in the table."""
         ranges = committed.result.ranges
-        newest = {name: each.newest_us for name, each in ranges.items() if each.newest_us}
+        newest = {name: each.newest_us for name, each in ranges.items() if each.newest_us > 0}
         self._newest_us |= newest
         freshness = (self._clock.now_us() - max(newest.values())) / 1e6 if newest else None
         self._count(committed)
