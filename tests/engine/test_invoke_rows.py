@@ -64,12 +64,6 @@ def test_nothing_but_bad_rows(name: str) -> None:
     assert (list(rejects(out)), emitted(out)) == ([0, 1, 2], [])
 
 
-@pytest.mark.parametrize("error", [MemoryError(), KeyboardInterrupt()])
-def test_what_is_not_the_rows_fault_passes_through(error: BaseException) -> None:
-    with pytest.raises(type(error)):
-        worker(row_form(raising(error))).run(items([1]))
-
-
 def test_none_drops_and_several_rows_keep_their_order() -> None:
     def process(event: Any) -> Any:
         return [line(event, event_id=f"{event.n}.{k}") for k in range(event.n)] if event.n != 1 else None
@@ -102,14 +96,6 @@ def test_accepts_drops_before_processing_and_rejects_when_it_fails() -> None:
     }
     assert emitted(out) == [1, 2]
     assert out.dropped["item"].tolist() == [4, 5]
-
-
-def test_memory_that_runs_out_in_accepts_is_not_the_rows_fault() -> None:
-    def accepts(self: Any, event: Any) -> bool:
-        raise MemoryError
-
-    with pytest.raises(MemoryError):
-        worker(row_form(line, accepts=accepts)).run(items([1]))
 
 
 def test_repeated_identity_within_one_input() -> None:

@@ -10,6 +10,7 @@ import msgspec
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.decoder_types import derive
+from trivium.engine.error_text import decode_error, shown
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
 from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
@@ -81,8 +82,8 @@ class JsonDecoder:
             event_type = tag
             out.add(tag, index, each.decode(value))
         except FAILURES as error:
-            out.rejects.append(Reject(index, "decode", reason_of(error), str(error), event_type))
+            out.rejects.append(Reject(index, "decode", reason_of(error), decode_error(error), event_type))
 
     def _no_tag(self, tag: Any) -> str:
-        got = "nothing" if tag is msgspec.UNSET else repr(tag)
+        got = "nothing" if tag is msgspec.UNSET else shown(tag)
         return f"expected the event type as a string in {self._tag_field!r}, got {got}"

@@ -9,6 +9,7 @@ import msgspec
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoded import DeclaredType, Decoded, decode_pass, suspects
+from trivium.engine.error_text import decode_error
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
 from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import FAILURES, check_nesting, reason_of
@@ -68,7 +69,7 @@ class NamedDecoder:
             check_nesting(value)
             out.add(each.name, index, each.decode(value))
         except FAILURES as error:
-            out.rejects.append(Reject(index, "decode", reason_of(error), str(error), each.name))
+            out.rejects.append(Reject(index, "decode", reason_of(error), decode_error(error), each.name))
 
     def _decode_undeclared(
         self, name: str | None, rows: list[int], values: Sequence[bytes | None], out: Decoded
@@ -88,7 +89,7 @@ class NamedDecoder:
             self._decode_any(value)
             out.drop(UNROUTED, index)
         except FAILURES as error:
-            out.rejects.append(Reject(index, "decode", reason_of(error), str(error)))
+            out.rejects.append(Reject(index, "decode", reason_of(error), decode_error(error)))
 
 
 def _by_type(types: Sequence[str | None]) -> dict[str | None, list[int]]:

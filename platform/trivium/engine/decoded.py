@@ -11,6 +11,7 @@ import msgspec
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive, fraction_guard
+from trivium.engine.error_text import decode_error
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import Reject
 from trivium.engine.packed_values import PackedValues
@@ -76,7 +77,7 @@ class DeclaredType:
                 self.normalise(events[at])
             except ValueError as error:
                 bad.add(at)
-                out.rejects.append(Reject(rows[at], "decode", "invalid", str(error), self.name))
+                out.rejects.append(Reject(rows[at], "decode", "invalid", decode_error(error), self.name))
         if not bad:
             return rows, events
         kept = [at for at in range(len(rows)) if at not in bad]

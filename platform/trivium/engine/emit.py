@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ import pyarrow.types as pt
 from trivium.contract.types import FieldSpec, TypeSpec
 from trivium.engine.conform import conform
 from trivium.engine.convert import array_of, fields_of, written
+from trivium.engine.error_text import class_name, decode_error, shown
 from trivium.engine.normalise import exact_decimal
 from trivium.engine.outcomes import count_distinct
 
@@ -44,7 +46,6 @@ _LOOKALIKES: Final[dict[tuple[type, ...], type]] = {
     (Decimal, int): bool,
     (date,): datetime,
 }
-_NOT_WRITABLE: Final = (pa.ArrowException, AttributeError, TypeError, ValueError, OverflowError)
 
 
 @dataclass
@@ -141,7 +142,7 @@ def refuse_repeated_identity(checked: Checked) -> Checked:
     identities = list(zip(checked.parents.tolist(), checked.columns.column("event_id").to_pylist(), strict=True))
     repeated = {identity for identity, count in Counter(identities).items() if count > 1}
     reasons = {
-        row: f"event_id: two rows of one input share {identity[1]!r}"
+        row: f"event_id: two rows of one input share {shown(identity[1])}"
         for row, identity in enumerate(identities)
         if identity in repeated
     }
@@ -160,10 +161,8 @@ def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str
     """The values of one field in a column wide enough to judge it, and the rows whose value has the wrong type."""
     arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
     if _of_declared_types(values, spec.type):
-        try:
+        with contextlib.suppress(Exception):  # a time zone, for one, has code of its own
             return array_of(written(values, spec.type), arrow), {}
-        except _NOT_WRITABLE:
-            pass
     return _by_value(values, spec.type, arrow)
 
 
@@ -194,9 +193,11 @@ def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa
             written = _written(value, spec)
             array_of([written], arrow)
             good.append(written)
-        except _NOT_WRITABLE as error:
+        except Exception as error:  # noqa: BLE001
             good.append(None)
-            bad[row] = f"expected {spec.arrow}, got {value!r:.80} ({type(value).__name__}): {error}"
+            bad[row] = (
+                f"expected {spec.arrow}, got {shown(value, 80)} ({class_name(value)}): {decode_error(error, 100)}"
+            )
     return array_of(good, arrow), bad
 
 

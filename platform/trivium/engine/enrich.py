@@ -18,7 +18,9 @@ from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import FieldSpec
 from trivium.engine.convert import StructBuilder
+from trivium.engine.error_text import raised, text_of
 from trivium.engine.inputs import Inputs
+from trivium.engine.retry import asked_wait
 
 _MOST_BUILT: Final = 100_000
 
@@ -96,7 +98,7 @@ class EnrichmentStep:
         except (RunError, MemoryError):
             raise
         except Exception as error:
-            message = f"lookup {self._use.name} gave no usable answer: {type(error).__name__}: {error}"
+            message = f"lookup {self._use.name} gave no usable answer: {raised(error)}"
             raise RunError(message) from error
 
     def structs(self, fact: Fact) -> list[Any]:
@@ -126,7 +128,7 @@ class EnrichmentStep:
             try:
                 return self._use.lookup.fetch(keys, deadline)
             except TransientError as error:
-                wait = max(delay or 0.0, error.retry_after or 0.0)
+                wait = max(delay or 0.0, asked_wait(error))
                 if delay is None or wait >= deadline.remaining():
                     self._fail_if_told_to(error)
                     return None
@@ -136,7 +138,7 @@ class EnrichmentStep:
     def _fail_if_told_to(self, error: TransientError) -> None:
         if self._use.unavailable == "fail":
             message = (
-                f"lookup {self._use.name} stayed unavailable: {error}. Nothing was committed. "
+                f"lookup {self._use.name} stayed unavailable: {text_of(error)}. Nothing was committed. "
                 f"Try: repair it and run again, or set lookups.{self._use.name}.unavailable to missing"
             )
             raise LookupOutage(message) from error

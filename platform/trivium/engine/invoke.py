@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import compress, repeat
 from operator import is_not
 from types import NoneType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,12 +15,11 @@ import pyarrow as pa
 from trivium.contract.errors import ContractError, RejectError, RowErrors
 from trivium.contract.executor import Executor
 from trivium.engine.column_types import type_problem
+from trivium.engine.error_text import class_name, shown, text_of
 from trivium.engine.guard import DeniedCall, ImpureError
 from trivium.engine.inputs import ColumnInputs, RowInputs
+from trivium.engine.interrupts import is_interrupt
 from trivium.engine.retry import Chosen, Failures, IsRetryable
-
-# An author's code may raise anything, call exit, or panic in native code; these alone are not the row's fault.
-NOT_THE_ROWS: Final = (MemoryError, KeyboardInterrupt, GeneratorExit)
 
 
 @dataclass
@@ -59,20 +58,24 @@ class RowForm:
         for at, row in zip(places, results, strict=True):
             try:
                 several = [] if row is None else self._several(row)
-            except ContractError as error:
-                failures[at] = error
+            except BaseException as error:  # noqa: BLE001 - what was returned may have code of its own
+                failures[at] = as_exception(error)
             else:
                 self.rows.extend(several)
                 self.parents.extend([at] * len(several))
 
-    def _several(self, returned: Any) -> Sequence[Any]:
+    def _several(self, returned: Any) -> list[Any]:
         row_class = self.executor.declaration.row
-        rows = returned if isinstance(returned, list | tuple) else [returned]
+        rows = list(returned) if isinstance(returned, list | tuple) else [returned]
         for row in rows:
             if not isinstance(row, row_class):
-                message = f"process returned {type(row).__name__}; expected {row_class.__name__}, several, or None"
+                message = f"process returned {class_name(row)}; expected {row_class.__name__}, several, or None"
                 raise ContractError(message)
         return rows
+
+
+class WrongParents(Exception):
+    """Parents that cannot be: a fault of the executor, whatever the rows of its batch."""
 
 
 @dataclass
@@ -85,15 +88,22 @@ class ColumnForm:
     pieces: list[tuple[pa.RecordBatch, Chosen]] = field(default_factory=list)
 
     def attempt(self, chosen: Chosen, retryable: IsRetryable) -> Failures:
-        """Process the chosen events together; on failure halve, unless the error will be tried again anyway."""
+        """Process the chosen events together; on failure halve, unless the error will be tried again anyway.
+
+        Wrong parents fail every event that has no failure of its own, those of earlier attempts included: a part whose
+        parents happen to fit says nothing about the rows they belong to.
+        """
         failures: dict[int, Exception] = {}
         waiting = [chosen] if len(chosen) else []
         while waiting:
             part = waiting.pop()
             try:
                 self.pieces.append(self._call(part))
-            except NOT_THE_ROWS:
-                raise
+            except WrongParents as error:
+                accepted = [places for _, places in self.pieces]
+                self.pieces.clear()
+                fault = ContractError(str(error))
+                return {int(at): fault for at in np.concatenate([chosen, *accepted])} | failures
             except RowErrors as error:
                 named = _named_rows(error, part)
                 failures.update(named)
@@ -122,21 +132,14 @@ class ColumnForm:
     def _checked(self, returned: Any, count: int) -> tuple[pa.RecordBatch, Chosen]:
         """Hold what process_batch returned to its contract."""
         if not (isinstance(returned, tuple) and len(returned) == 2):
-            message = f"process_batch returned {type(returned).__name__}; expected (RecordBatch, parents)"
+            message = f"process_batch returned {class_name(returned)}; expected (RecordBatch, parents)"
             raise ContractError(message)
         rows, parents = returned
         if not isinstance(rows, pa.RecordBatch):
-            message = f"process_batch returned rows as {type(rows).__name__}; expected a pyarrow RecordBatch"
-            raise ContractError(message)
-        places = np.asarray(parents)
-        if not np.issubdtype(places.dtype, np.integer) or len(places) != rows.num_rows:
-            message = f"parents: expected {rows.num_rows} integers, got {len(places)} of {places.dtype}"
-            raise ContractError(message)
-        if len(places) and (places.min() < 0 or places.max() >= count):
-            message = f"parents: expected rows 0 to {count - 1}, got {places.min()} to {places.max()}"
+            message = f"process_batch returned rows as {class_name(rows)}; expected a pyarrow RecordBatch"
             raise ContractError(message)
         self._check_columns(rows.schema)
-        return rows, places.astype(np.int64)
+        return rows, _places(parents, rows.num_rows, count)
 
     def _check_columns(self, schema: pa.Schema) -> None:
         declaration = self.executor.declaration
@@ -154,37 +157,68 @@ class ColumnForm:
                 raise ContractError(message)
 
 
+def _places(parents: Any, rows: int, events: int) -> Chosen:
+    """Return the parents of `rows` rows as places among `events` events.
+
+    Raises:
+        WrongParents: they are not one integer a row, or one of them is no event of the batch.
+    """
+    try:
+        places = np.asarray(parents)
+        given = f"{len(places)} of {places.dtype}" if places.ndim == 1 else class_name(parents)
+    except Exception as error:
+        raise WrongParents(f"parents: expected {rows} integers, got {class_name(parents)}") from error
+    if getattr(parents, "null_count", 0):
+        given = f"{given}, {parents.null_count} of them null"
+    elif places.shape == (rows,) and (not rows or np.issubdtype(places.dtype, np.integer)):
+        if rows and (places.min() < 0 or places.max() >= events):
+            message = f"parents: expected rows 0 to {events - 1}, got {places.min()} to {places.max()}"
+            raise WrongParents(message)
+        return places.astype(np.int64)
+    raise WrongParents(f"parents: expected {rows} integers, got {given}")
+
+
 def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
-    """The inputs that RowErrors names; all of `part` where it does not name rows of it."""
+    """Return the inputs that RowErrors names; all of `part` where it does not name rows of it."""
     rows = list(error.errors)
     if not rows:
         return {int(i): RejectError("process_batch raised RowErrors without rows") for i in part}
     if not all(isinstance(row, int | np.integer) and 0 <= row < len(part) for row in rows):
-        message = f"RowErrors: expected rows 0 to {len(part) - 1}, got {rows[:5]}"
+        message = f"RowErrors: expected rows 0 to {len(part) - 1}, got {shown(rows[:5])}"
         return {int(i): ContractError(message) for i in part}
     return {int(part[row]): _row_error(reason) for row, reason in error.errors.items()}
 
 
-def _row_error(reason: Exception | str) -> Exception:
-    return reason if isinstance(reason, Exception) else RejectError(reason)
+def _row_error(reason: Any) -> Exception:
+    return as_exception(reason) if isinstance(reason, BaseException) else RejectError(reason)
 
 
 def _extend(results: list[Any], returned: Iterator[Any]) -> BaseException:
-    """Extend `results` up to the next call that raises. What it raised: a StopIteration does no more than end it."""
+    """Extend `results` up to the next call that raises; return what it raised.
+
+    A StopIteration does no more than end it.
+    """
     try:
         results.extend(returned)
-    except NOT_THE_ROWS:
-        raise
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         return error
     return StopIteration()
 
 
 def as_exception(error: BaseException) -> Exception:
-    """What an author's code raised, as an error of its row."""
-    if isinstance(error, Exception):
-        return error
-    if isinstance(error, DeniedCall):
-        return ImpureError(str(error))
-    did = "called exit" if isinstance(error, SystemExit) else f"raised {type(error).__name__}"
-    return RejectError(f"the executor {did}: {error}")
+    """Return what an author's code raised as an error of its row.
+
+    Raises:
+        BaseException: the error itself, where a signal handler raised it: that is for the process.
+    """
+    if is_interrupt(error):
+        raise error
+    kind = type(error)
+    if issubclass(kind, Exception):
+        return error  # type: ignore[return-value]
+    if issubclass(kind, DeniedCall):
+        return ImpureError(text_of(error))
+    did = "called exit" if issubclass(kind, SystemExit) else f"raised {class_name(error)}"
+    return RejectError(f"the executor {did}: {text_of(error)}")

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from trivium.engine.error_text import UNTRUSTED_CHARACTERS, bounded
+
 UNROUTED = "_unrouted"
 TOMBSTONE = "_tombstone"
 UNDECODED = "_undecoded"
@@ -64,7 +66,10 @@ def count_distinct(parents: npt.NDArray[np.int64]) -> int:
 
 @dataclass(frozen=True)
 class Reject:
-    """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence."""
+    """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence.
+
+    Both texts are valid UTF-8 of bounded length, so that each reject can be written, answered and shown.
+    """
 
     index: int
     stage: str
@@ -72,6 +77,10 @@ class Reject:
     error: str
     event_type: str | None = None
     attempts: int = 1
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", bounded(self.reason, UNTRUSTED_CHARACTERS))
+        object.__setattr__(self, "error", bounded(self.error))
 
 
 @dataclass(frozen=True)

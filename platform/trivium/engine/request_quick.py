@@ -16,7 +16,7 @@ import msgspec
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive
-from trivium.engine.invoke import NOT_THE_ROWS
+from trivium.engine.interrupts import is_interrupt
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.record_checks import FAILURES, MAX_NESTING, may_have_long_fraction
 from trivium.engine.request_answer import EventAnswer
@@ -41,11 +41,12 @@ class QuickType:
             for at in self._normaliser.suspects(events) if self._normaliser else ():
                 self._normaliser(events[at])
             results = self._results(events)
-        except NOT_THE_ROWS:
-            raise
-        except BaseException:  # noqa: BLE001 - it is raised again, and told, on the worker's way
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
             return None
-        if not self._returned.issuperset(map(type, results)):
+        # A StopIteration of the executor ends the calls without a word.
+        if len(results) < len(events) or not self._returned.issuperset(map(type, results)):
             return None
         places = list(compress(count(), [row is not None for row in results]))
         made = self._rows.written([results[at] for at in places], places)

@@ -48,7 +48,7 @@ def run_with_retry(
             break
         passing = {i: error for i, error in failures.items() if is_retryable(error)}
         given_up.update({i: GivenUp(error, number) for i, error in failures.items() if i not in passing})
-        wait = max([delay or 0.0, *(_asked(error) for error in passing.values())])
+        wait = max([delay or 0.0, *(asked_wait(error) for error in passing.values())])
         if not passing or delay is None or wait >= deadline.remaining():
             given_up.update({i: GivenUp(error, number) for i, error in passing.items()})
             break
@@ -57,5 +57,9 @@ def run_with_retry(
     return given_up
 
 
-def _asked(error: Exception) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, TransientError) else 0.0
+def asked_wait(error: BaseException) -> float:
+    """Return the seconds a TransientError asks to wait for; 0 for any other error, and for what is no time to wait."""
+    if not issubclass(type(error), TransientError):
+        return 0.0
+    asked = getattr(error, "retry_after", None)
+    return float(asked) if isinstance(asked, int | float) and asked > 0 else 0.0

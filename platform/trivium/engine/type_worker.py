@@ -14,6 +14,7 @@ import pyarrow as pa
 from trivium.config.model import Purity
 from trivium.config.pipeline import BoundExecutor
 from trivium.contract.clock import Clock, Deadline
+from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
 from trivium.engine.batch import Batch, source_column
 from trivium.engine.convert import StructBuilder
@@ -26,9 +27,11 @@ from trivium.engine.emit import (
     row_numbers,
 )
 from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
+from trivium.engine.error_text import class_name, raised
 from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
-from trivium.engine.invoke import NOT_THE_ROWS, ColumnForm, RowForm, as_exception
+from trivium.engine.interrupts import Interrupts, is_interrupt
+from trivium.engine.invoke import ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
 from trivium.engine.retry import Attempt, Chosen, Failures, GivenUp, IsRetryable, run_with_retry
@@ -76,9 +79,9 @@ class TypeWorker:
     def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], settings: Settings) -> None:
         self._bound, self._settings = bound, settings
         self._declaration = bound.declaration
-        self._executor: Executor[Any, Any] = bound.create()
-        self._executor.open(bound.artifacts)
+        self._executor = _opened(bound)
         self._guard = guard_of(f"the executor of {bound.event_type}", settings.purity)
+        self._interrupts = Interrupts()
         self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, settings.clock)
         self._structs = StructBuilder(self._declaration.event, self._declaration.event_fields)
 
@@ -111,7 +114,7 @@ class TypeWorker:
 
     def results(self, events: Sequence[Any]) -> list[Any]:
         """What `process` returns for each event, as it stands; what it raises is raised."""
-        with self._guard:
+        with self._interrupts, self._guard:
             return list(map(self._executor.process, events))
 
     def call(self, inputs: Inputs, limit: Deadline | None = None) -> Called:
@@ -151,13 +154,11 @@ class TypeWorker:
         if not self._declaration.has_accepts or not isinstance(inputs, RowInputs):
             return inputs
         keep = []
-        with self._guard:
+        with self._interrupts, self._guard:
             for place, event in enumerate(inputs.events):
                 try:
                     if self._executor.accepts(event):
                         keep.append(place)
-                except NOT_THE_ROWS:
-                    raise
                 except BaseException as error:  # noqa: BLE001
                     failure = GivenUp(as_exception(error), 1)
                     rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
@@ -165,7 +166,7 @@ class TypeWorker:
 
     def _guarded(self, form: RowForm | ColumnForm) -> Attempt:
         def attempt(chosen: Chosen, retryable: IsRetryable) -> Failures:
-            with self._guard:
+            with self._interrupts, self._guard:
                 return form.attempt(chosen, retryable)
 
         return attempt
@@ -201,10 +202,11 @@ class TypeWorker:
 
     def _is_retryable(self, error: Exception) -> bool:
         try:
-            return bool(self._executor.is_retryable(error))
-        except NOT_THE_ROWS:
-            raise
-        except BaseException:  # noqa: BLE001
+            with Interrupts():
+                return bool(self._executor.is_retryable(error))
+        except BaseException as failed:
+            if is_interrupt(failed):
+                raise
             return False
 
     def _form(self, work: Called) -> RowForm | ColumnForm:
@@ -216,10 +218,8 @@ class TypeWorker:
 
     def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
         error = failure.error
-        reason = "impure" if isinstance(error, ImpureError) else type(error).__name__
-        said = _text(error)
-        text = f"{type(error).__name__}: {said}" if said else reason
-        return Reject(index, stage, reason, text, self._declaration.event_type, failure.attempts)
+        reason = "impure" if issubclass(type(error), ImpureError) else class_name(error)
+        return Reject(index, stage, reason, raised(error), self._declaration.event_type, failure.attempts)
 
     def _table_rows(self, checked: Checked, work: Called, batch: Batch, parents: Rows) -> pa.RecordBatch:
         made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
@@ -246,11 +246,22 @@ class TypeWorker:
         return pa.RecordBatch.from_pydict(columns)
 
 
-def _text(error: Exception) -> str:
+def _opened(bound: BoundExecutor) -> Executor[Any, Any]:
+    """Return a new executor, ready to be called.
+
+    Raises:
+        RunError: its constructor or its `open` failed.
+    """
     try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an author's error may fail to print; its class still says something
-        return ""
+        with Interrupts():
+            executor = bound.create()
+            executor.open(bound.artifacts)
+            return executor
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        message = f"the executor of {bound.event_type} did not open: {raised(error)}. Try: correct its open()"
+        raise RunError(message) from error
 
 
 def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:

@@ -1,0 +1,69 @@
+"""The line between an interrupt of the process and an author's code that raises the same error.
+
+Ctrl-C, SIGTERM and timers reach Python code as an error that a signal handler raises in the middle of whatever runs,
+which may be an executor. Such an error is for the process; the same error raised by the executor itself is a reject.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from functools import partial
+from types import FrameType, TracebackType
+from typing import Any, Final
+
+_Handler = Callable[[int, FrameType | None], Any]
+_SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class _Last:
+    """The error that a signal handler raised last, in this process."""
+
+    error: BaseException | None = None
+
+
+class Interrupts:
+    """Context around calls of an author's code.
+
+    What a signal handler raises meanwhile leaves the context, even where the code caught it; ask `is_interrupt` to end
+    sooner. Handlers run in the main thread only: anywhere else there is nothing to tell apart.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: list[tuple[int, _Handler, Any]] = []
+        self._raised: BaseException | None = None
+
+    def __enter__(self) -> Interrupts:
+        self._raised = None
+        if threading.current_thread() is not threading.main_thread():
+            return self
+        for number in _SIGNALS:
+            before = signal.getsignal(number)
+            if callable(before):
+                handler = partial(self._arrived, before)
+                signal.signal(number, handler)
+                self._handlers.append((number, handler, before))
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: TracebackType | None) -> None:
+        for number, handler, before in self._handlers:
+            if signal.getsignal(number) is handler:
+                signal.signal(number, before)
+        self._handlers.clear()
+        if self._raised is not None and error is not self._raised:
+            raise self._raised
+
+    def _arrived(self, before: _Handler, number: int, frame: FrameType | None) -> None:
+        try:
+            before(number, frame)
+        except BaseException as error:
+            self._raised = _Last.error = error
+            raise
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Tell whether a signal handler raised this error."""
+    return error is _Last.error
