@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine import test_properties as rich
@@ -340,6 +340,26 @@ def test_a_bad_item_rejects_only_itself(bad: bytes) -> None:
 def test_too_many_events() -> None:
     with pytest.raises(TooManyEvents, match="at most 2 events in one request, got 3"):
         events_of(b"[1,2,3]", 2)
+
+
+def test_too_many_events_that_are_no_json_end_at_the_limit() -> None:
+    with pytest.raises(TooManyEvents, match="at most 500 events in one request, got more"):
+        events_of(b"[" + b"01," * 100_000, 500)
+    with pytest.raises(MalformedBody):
+        events_of(b"[" + b"," * 100_000, 500)
+
+
+ITEMS = st.lists(
+    st.sampled_from([b"01", b'"a,]\\\\"', b'{"x":"\\""}', b"[[1],{}]", b'"\\"' + b"p" * 70_000 + b'"', b" \\ "]),
+    min_size=1,
+)
+
+
+@given(ITEMS)
+@settings(max_examples=40, derandomize=True, deadline=None)
+def test_items_are_told_apart_across_the_pieces_that_are_read_at_once(items: list[bytes]) -> None:
+    values = [*items, b"01"]  # no JSON, so that brackets tell
+    assert events_of(b"[" + b",".join(values) + b"]", 200) == values
 
 
 def test_one_event_too_deep_rejects_only_itself() -> None:
