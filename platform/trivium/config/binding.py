@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 
 from trivium.config.model import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline, bind_lookups, table_columns
-from trivium.config.plan import Plan
+from trivium.config.plan import Plan, canonical, slow_digest
 from trivium.config.problems import Path as Place
 from trivium.config.source_digest import Digest, engine_versions, file_sha256, source_digest
 from trivium.contract.declaration import Declaration
@@ -21,21 +22,30 @@ from trivium.contract.types import FieldSpec
 
 @dataclass(frozen=True)
 class Part:
-    """One executor on its way into a pipeline. `secrets` are the places of secrets inside its options."""
+    """One executor on its way into a pipeline. `given` maps places of its options to values that variables gave."""
 
     cls: type[Executor[Any, Any]]
     entry: ExecutorEntry
-    options: ExecutorOptions
-    secrets: Sequence[Place]
+    options: ExecutorOptions = field(repr=False)
+    given: Mapping[Place, str] = field(repr=False)
     digest: Digest
 
 
 def part(
-    cls: type[Executor[Any, Any]], entry: ExecutorEntry, options: ExecutorOptions, secrets: Any, root: Path
+    cls: type[Executor[Any, Any]],
+    entry: ExecutorEntry,
+    options: ExecutorOptions,
+    given: Mapping[Place, str],
+    root: Path,
 ) -> Part:
-    """A part with the digest of the class's sources."""
+    """Return a part with the digest of the class's sources."""
     digest = source_digest(cls.__module__, Path(cls.declaration.file), root)
-    return Part(cls, entry, options, tuple(secrets), digest)
+    return Part(cls, entry, options, given, digest)
+
+
+def secret_name(event_type: str, place: Place) -> str:
+    """Return the name under which an option's value travels beside the plan; no variable can have such a name."""
+    return json.dumps([event_type, *place])
 
 
 def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_file: str) -> Plan:
@@ -44,7 +54,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
     logic = {
         "engine": engine_versions(),
         "event_time": config.event_time.model_dump(mode="json"),
-        "executors": {part.entry.type: executor_logic(part, root) for part in parts},
+        "executors": {part.entry.type: executor_logic(part, root, config.pipeline) for part in parts},
         "impure_rejected": config.purity == "strict",
         "lookups": {name: _lookup(lookup, root) for name, lookup in lookups.items()},
         "routing": config.routing.model_dump(mode="json"),
@@ -71,9 +81,10 @@ def pipeline_of(
     )
 
 
-def executor_logic(part: Part, root: Path) -> dict[str, Any]:
-    """What decides the rows of one executor, as plain data."""
+def executor_logic(part: Part, root: Path, pipeline: str) -> dict[str, Any]:
+    """Return what decides the rows of one executor of a pipeline, as plain data."""
     declaration = part.cls.declaration
+    given = sorted(([list(place), value] for place, value in part.given.items()), key=canonical)
     return {
         "artifacts": {name: file_sha256(root / path) for name, path in part.entry.artifacts.items()},
         "class": f"{part.cls.__module__}:{part.cls.__qualname__}",
@@ -81,8 +92,9 @@ def executor_logic(part: Part, root: Path) -> dict[str, Any]:
         "event": _fields(declaration.event_fields),
         "options": part.entry.options,
         "row": _columns(declaration.row_schema),
-        "secrets": [list(place) for place in part.secrets],
+        "secrets": [place for place, _ in given],
         "source": part.digest.as_json(),
+        "values": slow_digest(pipeline, canonical(given)) if given else None,
     }
 
 

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from trivium.config import checks, paths, routing, validate
-from trivium.config.binding import inside, part, pipeline_of, plan_of
+from trivium.config.binding import inside, part, pipeline_of, plan_of, secret_name
 from trivium.config.document import Document
 from trivium.config.load import load
 from trivium.config.model import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.options import Options, read_options
-from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline
+from trivium.config.pipeline import USERNAME, BoundExecutor, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
 from trivium.config.purity import impurities
 from trivium.config.registry import ExecutorClass, Registry
-from trivium.config.secret_references import take_secrets
+from trivium.config.secret_references import take_secrets, take_values
 from trivium.config.streaming_model import KAFKA_FILES, Streaming
 
 __all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
@@ -27,6 +27,7 @@ __all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_
 Road = Literal["batch", "streaming", "serving"]
 _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))
 _SECURITY: Final[Place] = ("streaming", "source", "security")
+_USERNAME: Final[Place] = (*_SECURITY, "username")
 _KEYS: Final[Place] = ("serving", "api_keys")
 _SECTION_HINTS: Final[dict[str, str]] = {
     "batch": "batch: {source: …}",
@@ -80,6 +81,9 @@ class _Compilation:
         self._find_executors()
         self._read_options()
         self._secrets.update(take_secrets(self._document, _SECURITY, [("password",)]) or {})
+        username = take_values(self._document, _USERNAME).get(())
+        if username is not None:
+            self._secrets[USERNAME] = username
         keys = self._document.at(_KEYS)
         places: list[Place] = [(index,) for index in range(len(keys) if isinstance(keys, list) else 0)]
         self._secrets.update(take_secrets(self._document, _KEYS, places) or {})
@@ -105,8 +109,9 @@ class _Compilation:
         for index, cls in self._classes.items():
             read = read_options(cls.Options, self._document, ("executors", index, "options"))
             if read is not None:
+                name = self._document.at(("executors", index, "type"))
                 self._options[index] = read
-                self._secrets.update(read.secrets)
+                self._secrets.update({secret_name(name, place): value for place, value in read.given.items()})
 
     def _resolve_paths(self) -> None:
         lookups = self._document.value.get("lookups")
@@ -201,7 +206,7 @@ class _Compilation:
     def _bound(self, config: PipelineConfig, config_file: str) -> Pipeline:
         root, options = self._base.root, self._options
         parts = [
-            part(self._classes[index], entry, options[index].value, options[index].places, root)
+            part(self._classes[index], entry, options[index].value, options[index].given, root)
             for index, entry in enumerate(config.executors)
         ]
         plan = plan_of(config, parts, root, config_file)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
-from trivium.config.problems import Path, Problem, dotted
+from trivium.config.problems import ConfigError, Path, Problem, dotted
 
 Position = tuple[int, int]
+MAX_PROBLEMS: Final = 1_000
 
 
 @dataclass
 class Document:
     """The parsed file: `value` is plain data, problems are gathered beside it.
 
-    `references` holds the written text of every leaf that names environment variables; `broken` the leaves that could
-    not be interpolated, about which nothing more is said.
+    `references` holds the written text of every leaf that names environment variables, `variables` the values of those
+    it names; `broken` holds the leaves that could not be interpolated, about which nothing more is said.
     """
 
     file: str
@@ -23,6 +24,7 @@ class Document:
     keys: dict[Path, Position] = field(default_factory=dict)
     values: dict[Path, Position] = field(default_factory=dict)
     references: dict[Path, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict, repr=False)
     broken: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
@@ -54,6 +56,9 @@ class Document:
 
     def _record(self, position: Position, path: Path, code: str, message: str, hint: str) -> None:
         self.problems.append(Problem(self.file, *position, code, message, hint, dotted(path)))
+        if len(self.problems) >= MAX_PROBLEMS:
+            message = f"{MAX_PROBLEMS:,} problems were found and no more are looked for"
+            raise ConfigError([*self.problems, Problem(self.file, *position, "too-many-problems", message)])
 
     @staticmethod
     def _position(path: Path, first: dict[Path, Position], second: dict[Path, Position]) -> Position:

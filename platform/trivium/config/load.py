@@ -12,6 +12,7 @@ from trivium.config import nodes
 from trivium.config.document import Document
 from trivium.config.interpolate import interpolate
 from trivium.config.problems import ConfigError
+from trivium.config.regular_file import FileTooLarge, read_regular
 
 MAX_BYTES: Final = 1 << 20
 
@@ -36,14 +37,12 @@ def load_text(data: bytes, file: str, environ: Mapping[str, str]) -> Document:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size <= MAX_BYTES:
-            return path.read_bytes()
+        return read_regular(path, MAX_BYTES)
+    except FileTooLarge as error:
+        raise _refused(Document(str(path)), (1, 1), "too-large", str(error.strerror)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise _refused(Document(str(path)), (1, 1), "unreadable", f"cannot read the file: {reason}") from None
-    message = f"the file has {size} bytes, the limit is {MAX_BYTES}"
-    raise _refused(Document(str(path)), (1, 1), "too-large", message)
 
 
 def _decode(data: bytes, document: Document) -> str:
@@ -60,6 +59,8 @@ def _decode(data: bytes, document: Document) -> str:
 def _compose(text: str, document: Document) -> yaml.Node | None:
     try:
         return nodes.compose(text)
+    except nodes.TooMuchError as error:
+        raise _refused(document, error.position, error.code, str(error)) from None
     except yaml.MarkedYAMLError as error:
         code = "several-documents" if error.context == "expected a single document in the stream" else "syntax"
         mark = error.problem_mark or error.context_mark

@@ -23,7 +23,37 @@ _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "F
 _NULLS: Final = ("", "~", "null", "Null", "NULL")
 
 
+class TooMuchError(Exception):
+    """A tree that is deeper or larger than any pipeline; raised while it is read, since reading is what takes time."""
+
+    def __init__(self, position: tuple[int, int], code: str, message: str) -> None:
+        super().__init__(message)
+        self.position, self.code = position, code
+
+
 class _Loader(yaml.SafeLoader):
+    """PyYAML's reader of nodes, with limits."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = self._depth = 0
+        self._parser: Any = self  # for mypy: PyYAML's own methods have no types
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Compose a node, unless there are too many of them or around it."""
+        self._nodes += 1
+        if self._nodes > 2 * MAX_NODES:  # keys are nodes, too
+            raise TooMuchError(self._here(), "too-large", f"more than {MAX_NODES} values")
+        if self._depth >= MAX_DEPTH and self._parser.check_event(yaml.CollectionStartEvent):
+            raise TooMuchError(self._here(), "too-deep", f"nested more than {MAX_DEPTH} levels")
+        self._depth += 1
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+    def _here(self) -> tuple[int, int]:
+        return _position(self._parser.peek_event())
+
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         """Called for nodes without a tag only; `plain` decides what they are."""
         return _UNTAGGED
@@ -148,5 +178,5 @@ def _scalar(node: yaml.Node) -> Any:
     return plain(node.value) if getattr(node, "style", None) is None else node.value
 
 
-def _position(node: yaml.Node) -> tuple[int, int]:
+def _position(node: yaml.Node | Any) -> tuple[int, int]:
     return node.start_mark.line + 1, node.start_mark.column + 1

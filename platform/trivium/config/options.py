@@ -1,4 +1,4 @@
-"""An executor's options: validated by its own model, with secrets that never enter the file's tree or the plan."""
+"""An executor's options: validated by its own model. What came from a variable never enters the plan."""
 
 from __future__ import annotations
 
@@ -12,40 +12,37 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 from trivium.config import validate
 from trivium.config.document import Document
 from trivium.config.problems import Path
-from trivium.config.secret_references import take_secrets
+from trivium.config.secret_references import all_by_variable, take_values
 from trivium.contract.executor import ExecutorOptions
 
 
 @dataclass(frozen=True)
 class Options:
-    """Validated options. `written` is their plain data with references in place of secrets.
+    """Validated options. `given` maps the place of each value that came from a variable to that value, as JSON."""
 
-    `places` are the paths of the secrets inside the options; `secrets` maps their variables to values.
-    """
-
-    value: ExecutorOptions
-    written: dict[str, Any]
-    places: tuple[Path, ...] = ()
-    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    value: ExecutorOptions = field(repr=False)
+    given: dict[Path, str] = field(default_factory=dict, repr=False)
 
 
 def read_options(model: type[ExecutorOptions], document: Document, path: Path) -> Options | None:
-    """The options at `path`, or None with problems added. Secrets are replaced in the document by their reference."""
+    """Return the options at `path`, or None with problems added.
+
+    In the document a reference takes the place of each value that came from a variable, whatever the option's type:
+    an author who takes a salt as a plain `str` has a secret, too.
+    """
     if not isinstance(document.at(path), dict | NoneType):
         return None  # the file's own model says so
     value = validate.validated(model, document, path, validate.OPTIONS)
     if value is None:
         return None
-    places = tuple(secret_places(value))
-    secrets = take_secrets(document, path, places)
-    if secrets is None:
+    secret = [place for place in secret_places(value) if document.at((*path, *place)) is not None]
+    if not all_by_variable(document, path, secret):
         return None
-    given = tuple(place for place in places if (*path, *place) in document.values)
-    return Options(value, document.at(path) or {}, given, secrets)
+    return Options(value, take_values(document, path))
 
 
 def secret_places(value: Any, path: Path = ()) -> Iterator[Path]:
-    """Where the secrets of validated options are, in the words of the file."""
+    """Yield where the secrets of validated options are, in the words of the file."""
     if isinstance(value, SecretStr | SecretBytes):
         yield path
     elif isinstance(value, BaseModel):

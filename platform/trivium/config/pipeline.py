@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -20,6 +21,9 @@ from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.types import FieldSpec
 
+USERNAME: Final = "streaming.source.security.username"
+"""The name under which the Kafka user travels beside the plan; no variable can have such a name."""
+
 
 @dataclass(frozen=True)
 class BoundExecutor:
@@ -29,7 +33,7 @@ class BoundExecutor:
     """
 
     cls: type[Executor[Any, Any]]
-    options: ExecutorOptions
+    options: ExecutorOptions = field(repr=False)
     retry: RetryPolicy
     artifacts: Mapping[str, str]
     version: str
@@ -68,7 +72,7 @@ class Pipeline:
     """A pipeline that compiled: its configuration is complete, consistent and resolved.
 
     `table_columns` are the author's columns of the shared table, without lineage columns and `event_date`.
-    `secrets` maps variable names to values; they travel beside the plan, never in it.
+    `secrets` maps names to values that only stand in the plan as references; they travel beside it, never in it.
     """
 
     name: str
@@ -91,8 +95,10 @@ class Pipeline:
             raise RunError(f"the pipeline {self.name} has no section streaming; add streaming: {{source: …}}.")
         source = self.config.streaming.source
         files = {name: getattr(source.security, name) for name in KAFKA_FILES}
-        absolute = {name: str(self.root / file) for name, file in files.items() if file is not None}
-        return source.model_copy(update={"security": source.security.model_copy(update=absolute)})
+        update = {name: str(self.root / file) for name, file in files.items() if file is not None}
+        if USERNAME in self.secrets:
+            update["username"] = json.loads(self.secrets[USERNAME])
+        return source.model_copy(update={"security": source.security.model_copy(update=update)})
 
     def kafka_password(self) -> str | None:
         """The SASL password, None where the source needs none.

@@ -1,4 +1,9 @@
-"""The compiled pipeline as immutable, canonical JSON with two hashes. It never holds a secret."""
+"""The compiled pipeline as immutable, canonical JSON with two hashes. It never holds a secret.
+
+A value that came from a variable stands in the plan as its reference. So that the hashes change with the value all the
+same, the plan holds a digest of all such values of an executor, which is slow to compute on purpose: whoever has the
+plan can only try values out, each of them at the cost of one `scrypt` (docs/threat-model.md says what that is worth).
+"""
 
 from __future__ import annotations
 
@@ -6,10 +11,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 SHOWN: Final = 16
+_COST: Final = {"n": 1 << 14, "r": 8, "p": 1, "dklen": 32}
+"""Of scrypt: 16 MiB and some 40 ms a try."""
 
 
 def canonical(value: Any) -> bytes:
@@ -21,6 +28,15 @@ def canonical(value: Any) -> bytes:
 def sha256(data: bytes) -> str:
     """The SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def slow_digest(pipeline: str, values: bytes) -> str:
+    """Return a digest of values that are no part of a plan. Equal values of one pipeline give equal digests anywhere.
+
+    The salt is the pipeline's name: drivers on several machines, which share no state, must come to the same plan.
+    """
+    return hashlib.scrypt(values, salt=f"trivium option values {pipeline}".encode(), **_COST).hex()
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from trivium.config.binding import Part, executor_logic, part, pipeline_of
-from trivium.config.interpolate import variable
+from trivium.config.binding import Part, executor_logic, part, pipeline_of, secret_name
 from trivium.config.model import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan, canonical
+from trivium.config.problems import dotted
 from trivium.config.registry import ExecutorClass, Registry
 from trivium.config.source_digest import engine_versions
 from trivium.contract.errors import RunError
@@ -33,7 +34,7 @@ def rebuild(plan_json: bytes, secrets: Mapping[str, str], root: Path) -> Pipelin
     logic = plan.document["logic"]
     _refuse("engine", logic["engine"], engine_versions())
     registry = Registry.from_project(root, [entry.type for entry in config.executors])
-    parts = [_part(entry, _found(registry, entry.type), logic, secrets, root) for entry in config.executors]
+    parts = [_part(entry, _found(registry, entry.type), plan, secrets, root) for entry in config.executors]
     return pipeline_of(config, parts, root, plan, secrets)
 
 
@@ -45,18 +46,17 @@ def _found(registry: Registry, event_type: str) -> ExecutorClass:
     raise RunError(f"{message}. Ship the project with the job (working_dir).")
 
 
-def _part(
-    entry: ExecutorEntry, cls: ExecutorClass, logic: Mapping[str, Any], secrets: Mapping[str, str], root: Path
-) -> Part:
-    planned = logic["executors"][entry.type]
-    places = [tuple(place) for place in planned["secrets"]]
+def _part(entry: ExecutorEntry, cls: ExecutorClass, plan: Plan, secrets: Mapping[str, str], root: Path) -> Part:
+    planned = plan.document["logic"]["executors"][entry.type]
     # Sources first: other options or another schema only follow from other sources.
-    found = part(cls, entry, cls.Options.model_construct(), places, root)
-    _refuse(f"the sources of {entry.type}", planned["source"], found.digest.as_json())
+    digest = part(cls, entry, cls.Options.model_construct(), {}, root).digest
+    _refuse(f"the sources of {entry.type}", planned["source"], digest.as_json())
     _check_artifacts(entry, root)
-    _refuse(f"the executor {entry.type}", planned, executor_logic(found, root))
-    options = cls.Options.model_validate_json(json.dumps(_filled(entry.options, places, secrets)))
-    return Part(cls, entry, options, places, found.digest)
+    given = {tuple(place): _secret(entry, place, secrets) for place in planned["secrets"]}
+    found = Part(cls, entry, cls.Options.model_construct(), given, digest)
+    _refuse(f"the executor {entry.type}", planned, executor_logic(found, root, plan.document["config"]["pipeline"]))
+    options = cls.Options.model_validate_json(json.dumps(_filled(entry.options, given)))
+    return replace(found, options=options)
 
 
 def _check_artifacts(entry: ExecutorEntry, root: Path) -> None:
@@ -66,19 +66,22 @@ def _check_artifacts(entry: ExecutorEntry, root: Path) -> None:
             raise RunError(f"{message}. Ship it with the project, or put it on a path all machines share.")
 
 
-def _filled(options: dict[str, Any], places: list[tuple[Any, ...]], secrets: Mapping[str, str]) -> dict[str, Any]:
-    """The options with the values of their secrets."""
+def _secret(entry: ExecutorEntry, place: list[Any], secrets: Mapping[str, str]) -> str:
+    name = secret_name(entry.type, tuple(place))
+    if name not in secrets:
+        what = f"the option {dotted(tuple(place))} of {entry.type}"
+        raise RunError(f"{what} did not reach this worker; hand the pipeline's secrets over with the plan.")
+    return secrets[name]
+
+
+def _filled(options: dict[str, Any], given: Mapping[tuple[Any, ...], str]) -> dict[str, Any]:
+    """Return the options with the values that variables gave."""
     filled = copy.deepcopy(options)
-    for place in places:
+    for place, value in given.items():
         holder: Any = filled
         for step in place[:-1]:
             holder = holder[step]
-        name = variable(holder[place[-1]]) or ""
-        if name not in secrets:
-            raise RunError(
-                f"the secret {name} did not reach this worker; hand the pipeline's secrets over with the plan."
-            )
-        holder[place[-1]] = secrets[name]
+        holder[place[-1]] = json.loads(value)
     return filled
 
 

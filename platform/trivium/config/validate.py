@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import typing
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from trivium.config.problems import Path, dotted
 from trivium.config.suggest import one_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+_AUTHORS: Final = ("value_error", "assertion_error")
+_PIECE: Final = 4
+_LONGEST: Final = 1_000
 _CONVERTED: Final = ("int_type", "float_type", "bool_type")
 
 
@@ -91,7 +95,7 @@ def _report(model: type[BaseModel], document: Document, path: Path, error: Error
     elif error["type"] in ("literal_error", "enum"):
         _report_choice(document, where, error, codes)
     else:
-        _report_value(document, where, error, codes)
+        _report_value(document, path, error, codes)
 
 
 def _report_choice(document: Document, where: Path, error: ErrorDetails, codes: Codes) -> None:
@@ -101,8 +105,11 @@ def _report_choice(document: Document, where: Path, error: ErrorDetails, codes: 
     document.add(where, codes.choice, message, one_of(str(document.at(where)), known))
 
 
-def _report_value(document: Document, where: Path, error: ErrorDetails, codes: Codes) -> None:
-    message = masked(document, error["msg"].removeprefix("Value error, "))
+def _report_value(document: Document, path: Path, error: ErrorDetails, codes: Codes) -> None:
+    where = (*path, *error["loc"])
+    message = masked(document, path, error["msg"].removeprefix("Value error, "))
+    if codes is OPTIONS and error["type"] in _AUTHORS:
+        message = _of_an_author(document, path, message)
     got = shown(document, where)
     text = f"{dotted(where)}: {message}" if where else message
     document.add(where, codes.wrong, f"{text}; got {got}" if got else text)
@@ -118,12 +125,31 @@ def shown(document: Document, path: Path) -> str:
     return json.dumps(value, ensure_ascii=False)[:80]
 
 
-def masked(document: Document, message: str) -> str:
-    """The message without any value that came from a variable."""
-    for path, reference in document.references.items():
-        value = str(document.at(path))
-        if len(value) >= 3:
-            message = message.replace(value, reference)
+def masked(document: Document, path: Path, message: str) -> str:
+    """Return a message about the value at `path` without what came from a variable there or below."""
+    for place, reference in _references(document, path):
+        message = _without(message, str(document.at(place)), reference)
+    return message
+
+
+def _of_an_author(document: Document, path: Path, message: str) -> str:
+    """Return the words of an author's own check, masked; none of them if they hold a piece of a variable's value."""
+    for place, reference in _references(document, path):
+        value, rest = str(document.at(place)), message.replace(reference, "")
+        if any(value[at : at + _PIECE] in rest for at in range(min(len(value), _LONGEST) - _PIECE + 1)):
+            return "it was refused; the words of the check are not shown, they hold a piece of the value"
+    return message
+
+
+def _references(document: Document, path: Path) -> list[tuple[Path, str]]:
+    return [(place, text) for place, text in document.references.items() if place[: len(path)] == path]
+
+
+def _without(message: str, value: str, reference: str) -> str:
+    """Return a message with a value as the reference; a short value is only taken for itself as a word of its own."""
+    for text in dict.fromkeys((value, repr(value)[1:-1], json.dumps(value)[1:-1])):
+        pattern = re.escape(text) if len(text) >= _PIECE else rf"(?<!\w){re.escape(text)}(?!\w)"
+        message = re.sub(pattern, lambda _: reference, message) if text else message
     return message
 
 

@@ -50,7 +50,7 @@ def translate(error: Exception, source: KafkaSource, doing: str) -> SourceError:
         return error
     if isinstance(error, errors.SaslAuthenticationFailedError | errors.UnsupportedSaslMechanismError):
         return KafkaAccessError(
-            f"{source.servers} refused user {source.security.username!r} ({source.security.mechanism}): {error}. "
+            f"{source.servers} refused the user of security.username ({source.security.mechanism}): {error}. "
             "Check security.username, the variable of security.password, and the mechanism"
         )
     if isinstance(error, errors.AuthorizationError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import msgspec
@@ -81,7 +82,7 @@ def _split_by_brackets(body: bytes, max_events: int) -> list[bytes]:
 
 
 def _items(body: bytes, cuts: list[int]) -> list[bytes]:
-    items = [body[one + 1 : other] for one, other in zip(cuts, cuts[1:], strict=False)]
+    items = [body[one + 1 : other] for one, other in pairwise(cuts)]
     if any(map(_EMPTY.fullmatch, items)):
         raise _malformed()
     return items
