@@ -103,7 +103,9 @@ def test_right_and_wrong_password(broker: SecureBroker, mechanism: str) -> None:
     assert read_both(secured, PASSWORD) == [b"one", b"two"]
     reader = KafkaReader(secured, "wrong", CLOCK)
     started = time.monotonic()
-    with pytest.raises(KafkaAccessError, match=rf"{broker.sasl} refused the user of security.username \({mechanism}\)") as caught:
+    with pytest.raises(
+        KafkaAccessError, match=rf"{broker.sasl} refused the user of security.username \({mechanism}\)"
+    ) as caught:
         reader.assign({"secure/0": 0})
     assert time.monotonic() - started < 10
     assert PASSWORD not in str(caught.value)

@@ -15,9 +15,11 @@ import pytest
 from tests.engine.doors import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
 from trivium.config.in_memory import pipeline_of
+from trivium.contract.errors import TriviumError
 from trivium.engine.batch import RawBatch
 from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import check_nesting, may_have_long_fraction, with_long_fractions, with_many_brackets
+from trivium.engine.request_body import events_of
 from trivium.engine.worker import Worker
 
 GROWTH = 2.5
@@ -70,7 +72,15 @@ def decode_records(text: bytes) -> None:
     run(*[RECORD % (b"other", b'"0.1234567' + text[at : at + 32] + b'"') for at in range(0, len(text), 32)])
 
 
+def take_apart(text: bytes) -> None:
+    """The text as a request's list, as one event of it, and behind one that is no JSON."""
+    for body in (b"[" + text, b"[01," + text + b",1]", b'[01,"' + text + b'"]'):
+        with suppress(TriviumError):
+            events_of(body, 1 << 30)
+
+
 SCANNERS: dict[str, Callable[[bytes], Any]] = {
+    "events of a request": take_apart,
     "nesting of a record": check_nesting,
     "nesting of a record cut off": lambda text: check_nesting(BRACKETS + b'"' + text),
     "brackets of packed records": lambda text: with_many_brackets(pack([text, text]), 2),
