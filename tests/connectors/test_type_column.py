@@ -46,7 +46,7 @@ def test_types_beside_raw_records(tmp_path: Path, kind: pa.DataType) -> None:
     batch = only(source).batch
     assert isinstance(batch, RawBatch)
     assert batch.types == KINDS
-    assert source.columns_of(raw_table(kind).schema) == ["value", "kind"]
+    assert source.columns_of(source.plan().files[0]) == ("value", "kind")
 
 
 def test_no_types_without_the_column_being_asked_for(tmp_path: Path) -> None:
@@ -68,7 +68,10 @@ def test_a_type_that_is_no_text_is_a_reject_of_its_record_alone(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        (pa.table({"value": [b"{}"]}), "column kind: type_column names it and it is missing; there is value"),
+        (
+            pa.table({"value": [b"{}"]}),
+            "column kind: type_column names it and it is missing, in folders' names too; there is value",
+        ),
         (pa.table({"value": [b"{}"], "kind": [1]}), "column kind: expected bytes or text, got int64"),
     ],
 )

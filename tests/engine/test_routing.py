@@ -138,12 +138,23 @@ def test_typed_columns_name_their_types_in_the_type_column() -> None:
         assert outcomes(worker.run(named(values, ["given", None, "other", "given"]))) == expected
 
 
-@pytest.mark.parametrize(("routing", "types"), [(Routing(), ["given"]), (HEADER, None)])
-def test_a_batch_read_for_another_routing_is_a_bug(routing: Routing, types: list[str | None] | None) -> None:
-    worker = Probe(int).workers(routing)["Rows"]
-    batch = RawBatch([b'{"value":1}'], "topic/0", np.arange(1, dtype=np.int64), types)
+def test_a_batch_without_types_where_no_field_names_them_is_refused() -> None:
+    batch = RawBatch([b'{"value":1}'], "topic/0", np.arange(1, dtype=np.int64))
     with pytest.raises(ValueError, match="as in-memory routes"):
-        worker.run(batch)
+        Probe(int).workers(HEADER)["Rows"].run(batch)
+
+
+def test_a_type_beside_the_record_counts_where_a_field_would_name_it() -> None:
+    worker = Probe(int).workers(Routing())["Rows"]
+    values = [b'{"value":1}', b'{"value":2,"event_type":"other"}', b'{"value":3,"event_type":"given"}']
+    assert outcomes(worker.run(named(values, ["given", "given", "other"]))) == [Kept(1), Kept(2), UNROUTED]
+
+
+def test_typed_columns_of_one_type_need_no_column_that_names_it() -> None:
+    columns = pa.RecordBatch.from_arrays([pa.array([1, None])], names=["value"])
+    batch = TypedBatch(columns, "a.parquet", np.arange(2, dtype=np.int64), event_type="given")
+    for form in (Probe(int).rows, Probe(int).columns):
+        assert outcomes(Worker(pipeline_of([form]), {}).run(batch)) == [Kept(1), Rejected()]
 
 
 def test_a_type_for_each_record() -> None:

@@ -73,6 +73,8 @@ def _batch(found: BatchPlan) -> Iterator[tuple[str, str]]:
     source = found.source
     yield "event days", f"{found.window[0]} to before {found.window[1]}" if found.window else "all of the source"
     yield "source", f"{source.path}\n{_amount(found)}"
+    if source.notes:
+        yield "note", "\n".join(source.notes)
     if source.late_days:
         yield "late days", f"{span(source.late_days)}: read as well, for events of the window that came in late"
     yield "columns read", f"{', '.join(source.columns)}  ({len(source.columns)} of {source.columns_of})"

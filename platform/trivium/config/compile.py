@@ -145,7 +145,7 @@ class _Compilation:
         checks.check_lookups(document, listed)
         routing.check_routed_field(document, listed)
         routing.check_topics(document, listed)
-        routing.check_type_column(document)
+        routing.check_source_types(document)
         executors = document.value.get("executors")
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)

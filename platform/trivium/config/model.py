@@ -13,6 +13,7 @@ from trivium.config.section import (
     Location,
     LookupName,
     Name,
+    Pattern,
     Seconds,
     Section,
     TimeZone,
@@ -109,16 +110,26 @@ class EventTimeRange(Section):
 class ParquetSource(Section):
     """Parquet files below `path`: typed columns, or one column of raw JSON when `value_column` names it.
 
+    `pattern` is a glob below the path that chooses among its files; without it every file that is Parquet is read.
     `day_column` is the folder or column naming the source day; `timezone` says what naive timestamps mean.
-    `type_column` holds what a header or topic said of the event's type, for pipelines that route by one.
+    `event_type` names the type of all events, `type_column` the column or folder that names each one's; then a field of
+    the event is not asked for it.
     """
 
     type: Literal["parquet"]
     path: Location
+    pattern: Pattern | None = None
     value_column: ColumnName | None = None
     day_column: ColumnName | None = None
+    event_type: EventType | None = None
     type_column: ColumnName | None = None
     timezone: TimeZone | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ParquetSource:
+        if self.event_type is not None and self.type_column is not None:
+            raise ValueError("expected one of event_type and type_column, got both")
+        return self
 
 
 class Batch(Section):
@@ -157,17 +168,22 @@ class PipelineConfig(Section):
     serving: Serving | None = None
 
     @property
-    def type_column(self) -> str:
-        """The column of a batch source that names the event type, and of typed columns in general.
+    def type_column(self) -> str | None:
+        """The column that names the event type, of the batch source and of typed columns in general.
+
+        None where the batch source says the type of all its events.
 
         Raises:
-            ValueError: a header or topic names it, and no batch source says which column holds that.
+            ValueError: a header or topic names it, and the batch source does not say where that is.
         """
+        source = None if self.batch is None else self.batch.source
+        if source is not None and source.event_type is not None:
+            return None
+        if source is not None and source.type_column is not None:
+            return source.type_column
         if self.routing.by_body:
             return self.routing.field
-        if self.batch is None or self.batch.source.type_column is None:
-            raise ValueError(f"{self.pipeline} routes by header or topic and has no batch.source.type_column")
-        return self.batch.source.type_column
+        raise ValueError(f"{self.pipeline} routes by header or topic and has no batch.source.type_column or event_type")
 
 
 def overruled(base: RetryPolicy, override: RetryPolicy | None) -> RetryPolicy:

@@ -46,18 +46,19 @@ def check_topics(document: Document, executors: Sequence[Listed]) -> None:
             document.add(executor.place, "executor-without-topic", message, hint)
 
 
-def check_type_column(document: Document) -> None:
-    """The batch source names the column of event types exactly where no field of the event does."""
+def check_source_types(document: Document) -> None:
+    """The batch source says where event types are where no field of the event does; a type it names has an executor."""
     if not isinstance(document.at(_SOURCE), dict):
         return
-    given = document.at((*_SOURCE, "type_column")) is not None
-    if given and _by_body(document):
-        message = "type_column is given, but the event type is read from a field of the event"
-        hint = "remove it, or route by header or topics"
-        document.add_at_key((*_SOURCE, "type_column"), "unused-type-column", message, hint)
-    elif not given and not _by_body(document):
-        message = "the event type is not in the event, so the batch source must name the column that holds it"
-        document.add_at_key(_SOURCE, "missing-type-column", message, "type_column: …")
+    event_type, column = (document.at((*_SOURCE, key)) for key in ("event_type", "type_column"))
+    if event_type is None and column is None and not _by_body(document):
+        message = "the event type is not in the event, so the batch source must say where it is"
+        document.add_at_key(_SOURCE, "missing-type-column", message, "type_column: …, or event_type: … of all events")
+    declared = {name for _, name in event_types(document)}
+    place = (*_SOURCE, "event_type")
+    if isinstance(event_type, str) and place not in document.broken and event_type not in declared:
+        message = f"all events of the batch source are of the type {event_type}, which has no executor here"
+        document.add(place, "unknown-event-type", message, one_of(event_type, declared))
 
 
 def _by_body(document: Document) -> bool:

@@ -17,6 +17,16 @@ Seconds = Annotated[float, Field(gt=0, le=86400)]
 Unwanted = Literal["drop", "reject"]
 
 
+def _relative_pattern(pattern: str) -> str:
+    parts = pattern.split("/")
+    if "" in parts or ".." in parts or "\0" in pattern:
+        raise ValueError("no pattern below a folder; for example **/*.parq or part-*")
+    return pattern
+
+
+Pattern = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_relative_pattern)]
+
+
 def _known_zone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError("no time zone of the IANA database; for example Europe/Zurich or UTC")

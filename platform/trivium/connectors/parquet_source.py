@@ -16,16 +16,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.types as pt
 
 from trivium.config.model import ParquetSource
-from trivium.connectors.parquet_files import SourceFile, locate, open_parquet, read_footers, root_of
+from trivium.connectors.parquet_files import SourceFile, open_parquet, read_footers
+from trivium.connectors.parquet_listing import list_parquet, root_of
+from trivium.connectors.parquet_rows import read_rows
+from trivium.connectors.source_columns import SourceColumns
+from trivium.connectors.source_findings import SourceFindings
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import SourceError
 from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
 from trivium.engine.batch import Source as BatchSource
 from trivium.engine.packed_values import pack_column
-from trivium.engine.typed import columns_read, schema_problems
 
 _BATCH_ROWS: Final = 65_536
 _BATCH_BYTES: Final = 64 << 20
@@ -90,15 +92,16 @@ class Unit:
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """The source as found: files in order, and by source day the newest file's time (microseconds)."""
+    """The source as found: files in order, and what a person may want to know before they are read (`notes`)."""
 
     files: tuple[SourceFile, ...]
+    notes: tuple[str, ...] = ()
 
     def days(self) -> dict[str | None, int]:
         """Each source day with the time of its newest file; the key None when the source has no days."""
         newest: dict[str | None, int] = {}
         for source in self.files:
-            for group in source.groups:
+            for group in (each for each in source.groups if each.rows):
                 newest[group.day] = max(newest.get(group.day, 0), source.file.modified_us)
         return newest
 
@@ -147,19 +150,30 @@ class Slice:
 
 @dataclass(frozen=True)
 class _Piece:
-    range: Range
+    """Neighbouring rows of a file. `folders` are the columns that its folders name, one value each."""
+
+    path: str
+    day: str | None
     positions: Positions
     rows: pa.RecordBatch
+    folders: Mapping[str, pa.Array]
+
+    @property
+    def shape(self) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
+        """Where equal, pieces may share a batch."""
+        return self.rows.schema, {name: value.type for name, value in self.folders.items()}
 
 
 class ParquetReader:
-    """Reads a source as its pipeline describes it."""
+    """Reads a source as its pipeline describes it.
 
-    def __init__(self, source: ParquetSource, declarations: Mapping[str, Declaration], tag_field: str) -> None:
-        self._source, self._declarations, self._tag_field = source, declarations, tag_field
+    `tag_field` is the column that names event types; None where the source says the type of all events.
+    """
+
+    def __init__(self, source: ParquetSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> None:
+        self._source = source
         self._storage, _ = root_of(source.path)
-        raw = [name for name in (source.value_column, source.type_column) if name]
-        self._columns = raw if source.value_column else columns_read(declarations, tag_field)
+        self._columns = SourceColumns(source, self._storage.uri, declarations, tag_field)
 
     def plan(self) -> SourcePlan:
         """List the source, read its footers and hold every schema to the declared events.
@@ -167,34 +181,38 @@ class ParquetReader:
         Raises:
             SourceError: nothing there, a broken file, or columns that cannot be read as declared; names the file.
         """
-        storage, found = locate(self._source.path)
-        files = read_footers(storage, found, self._source.day_column)
-        checked: set[pa.Schema] = set()
+        listing = list_parquet(self._source.path, self._source.pattern)
+        files = read_footers(listing.storage, listing.files, self._source.day_column)
+        found = SourceFindings(self._columns)
         for each in files:
-            schema = each.schema.remove_metadata()
-            if schema not in checked:
-                self._check(each.file.path, schema)
-                checked.add(schema)
-        return SourcePlan(tuple(files))
+            problems = found.add(each)
+            if problems:
+                listed = "\n  ".join(problems)
+                raise SourceError(
+                    f"{self._storage.uri}/{each.file.path} cannot be read as this pipeline declares:\n  {listed}"
+                )
+        return SourcePlan(tuple(files), (*listing.notes(), *found.notes()))
 
-    def columns_of(self, schema: pa.Schema) -> list[str]:
-        """The columns that are read of files with this schema."""
-        return [name for name in self._columns if name in schema.names]
+    def columns_of(self, file: SourceFile) -> tuple[str, ...]:
+        """Return the columns that are read of a file, those that lie in its folders' names among them."""
+        found = self._columns.of(file.file.path, file.schema)
+        return (*found.own, *found.folders)
 
     def batches(self, unit: Unit) -> Iterator[Slice]:
         """The events of a unit, at most some 64 MB and 65,536 rows at a time; small files share a batch.
+
+        A single row that is larger is a batch of its own.
 
         Raises:
             SourceError: a file changed since the run was planned, or cannot be read.
         """
         pending: list[_Piece] = []
+        rows = size = 0
         for piece in self._pieces(unit):
-            rows, size = (
-                sum(getattr(each.rows, name) for each in [*pending, piece]) for name in ("num_rows", "nbytes")
-            )
-            if pending and (rows > _BATCH_ROWS or size > _BATCH_BYTES or piece.rows.schema != pending[0].rows.schema):
+            rows, size = rows + piece.rows.num_rows, size + piece.rows.nbytes
+            if pending and (rows > _BATCH_ROWS or size > _BATCH_BYTES or piece.shape != pending[0].shape):
                 yield self._slice(pending)
-                pending = []
+                pending, rows, size = [], piece.rows.num_rows, piece.rows.nbytes
             pending.append(piece)
         if pending:
             yield self._slice(pending)
@@ -209,20 +227,6 @@ class ParquetReader:
                     "Try: restore the file and run again; finished units are kept"
                 ) from error
 
-    def _check(self, path: str, schema: pa.Schema) -> None:
-        problems = self._raw_problems(schema) if self._source.value_column else self._typed_problems(schema)
-        if problems:
-            listed = "\n  ".join(problems)
-            raise SourceError(f"{self._storage.uri}/{path} cannot be read as this pipeline declares:\n  {listed}")
-
-    def _raw_problems(self, schema: pa.Schema) -> list[str]:
-        named = {"value_column": self._source.value_column, "type_column": self._source.type_column}
-        found = (_raw_problem(schema, key, name) for key, name in named.items() if name)
-        return [problem for problem in found if problem]
-
-    def _typed_problems(self, schema: pa.Schema) -> list[str]:
-        return schema_problems(schema, self._declarations, self._tag_field, self._source.timezone)
-
     def _read(self, each: Range) -> Iterator[_Piece]:
         found = self._storage.stat(each.path)
         if found is None or (found.size, found.modified_us) != (each.size, each.modified_us):
@@ -230,33 +234,36 @@ class ParquetReader:
                 f"{self._storage.uri}/{each.path}: the file changed while the run was on. Try: run again when it rests"
             )
         with open_parquet(self._storage, each.path) as opened:
-            groups, first = _groups(opened.metadata, each)
-            row_bytes = _row_bytes(opened.metadata, groups)
-            batches = opened.iter_batches(
-                batch_size=max(1, min(_BATCH_ROWS, _BATCH_BYTES // row_bytes)),
-                row_groups=groups,
-                columns=self.columns_of(opened.schema_arrow),
-                use_threads=False,
-            )
-            for batch in batches:
-                low, high = max(each.start, first), min(each.stop, first + batch.num_rows)
-                if low < high:
-                    rows = batch.slice(low - first, high - low)
-                    yield _Piece(each, np.arange(low, high, dtype=np.int64), rows.replace_schema_metadata(None))
-                first += batch.num_rows
+            columns = self._columns.of(each.path, opened.schema_arrow)
+            for first, rows in read_rows(self._storage, each.path, opened, range(each.start, each.stop), columns.own):
+                positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
+                yield _Piece(each.path, each.day, positions, rows, columns.folders)
 
     def _slice(self, pieces: Sequence[_Piece]) -> Slice:
         lengths = [piece.rows.num_rows for piece in pieces]
         positions = np.concatenate([piece.positions for piece in pieces])
         rows = pa.concat_batches([piece.rows for piece in pieces])
-        days = [(piece.range.day, length) for piece, length in zip(pieces, lengths, strict=True)]
-        source = _source([piece.range.path for piece in pieces], lengths)
+        folders = {name: _repeated([piece.folders[name] for piece in pieces], lengths) for name in pieces[0].folders}
+        days = [(piece.day, length) for piece, length in zip(pieces, lengths, strict=True)]
+        source = _source([piece.path for piece in pieces], lengths)
         if self._source.value_column:
-            values, types = pack_column(rows.column(self._source.value_column)), None
-            if self._source.type_column:
-                types = _names(rows.column(self._source.type_column))
-            return Slice(RawBatch(values, source, positions, types), days)
-        return Slice(TypedBatch(rows, source, positions, self._source.timezone), days)
+            values = pack_column(rows.column(self._source.value_column))
+            return Slice(RawBatch(values, source, positions, self._types(rows, folders)), days)
+        for name, column in folders.items():
+            rows = rows.append_column(name, column)
+        return Slice(TypedBatch(rows, source, positions, self._source.timezone, self._source.event_type), days)
+
+    def _types(self, rows: pa.RecordBatch, folders: Mapping[str, pa.Array]) -> Sequence[str | None] | None:
+        """Return the event type of each raw record, where the source says it beside them."""
+        name = self._source.type_column
+        if name is None:
+            return None if self._source.event_type is None else [self._source.event_type] * rows.num_rows
+        return _names(folders[name] if name in folders else rows.column(name))
+
+
+def _repeated(values: Sequence[pa.Array], lengths: Sequence[int]) -> pa.Array:
+    """Return each of some columns of one value as often as its length says, one behind the other."""
+    return pa.concat_arrays(values).take(pa.array(np.repeat(np.arange(len(values)), lengths)))
 
 
 def _source(paths: Sequence[str], lengths: Sequence[int]) -> BatchSource:
@@ -268,34 +275,5 @@ def _source(paths: Sequence[str], lengths: Sequence[int]) -> BatchSource:
 
 def _names(column: pa.Array) -> Sequence[str | None]:
     """Event types; bytes that are no text stay visible as lone surrogates, which the decoder refuses."""
-    plain = column.dictionary_decode() if pt.is_dictionary(column.type) else column
-    names = plain.cast(pa.large_binary()).to_pylist()
+    names = column.cast(pa.large_binary()).to_pylist()
     return [None if name is None else name.decode("utf-8", "surrogateescape") for name in names]
-
-
-def _raw_problem(schema: pa.Schema, key: str, name: str) -> str | None:
-    if name not in schema.names:
-        return f"column {name}: {key} names it and it is missing; there is {', '.join(schema.names)}"
-    found = schema.field(name).type
-    plain = found.value_type if pt.is_dictionary(found) and key == "type_column" else found
-    good = (pt.is_binary, pt.is_large_binary, pt.is_string, pt.is_large_string)
-    return None if any(is_kind(plain) for is_kind in good) else f"column {name}: expected bytes or text, got {found}"
-
-
-def _groups(metadata: Any, each: Range) -> tuple[list[int], int]:
-    """The row groups a range touches, and the first row of the first of them."""
-    groups: list[int] = []
-    first = start = 0
-    for index in range(metadata.num_row_groups):
-        stop = start + metadata.row_group(index).num_rows
-        if start < each.stop and stop > each.start:
-            first = start if not groups else first
-            groups.append(index)
-        start = stop
-    return groups, first
-
-
-def _row_bytes(metadata: Any, groups: list[int]) -> int:
-    decoded: int = sum(metadata.row_group(group).total_byte_size for group in groups)
-    rows: int = sum(metadata.row_group(group).num_rows for group in groups)
-    return max(1, decoded // max(1, rows))

@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_ISDIR
 from typing import BinaryIO, Final
 
 import pyarrow as pa
@@ -115,6 +116,8 @@ class LocalFiles:
             try:
                 found = (self._root / path).stat()
             except (FileNotFoundError, NotADirectoryError):
+                return None
+            if S_ISDIR(found.st_mode):
                 return None
             return StoredFile(path, found.st_size, found.st_mtime_ns // 1000)
 

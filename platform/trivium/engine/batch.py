@@ -34,12 +34,16 @@ class RawBatch:
 
 @dataclass(frozen=True)
 class TypedBatch:
-    """Typed columns under their wire names. `timezone` (IANA name) is the meaning of naive timestamps, if declared."""
+    """Typed columns under their wire names. `timezone` (IANA name) is the meaning of naive timestamps, if declared.
+
+    `event_type` is that of all rows where the source says it; without it a column of theirs does.
+    """
 
     columns: pa.RecordBatch
     source: Source
     positions: Positions
     timezone: str | None = None
+    event_type: str | None = None
 
     def __len__(self) -> int:
         return int(self.columns.num_rows)

@@ -8,14 +8,18 @@ import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from trivium.contract.types import FieldSpec, TypeSpec
+from trivium.engine.column_types import UUID, unpacked_type
 from trivium.engine.convert import array_of, writer
 from trivium.engine.scalar_values import Conformed, check_lengths, conform_scalar, flawed, mask_of
+from trivium.engine.uuids import uuid_texts
 
 
 def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> Conformed:
     """Cast a column whose type passed `column_types.type_problem` and find the rows that do not fit."""
     if pt.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if isinstance(column, pa.ExtensionArray):
+        column = _unpacked(column, spec.type)
     out = _conform(column, spec.type, timezone)
     if spec.nullable or not column.null_count:
         return out
@@ -25,6 +29,14 @@ def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> C
         return out
     out.flaws.append((missing, "a value is required, got null"))
     return out
+
+
+def _unpacked(column: pa.ExtensionArray, spec: TypeSpec) -> pa.Array:
+    """Return an extension column's values in the plain type that `column_types.unpacked_type` names."""
+    storage, plain = column.storage, unpacked_type(column.type, spec)
+    if plain == storage.type:
+        return storage
+    return uuid_texts(storage) if column.type.extension_name == UUID else pc.not_equal(storage, 0)
 
 
 def _default(spec: FieldSpec) -> pa.Scalar:

@@ -16,7 +16,7 @@ import pyarrow.types as pt
 from trivium.contract.declaration import Declaration
 from trivium.contract.types import FieldSpec
 from trivium.engine.batch import TypedBatch
-from trivium.engine.column_types import type_problem
+from trivium.engine.column_types import is_text, type_problem
 from trivium.engine.conform import conform
 from trivium.engine.outcomes import UNROUTED, Reject
 from trivium.engine.scalar_values import is_utf8
@@ -34,20 +34,26 @@ class Routed:
 
 
 def schema_problems(
-    schema: pa.Schema, declarations: Mapping[str, Declaration], tag_field: str, timezone: str | None
+    schema: pa.Schema, declarations: Mapping[str, Declaration], tag_field: str | None, timezone: str | None
 ) -> list[str]:
-    """Why columns of this schema cannot be read as the declared events; one sentence a column, empty if they can."""
-    problems = []
-    tag = schema.field(tag_field).type if tag_field in schema.names else None
-    if tag is None:
-        problems.append(f"column {tag_field}: the event type is read from it and it is missing")
-    elif not pt.is_string(tag.value_type if pt.is_dictionary(tag) else tag) and not pt.is_large_string(tag):
-        problems.append(f"column {tag_field}: expected the event type as a string, got {tag}")
+    """Return why columns of this schema cannot be read as the declared events; one sentence a column.
+
+    `tag_field` is the column that names the event type, None where the source says it of all rows.
+    """
+    problems = [] if tag_field is None else _tag_problems(schema, tag_field)
     for event_type, declaration in declarations.items():
         for spec in declaration.event_fields:
             if problem := _column_problem(schema, spec, timezone):
                 problems.append(f"column {spec.wire} ({event_type}.{spec.name}): {problem}")
     return problems
+
+
+def _tag_problems(schema: pa.Schema, tag_field: str) -> list[str]:
+    if tag_field not in schema.names:
+        return [f"column {tag_field}: the event type is read from it and it is missing"]
+    tag = schema.field(tag_field).type
+    plain = tag.value_type if pt.is_dictionary(tag) else tag
+    return [] if is_text(plain) else [f"column {tag_field}: expected the event type as a string, got {tag}"]
 
 
 def _column_problem(schema: pa.Schema, spec: FieldSpec, timezone: str | None) -> str | None:
@@ -56,17 +62,26 @@ def _column_problem(schema: pa.Schema, spec: FieldSpec, timezone: str | None) ->
     return type_problem(schema.field(spec.wire).type, spec.type, timezone)
 
 
-def columns_read(declarations: Mapping[str, Declaration], tag_field: str) -> list[str]:
+def columns_read(declarations: Mapping[str, Declaration], tag_field: str | None) -> list[str]:
     """The columns a typed source is asked for: the routed field and the declared ones, in a stable order."""
     wires = {spec.wire for declaration in declarations.values() for spec in declaration.event_fields}
-    return [tag_field, *sorted(wires - {tag_field})]
+    tag = [] if tag_field is None else [tag_field]
+    return [*tag, *sorted(wires.difference(tag))]
 
 
-def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field: str) -> Routed:
-    """Split typed columns by event type and hold each part to its declaration."""
+def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field: str | None) -> Routed:
+    """Split typed columns by event type and hold each part to its declaration.
+
+    `tag_field` is the column that names the type of a row, where the batch does not say it of all.
+    """
     out = Routed()
+    if batch.event_type is not None:
+        _conform_events(batch, np.arange(len(batch), dtype=np.int64), declarations[batch.event_type], out)
+        return out
+    assert tag_field is not None
     tags = batch.columns.column(tag_field)
     tags = tags.dictionary_decode() if pt.is_dictionary(tags.type) else tags
+    tags = tags.cast(pa.large_string()) if pt.is_string_view(tags.type) else tags
     if len(declarations) == 1 and pc.all(pc.equal(tags, next(iter(declarations))), skip_nulls=False).as_py():
         _conform_events(batch, np.arange(len(batch), dtype=np.int64), next(iter(declarations.values())), out)
         return out

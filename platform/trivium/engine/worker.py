@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -42,7 +43,6 @@ class Worker:
         self._declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
         routing = pipeline.config.routing
         self._json = JsonDecoder(self._declarations, routing.field) if routing.by_body else None
-        self._named = None if routing.by_body else NamedDecoder(self._declarations)
         uses = {
             name: LookupUse(name, lookups[name], bound.retry, bound.config.unavailable)
             for name, bound in pipeline.lookups.items()
@@ -64,7 +64,7 @@ class Worker:
 
         Raises:
             RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
-            ValueError: a batch says of its records' types what the pipeline's routing does not ask, or does not say it.
+            ValueError: a batch does not say its records' types, and no field of theirs does in this pipeline.
         """
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
@@ -82,13 +82,18 @@ class Worker:
             for name, (rows, events) in decoded.events.items()
         }
 
+    @cached_property
+    def _named(self) -> NamedDecoder:
+        return NamedDecoder(self._declarations)
+
     def _decoded(self, batch: RawBatch) -> Decoded:
-        if self._json is not None and batch.types is None:
-            return self._json.decode(batch.values)
-        if self._named is not None and batch.types is not None:
+        if batch.types is not None:
             return self._named.decode(batch.values, batch.types)
-        expected = "no types: a field of the record names its type" if self._json else "the type of each record"
-        message = f"expected a batch with {expected}, as {self._pipeline.name} routes; the source read it otherwise"
+        if self._json is not None:
+            return self._json.decode(batch.values)
+        message = (
+            f"expected a batch with the type of each record, as {self._pipeline.name} routes; the source gave none"
+        )
         raise ValueError(message)
 
     def _typed(self, batch: TypedBatch, out: Outcomes) -> dict[str, Inputs]:

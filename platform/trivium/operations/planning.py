@@ -47,7 +47,10 @@ GUARANTEES: Final = (
 
 @dataclass(frozen=True)
 class SourceSummary:
-    """What would be read. `late_days` are the source days after the window; `columns` are read of `columns_of`."""
+    """What would be read. `late_days` are the source days after the window; `columns` are read of `columns_of`.
+
+    `notes` are sentences on what one may not expect of it.
+    """
 
     path: str
     files: int
@@ -57,6 +60,7 @@ class SourceSummary:
     late_days: tuple[str, ...]
     columns: tuple[str, ...]
     columns_of: int
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
     ranges = [each for unit in source.units for each in unit.ranges]
     sizes = {each.path: each.size for each in ranges}
     read = [file for file in source.plan.files if file.file.path in sizes]
-    columns = dict.fromkeys(name for file in read for name in reader.columns_of(file.schema))
+    columns = dict.fromkeys(name for file in read for name in reader.columns_of(file))
     days = sorted(day for day in source.days if day)
     late = [day for day in days if window is not None and date.fromisoformat(day) >= window.end]
     return SourceSummary(
@@ -131,6 +135,7 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
         late_days=tuple(late),
         columns=tuple(columns),
         columns_of=max((len(file.schema.names) for file in read), default=0),
+        notes=source.plan.notes,
     )
 
 

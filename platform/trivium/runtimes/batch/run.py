@@ -57,6 +57,8 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
     """
     clock, arguments = clock or SystemClock(), arguments or BatchArguments()
     prepared = prepare(pipeline, arguments, clock)
+    for note in prepared.source.plan.notes:
+        _log.warning("source: %s", note)
     try:
         with connected(arguments.address, batch_section(pipeline).workers):
             started = clock.monotonic()
