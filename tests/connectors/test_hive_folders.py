@@ -1,10 +1,11 @@
-"""Columns that lie in folders' names: read as declared, as Hive writes them, and refused by name where they cannot be."""
+"""Columns in folders' names: read as declared, as Hive writes them, and refused by name where they cannot be."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import duckdb
 import msgspec
 import polars as pl
 import pyarrow as pa
@@ -121,7 +122,7 @@ def test_a_folder_gives_what_the_file_does_not(tmp_path: Path, folder: str, expe
         ("year=MMXX", r"folder year=MMXX \(sale\.year\): expected an int, got 'MMXX'"),
         ("year=1.0", r"folder year=1\.0 \(sale\.year\): expected an int"),
         ("year=", r"folder year= \(sale\.year\): expected an int, got ''"),
-        ("year=９", r"folder year=９ \(sale\.year\): expected an int"),
+        ("year=\u0669", r"folder year=\u0669 \(sale\.year\): expected an int"),
         ("year=9223372036854775808", r"folder year=9223372036854775808 \(sale\.year\): expected an int"),
         ("month=300", r"folder month=300 \(sale\.month\): expected an int from -128 to 127"),
         ("day=2024-02-30", r"folder day=2024-02-30 \(sale\.day\): expected a date"),
@@ -178,8 +179,6 @@ def test_the_folders_of_the_sources_own_location_count(tmp_path: Path) -> None:
 
 
 def test_what_arrow_polars_and_duckdb_write_in_folders_comes_back(tmp_path: Path) -> None:
-    import duckdb
-
     table = pa.table(
         {
             "event_type": ["sale"] * 4,
