@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path as FilePath
 from typing import Any, Final
 
 import pyarrow as pa
 
 from trivium.config.document import Document
+from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
 from trivium.config.problems import Path
 from trivium.config.section import EVENT_TYPE
 from trivium.config.suggest import did_you_mean, one_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
+from trivium.contract.errors import RunError
 from trivium.contract.types import UTC_MICROSECONDS, FieldSpec
 
 _IDENTITY: Final = {"event_id": pa.string(), "event_time": UTC_MICROSECONDS}
@@ -147,3 +150,26 @@ def _check_key(
         what = f"{enrichment.lookup} by {enrichment.key}, which is {own}"
         message = f"{executor.name} asks {what}; its key {key} is {known} for {user}"
         document.add(executor.place, "key-type", message, "give the event's field the type of the lookup's key")
+
+
+def check_api_keys(document: Document, places: Sequence[Path]) -> None:
+    """API keys that variables give can be used; no message holds a character of one."""
+    for place in places:
+        key = document.at(place)
+        wrong = weakness(key) if place in document.references and isinstance(key, str) else None
+        if wrong and place not in document.broken:
+            document.add(place, "api-key", f"{document.references[place]}: {wrong}")
+            document.broken.add(place)
+
+
+def check_key_file(document: Document, place: Path) -> None:
+    """A file of API keys can be used, if it is on this machine and may be read; replicas may be on others."""
+    path = document.at(place)
+    if not isinstance(path, str) or not path.startswith("/") or place in document.broken:
+        return
+    try:
+        read_keys(FilePath(path))
+    except KeyFileUnreadable:
+        return
+    except RunError as error:
+        document.add(place, "api-key", str(error))

@@ -86,6 +86,7 @@ class _Compilation:
             self._secrets[USERNAME] = username
         keys = self._document.at(_KEYS)
         places: list[Place] = [(index,) for index in range(len(keys) if isinstance(keys, list) else 0)]
+        checks.check_api_keys(self._document, [(*_KEYS, *place) for place in places])
         self._secrets.update(take_secrets(self._document, _KEYS, places) or {})
         config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
         self._resolve_paths()
@@ -128,6 +129,7 @@ class _Compilation:
                 self._resolve_file((*entry, name), "artifact-missing", f"the artifact {name}")
         for name in KAFKA_FILES:
             self._resolve_file((*_SECURITY, name), "file-missing", name)
+        checks.check_key_file(self._document, ("serving", "api_keys_file"))
 
     def _resolve_file(self, place: Place, code: str, what: str) -> None:
         resolved = paths.resolve_artifact(self._document, place, self._base)

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr, field_serializer, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_serializer, model_validator
 
 from trivium.config.interpolate import variable
 from trivium.config.section import Seconds, Section
 
-Route = Annotated[str, Field(pattern=r"^/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?$", max_length=200)]
+
+def _ours(route: str) -> str:
+    """The route itself, unless clients resolve it to another, or Serve answers there before we do."""
+    parts = route.split("/")[1:]
+    if {".", ".."} & {*parts}:
+        raise ValueError("no part of a route can be . or .., which clients resolve before they ask")
+    if parts[0] == "-":
+        raise ValueError("/- belongs to Serve, which answers /-/routes and /-/healthz itself")
+    return route
+
+
+_ROUTE: Final = r"^/(?:[A-Za-z0-9._~-]+(?:/[A-Za-z0-9._~-]+)*)?$"
+Route = Annotated[str, Field(pattern=_ROUTE, max_length=200), AfterValidator(_ours)]
 
 
 class Serving(Section):
@@ -21,7 +33,8 @@ class Serving(Section):
     `hung_after_seconds` is replaced. `drain_seconds` bounds a stop; Serve itself waits for a minute at most.
 
     An API key may only be a reference to a variable, `${NAME}`, or a line of `api_keys_file`, an absolute path on each
-    replica's machine. Without any, whoever reaches the port is answered.
+    replica's machine, which is read again every second. A key has 16 characters or more. Without any, whoever reaches
+    the port is answered.
     """
 
     route: Route

@@ -46,7 +46,7 @@ class Reply:
 class Api:
     """Answers the requests of one pipeline, knowing nothing of the server in front. `ready` is for load balancers.
 
-    `hashes` are the headers of every answer: what it was made under.
+    `hashes` are headers of answers to whoever may ask: what the answer was made under.
     """
 
     def __init__(self, pipeline: Pipeline, answering: Answering, keys: Keys, clock: Clock) -> None:
@@ -87,7 +87,7 @@ class Api:
     def show(self, path: str, mount: str, headers: Mapping[bytes, bytes]) -> Reply:
         """What is read with GET. `mount` is the path in front of all of ours, as the client sees it."""
         if path in (HEALTHY, READY):
-            return self._health(path)
+            return self._health(path, headers)
         if path not in _OPEN:
             self._keys.check(headers.get(b"authorization"))
         if path not in (PLAN, OPENAPI, DOCS):
@@ -118,14 +118,21 @@ class Api:
         near = one_of(path[:200], known)
         return Problem(HTTPStatus.NOT_FOUND, "not-found", f"nothing is served at {path[:200]}. {near}")
 
-    def _health(self, path: str) -> Reply:
+    def hashes_for(self, headers: Mapping[bytes, bytes]) -> Headers:
+        """Return the headers that say what answers, which is nobody's business who has no key where one is needed."""
+        return self.hashes if self._keys.admits(headers.get(b"authorization")) else ()
+
+    def _health(self, path: str, headers: Mapping[bytes, bytes]) -> Reply:
         well = self.ready or path == HEALTHY
         status = HTTPStatus.OK if well else HTTPStatus.SERVICE_UNAVAILABLE
-        return Reply(status, (_JSON, *self.hashes), b'{"ready":true}' if self.ready else b'{"ready":false}')
+        return Reply(
+            status, (_JSON, *self.hashes_for(headers)), b'{"ready":true}' if self.ready else b'{"ready":false}'
+        )
 
     def _made(self, path: str, mount: str) -> Reply:
         if path == DOCS:
-            html = ((b"content-type", b"text/html; charset=utf-8"), *_PAGE_POLICY, *self.hashes)
+            hashes = () if self._keys.required else self.hashes  # the page asks for no key
+            html = ((b"content-type", b"text/html; charset=utf-8"), *_PAGE_POLICY, *hashes)
             return Reply(HTTPStatus.OK, html, page())
         body = self._plan() if path == PLAN else msgspec.json.encode(openapi(self._pipeline, mount))
         return Reply(HTTPStatus.OK, (_JSON, *self.hashes), body)

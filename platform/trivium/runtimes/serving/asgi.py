@@ -70,13 +70,13 @@ class ServingApp:
         try:
             return await self._answer(scope, headers, receive)
         except Refused as refused:
-            return self._problem(refused.problem, _id_of(headers))
+            return self._problem(refused.problem, headers)
         except Disconnected:
             return None
         except Exception:  # noqa: BLE001 - the last place that can answer
             request_id = _id_of(headers)
             _log.exception("a request failed", extra={"request": request_id})
-            return self._problem(problems.failed(), request_id)
+            return self._problem(problems.failed(), headers)
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Reply:
         mount = scope.get("root_path", "").rstrip("/")
@@ -93,8 +93,9 @@ class ServingApp:
             raise Refused(problems.method_not_allowed(method, "GET"))
         return self.api.show(path, mount, headers)
 
-    def _problem(self, problem: Problem, request_id: str) -> Reply:
-        return Reply(problem.status, (_PROBLEM_TYPE, *problem.headers, *self.api.hashes), problem.body(request_id))
+    def _problem(self, problem: Problem, headers: dict[bytes, bytes]) -> Reply:
+        sent = (_PROBLEM_TYPE, *problem.headers, *self.api.hashes_for(headers))
+        return Reply(problem.status, sent, problem.body(_id_of(headers)))
 
 
 async def _send(reply: Reply, send: Send, method: str) -> None:
