@@ -71,9 +71,16 @@ def field(annotation: Any, **default: Any) -> FieldSpec:
 @pytest.mark.parametrize("annotation", TABLE, ids=str)
 def test_a_type_and_its_column(annotation: Any) -> None:
     required, optional = field(annotation), field(annotation | None, value=None)
-    assert required.arrow == pa.field("value", TABLE[annotation], nullable=False)
-    assert optional.arrow == pa.field("value", TABLE[annotation])
+    assert required.arrow == optional.arrow.with_nullable(False)
+    assert str(required.arrow.type) == str(TABLE[annotation]).replace(" not null", "")
+    assert required.type.declared == optional.type.declared == TABLE[annotation]
     assert (required.required, optional.required) == (True, False)
+
+
+def test_inside_a_column_everything_is_nullable() -> None:
+    inner = pa.struct([pa.field("name", pa.string()), pa.field("level", pa.int8())])
+    assert field(Place | None, value=None).arrow.type == inner
+    assert field(tuple[Place, ...]).arrow.type == pa.list_(pa.field("item", inner))
 
 
 def test_limits_are_kept_beside_the_type() -> None:

@@ -133,7 +133,7 @@ def _lookup(lookup: BoundLookup, root: Path) -> dict[str, Any]:
 
 
 def _fields(specs: Sequence[FieldSpec]) -> list[dict[str, Any]]:
-    return [{"name": s.name, "nullable": s.nullable, "type": str(s.type.arrow), "wire": s.wire} for s in specs]
+    return [{"name": s.name, "nullable": s.nullable, "type": str(s.type.declared), "wire": s.wire} for s in specs]
 
 
 def _columns(schema: pa.Schema) -> list[dict[str, Any]]:

@@ -46,7 +46,12 @@ class TypeSpec:
     """One type: its Arrow twin, the constraints beside it, and what is inside it.
 
     `limits` holds msgspec.Meta's names (`ge`, `le`, `gt`, `lt`, `multiple_of`, `min_length`, `max_length`, `pattern`).
-    `python` is the enum or struct class; `values` a Literal's values; `item` a list's element; `fields` a struct's.
+    `python` is the enum or struct class; `values` a Literal's values; `item` a list's element; `fields` a struct's;
+    `item_nullable` says whether an element may be null.
+
+    In `arrow` everything inside another value is nullable, whatever is declared: a null struct has no children to ask
+    for, and Arrow's casts, DuckDB and other readers ask for them all the same. The engine holds values to `fields` and
+    `item_nullable`.
     """
 
     arrow: pa.DataType
@@ -54,7 +59,17 @@ class TypeSpec:
     python: type | None = None
     values: tuple[Any, ...] = ()
     item: TypeSpec | None = None
+    item_nullable: bool = False
     fields: tuple[FieldSpec, ...] = ()
+
+    @property
+    def declared(self) -> pa.DataType:
+        """The Arrow type with the nullability that is declared, to be shown and hashed; columns have `arrow`."""
+        if self.item is not None:
+            return pa.list_(pa.field("item", self.item.declared, self.item_nullable))
+        if self.fields:
+            return pa.struct([pa.field(each.name, each.type.declared, each.nullable) for each in self.fields])
+        return self.arrow
 
 
 @dataclass(frozen=True)
@@ -189,13 +204,14 @@ def _values_type(values: tuple[Any, ...], where: str) -> pa.DataType:
 def _list(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
     inner, nullable = _without_none(info.item_type, f"{where}[]")
     item = _type(inner, {}, f"{where}[]")
-    arrow = pa.list_(pa.field("item", item.arrow, nullable=nullable))
-    return TypeSpec(arrow, _limits(info, "min_length", "max_length"), item=item)
+    limits = _limits(info, "min_length", "max_length")
+    return TypeSpec(pa.list_(pa.field("item", item.arrow)), limits, item=item, item_nullable=nullable)
 
 
 def _struct(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
     fields = _struct_fields(info, where)
-    return TypeSpec(pa.struct([spec.arrow for spec in fields]), python=info.cls, fields=fields)
+    arrow = pa.struct([spec.arrow.with_nullable(True) for spec in fields])
+    return TypeSpec(arrow, python=info.cls, fields=fields)
 
 
 def _name(info: ms.Type) -> str:

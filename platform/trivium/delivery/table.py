@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema
@@ -55,6 +55,8 @@ def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Seque
 def open_table(spec: TableSpec) -> Snapshot:
     """Open the table, or create it; add nullable columns that are new, in a commit of their own.
 
+    Children that a table of an earlier version declares `not null` become nullable in the same way.
+
     A torn or empty newest log entry is moved aside first.
 
     Raises:
@@ -68,10 +70,10 @@ def open_table(spec: TableSpec) -> Snapshot:
             _try_create(spec)
             continue
         _check_owner(snapshot, spec)
-        new = _new_columns(snapshot, spec)
-        if not new:
+        changed = _changed_columns(snapshot, spec)
+        if not changed:
             return snapshot
-        _try_add(snapshot, spec, new)
+        _try_add(snapshot, spec, changed)
     message = (
         f"table {spec.uri}: {_ATTEMPTS} attempts to create it or add columns lost to other writers. Try: start again"
     )
@@ -124,16 +126,16 @@ def _check_owner(snapshot: Snapshot, spec: TableSpec) -> None:
         raise WrongPipeline(message)
 
 
-def _new_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
-    """The columns to add.
+def _changed_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
+    """Return the columns to add, and those whose children become nullable.
 
     Raises:
-        SchemaConflict: anything but new nullable columns.
+        SchemaConflict: anything else.
     """
     wanted = {field.name: field for field in Schema.from_arrow(_stored(spec.schema)).fields}
     present = {field.name: field for field in snapshot.schema.fields}
     reasons = [f"column {name} is gone" for name in present if name not in wanted]
-    reasons += [f"column {n} changed" for n, f in present.items() if n in wanted and wanted[n].to_json() != f.to_json()]
+    reasons += [f"column {n} changed" for n, f in present.items() if n in wanted and not same_column(wanted[n], f)]
     new = [field for name, field in wanted.items() if name not in present]
     reasons += [f"new column {field.name} is not nullable" for field in new if not field.nullable]
     if tuple(snapshot.partition_columns) != spec.partition_columns:
@@ -142,7 +144,26 @@ def _new_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
         )
     if reasons:
         raise SchemaConflict(_conflict(spec.uri, reasons, list(present.values()), list(wanted.values())))
-    return new
+    return new + [wanted[name] for name, field in present.items() if wanted[name].to_json() != field.to_json()]
+
+
+def same_column(one: Field, other: Field) -> bool:
+    """Return whether two columns of one name agree in type and nullability, that of children aside."""
+    return bool(_without_inner_nulls(one) == _without_inner_nulls(other))
+
+
+def _without_inner_nulls(field: Field) -> Any:
+    column = json.loads(field.to_json())
+    return column | {"type": _relaxed(column["type"])}
+
+
+def _relaxed(kind: Any) -> Any:
+    if isinstance(kind, list):
+        return [_relaxed(each) for each in kind]
+    if not isinstance(kind, dict):
+        return kind
+    always = {name: True for name in ("nullable", "containsNull", "valueContainsNull") if name in kind}
+    return {name: _relaxed(value) for name, value in kind.items()} | always
 
 
 def _conflict(uri: str, reasons: list[str], present: list[Field], wanted: list[Field]) -> str:
@@ -164,7 +185,7 @@ def _column(field: Field) -> str:
 
 
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
-    added = snapshot.version + 1  # adding columns moves the handle itself
+    added = snapshot.version + 1  # adding columns moves the handle itself; a column that is there is merged
     try:
         with store_errors(spec.uri):
             snapshot.table.alter.add_columns(

@@ -57,7 +57,7 @@ def _conform(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conforme
 def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
     assert spec.item is not None
     column = column.cast(pa.large_list(column.type.value_type)) if not pt.is_large_list(column.type) else column
-    item = FieldSpec("item", "item", spec.item, spec.arrow.value_field.nullable, required=True)
+    item = FieldSpec("item", "item", spec.item, spec.item_nullable, required=True)
     inner = conform(column.flatten(), item, timezone)
     lengths = pc.list_value_length(column)
     offsets = np.concatenate([[0], np.cumsum(pc.fill_null(lengths, 0).to_numpy(zero_copy_only=False))])

@@ -70,7 +70,7 @@ def _annotation(spec: TypeSpec) -> Any:
 def _item(spec: TypeSpec) -> Any:
     assert spec.item is not None
     inner = _annotation(spec.item)
-    return inner | None if spec.arrow.value_field.nullable else inner
+    return inner | None if spec.item_nullable else inner
 
 
 def _limited(python: Any, limits: dict[str, Any]) -> Any:

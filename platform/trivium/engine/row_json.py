@@ -98,7 +98,7 @@ def _is_simple(spec: TypeSpec) -> bool:
     if spec.fields or (spec.limits and pt.is_float32(spec.arrow)):
         return False
     if spec.item is not None:
-        return spec.item.item is None and not spec.arrow.value_field.nullable and _is_simple(spec.item)
+        return spec.item.item is None and not spec.item_nullable and _is_simple(spec.item)
     return True
 
 

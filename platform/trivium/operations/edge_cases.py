@@ -147,12 +147,16 @@ def _lists(spec: TypeSpec, make: Make) -> SearchStrategy[Any]:
 
     assert spec.item is not None
     item = make(spec.item)
-    item = item | st.none() if spec.arrow.value_field.nullable else item
+    item = item | st.none() if spec.item_nullable else item
     least, most = spec.limits.get("min_length", 0), spec.limits.get("max_length")
     short = st.lists(item, min_size=least, max_size=max(least, 4) if most is None else most)
-    if most is not None:
+    if most is not None or _holds_list(spec.item):  # the lengths of lists in lists multiply
         return short
     return short | item.map(lambda value: [value] * max(_LONG, least))
+
+
+def _holds_list(spec: TypeSpec) -> bool:
+    return spec.item is not None or any(_holds_list(child.type) for child in spec.fields)
 
 
 def _scalar(spec: TypeSpec) -> SearchStrategy[Any]:

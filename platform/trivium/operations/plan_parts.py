@@ -12,6 +12,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet_files import locate, read_footers
 from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.table import same_column
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
     conflicts += [
         f"column {name} changed type"
         for name, field in present.items()
-        if name in wanted and wanted[name].to_json() != field.to_json()
+        if name in wanted and not same_column(wanted[name], field)
     ]
     if snapshot and snapshot.pipeline != pipeline.name:
         conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")

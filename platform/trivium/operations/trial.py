@@ -125,5 +125,5 @@ def _wired(spec: Any) -> pa.DataType:
     if spec.item is not None:
         return pa.list_(spec.arrow.value_field.with_type(_wired(spec.item)))
     if spec.fields:
-        return pa.struct([pa.field(child.wire, _wired(child.type), child.nullable) for child in spec.fields])
+        return pa.struct([pa.field(child.wire, _wired(child.type)) for child in spec.fields])
     return spec.arrow

@@ -17,13 +17,14 @@ from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.decode import JsonDecoder
 from trivium.engine.decode_named import NamedDecoder
 from trivium.engine.decoded import Decoded
+from trivium.engine.outcomes import Outcomes
 from trivium.engine.requests import RequestWorker, encode
 from trivium.engine.worker import Worker
 from trivium.operations.dev_broker import DevBroker
 from trivium.operations.parity.asking import Service, asked, running_service
 from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import Seen, of_outcomes, of_tables
-from trivium.operations.parity.tables import Topics, over_archive, over_topics, topics_of
+from trivium.operations.parity.tables import Topics, over_archive, over_topics, topics_of, written_and_read
 from trivium.operations.trial import typed_columns
 
 _WINDOW, _FEW = 2_000, 20
@@ -90,7 +91,7 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker on a batch of records."""
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
-    return [*of_outcomes(scene.pipeline, Worker(scene.pipeline, _lookups(scene.pipeline)).run(batch))]
+    return _through_files(scene, Worker(scene.pipeline, _lookups(scene.pipeline)).run(batch))
 
 
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -101,9 +102,13 @@ def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     for event_type, (rows, events) in _decoded(pipeline, inputs).events.items() if tag else ():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
         batch = TypedBatch(typed, "parity", np.arange(len(rows), dtype=np.int64))
-        for row, seen in zip(rows, of_outcomes(pipeline, worker.run(batch)), strict=True):
+        for row, seen in zip(rows, _through_files(scene, worker.run(batch)), strict=True):
             found[row] = seen
     return found
+
+
+def _through_files(scene: Scene, outcomes: Outcomes) -> list[Seen]:
+    return of_outcomes(scene.pipeline, outcomes, written_and_read(scene.pipeline, outcomes, scene.folder / "files"))
 
 
 def _tag_column(pipeline: Pipeline) -> str:

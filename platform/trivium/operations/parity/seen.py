@@ -103,9 +103,8 @@ def _add_reject(found: dict[int, Seen], letter: Mapping[str, Any]) -> None:
     found[position] = replace(found[position], reason="more than one outcome") if position in found else seen
 
 
-def of_outcomes(pipeline: Pipeline, outcomes: Outcomes) -> list[Seen]:
-    """The outcomes of one batch of the worker."""
-    tables = {name: pa.Table.from_batches([each.rows]) for name, each in outcomes.emitted.items()}
+def of_outcomes(pipeline: Pipeline, outcomes: Outcomes, tables: Mapping[str, pa.Table]) -> list[Seen]:
+    """Return the outcomes of one batch of the worker. `tables` are its rows by event type, as files give them back."""
     found = _emitted(pipeline, tables)
     found |= {each.index: rejected(each.event_type, each.stage, each.reason) for each in outcomes.rejects}
     return [found.get(row, DROPPED) for row in range(outcomes.read)]

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trivium.config.model import Batch, ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan
 from trivium.config.streaming_model import KafkaSource, Streaming
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.partitioned_files import PartitionedFiles
+from trivium.delivery.storage import Storage
+from trivium.engine.outcomes import Outcomes
 from trivium.operations.parity.inputs import Input
 
 _VALUE, _TYPE = "value", "type"
@@ -46,6 +51,19 @@ def topics_of(pipeline: Pipeline, inputs: Sequence[Input], name: str) -> Topics:
         for topic, event_type in types.items()
     }
     return Topics(places, types)
+
+
+def written_and_read(pipeline: Pipeline, outcomes: Outcomes, folder: Path) -> dict[str, pa.Table]:
+    """Write a worker's rows to files as the table has them, and return what the files hold, by event type."""
+    if not outcomes.emitted:
+        return {}
+    folder.mkdir(exist_ok=True)
+    schema, partition_by = table_schema(pipeline.table_columns), pipeline.config.table.partition_by
+    files = PartitionedFiles(Storage(str(folder)), schema, partition_by, "parity", {"_runtime": "batch"})
+    files.write(pa.Table.from_batches([each.rows for each in outcomes.emitted.values()]))
+    written = [pq.ParquetFile(folder / each.path).read() for each in files.close()]
+    rows = pa.concat_tables(written)
+    return {name: rows.filter(pc.equal(rows["_event_type"], name)) for name in outcomes.emitted}
 
 
 def over_archive(pipeline: Pipeline, inputs: Sequence[Input], folder: Path) -> Pipeline:

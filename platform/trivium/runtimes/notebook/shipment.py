@@ -122,4 +122,4 @@ def _check_same(executor: type[Executor[Any, Any]], shipment: Shipment, module: 
 
 
 def _shape(fields: tuple[FieldSpec, ...]) -> list[tuple[Any, ...]]:
-    return [(spec.name, spec.wire, str(spec.type.arrow), spec.nullable, spec.required) for spec in fields]
+    return [(spec.name, spec.wire, str(spec.type.declared), spec.nullable, spec.required) for spec in fields]
