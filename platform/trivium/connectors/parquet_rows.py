@@ -170,12 +170,16 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _plain_column(column: pa.Array) -> pa.Array:
     if pt.is_dictionary(column.type):
         return column.dictionary_decode()
+    if isinstance(column.type, pa.JsonType):
+        return column.storage
     plain = plain_type(column.type)
     return column if plain == column.type else column.cast(plain)
 
 
 def plain_type(arrow: pa.DataType) -> pa.DataType:
-    """Return the type with all dictionaries in it replaced by their values' types."""
+    """Return the type with all dictionaries in it replaced by their values' types, and JSON by text."""
+    if isinstance(arrow, pa.JsonType):
+        return arrow.storage_type
     if pt.is_dictionary(arrow):
         return plain_type(arrow.value_type)
     if pt.is_struct(arrow):
@@ -186,9 +190,4 @@ def plain_type(arrow: pa.DataType) -> pa.DataType:
     return arrow
 
 
-_LISTS: Final[list[tuple[Any, Any]]] = [
-    (pt.is_list, pa.list_),
-    (pt.is_large_list, pa.large_list),
-    (pt.is_list_view, pa.list_),
-    (pt.is_large_list_view, pa.large_list),
-]
+_LISTS: Final[list[tuple[Any, Any]]] = [(pt.is_list, pa.list_), (pt.is_large_list, pa.large_list)]

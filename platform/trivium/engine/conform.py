@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -54,9 +56,14 @@ def _conform(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conforme
     return conform_scalar(column, spec, timezone)
 
 
+# Views must not be cast: pyarrow 26 makes lists of them that are not whole.
+_AS_THEY_ARE: Final = (pt.is_large_list, pt.is_list_view, pt.is_large_list_view)
+
+
 def _list(column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
     assert spec.item is not None
-    column = column.cast(pa.large_list(column.type.value_type)) if not pt.is_large_list(column.type) else column
+    if not any(matches(column.type) for matches in _AS_THEY_ARE):
+        column = column.cast(pa.large_list(column.type.value_type))
     item = FieldSpec("item", "item", spec.item, spec.item_nullable, required=True)
     inner = conform(column.flatten(), item, timezone)
     lengths = pc.list_value_length(column)
