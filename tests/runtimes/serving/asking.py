@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.config.serving_model import Serving
 from trivium.contract.clock import Clock, SystemClock
 from trivium.engine.requests import RequestWorker
+from trivium.runtimes.serving.admission import Admission
 from trivium.runtimes.serving.answering import Answering, Inline
 from trivium.runtimes.serving.api import Api
 from trivium.runtimes.serving.asgi import ServingApp
@@ -115,7 +116,11 @@ class Client:
         return await self.told(method, path, messages, headers)
 
     async def told(
-        self, method: str, path: str, messages: list[dict[str, Any]], headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        messages: list[dict[str, Any]],
+        headers: Mapping[str, str] | Sequence[tuple[str, str]],
     ) -> Response:
         """The response to these messages; after them, silence."""
         sent: list[Any] = []
@@ -128,7 +133,8 @@ class Client:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in headers.items()]
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        named = [(name.replace("_", "-").encode(), value.encode("latin-1")) for name, value in pairs]
         scope = {"type": "http", "method": method, "path": f"/orders{path}", "root_path": "/orders", "headers": named}
         await self.app(scope, receive, send)
         if not sent:
@@ -142,6 +148,8 @@ def client(pipeline: Pipeline, answering: Answering | None = None, clock: Clock 
     """A client of this pipeline's API."""
     clock = clock or SystemClock()
     section = pipeline.serving_section()
-    inline = Inline(RequestWorker(pipeline, {}, clock), section.max_events_per_request, clock)
+    inline = Inline(
+        RequestWorker(pipeline, {}, clock), Admission(section, clock), section.max_events_per_request, clock
+    )
     keys = Keys(pipeline.api_keys(), None, clock)
     return Client(ServingApp(Api(pipeline, answering or inline, keys, clock), section, clock))

@@ -67,7 +67,10 @@ def test_the_headers_say_what_answered() -> None:
     headers = client(pipeline).post(bought()).headers
     assert headers["trivium-plan"] == pipeline.plan.plan_short
     assert headers["trivium-logic"] == pipeline.plan.logic_short
-    assert headers["trivium-executors"] == "bought=memory, returned=memory"
+    plan = client(pipeline).ask("GET", "/v1/plan").json()
+    assert plan["executors"] == {"bought": "memory", "returned": "memory"}
+    assert headers["trivium-executors"] == plan["executors_digest"]
+    assert len(plan["executors_digest"]) == 16
 
 
 def test_the_plan_is_shown_with_its_hashes() -> None:

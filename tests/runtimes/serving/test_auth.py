@@ -13,6 +13,7 @@ from tests.runtimes.serving.asking import Client, bought, client, orders
 from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
 from trivium.engine.requests import RequestWorker
+from trivium.runtimes.serving.admission import Admission
 from trivium.runtimes.serving.answering import Inline
 from trivium.runtimes.serving.api import Api
 from trivium.runtimes.serving.asgi import ServingApp
@@ -24,7 +25,7 @@ ONE, OTHER, THIRD = "a-key-of-sixteen", "another-key-that-is-long", "ein-schlüs
 
 def locked(*keys: str) -> Client:
     pipeline, clock = orders(), SystemClock()
-    inline = Inline(RequestWorker(pipeline, {}), 10, clock)
+    inline = Inline(RequestWorker(pipeline, {}), Admission(pipeline.serving_section(), clock), 10, clock)
     return Client(ServingApp(Api(pipeline, inline, Keys(keys, None, clock), clock), pipeline.serving_section(), clock))
 
 

@@ -6,7 +6,10 @@ import asyncio
 import gzip
 import json
 import logging
+import re
+import time
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -112,6 +115,41 @@ def test_a_compressed_body_is_refused_unread() -> None:
     assert client(orders()).post(bought(), content_encoding="identity").status == 200
 
 
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [(("identity", "gzip"), 415), (("gzip", "identity"), 415), (("identity", "identity"), 200), (("", "gzip"), 415)],
+)
+def test_every_content_encoding_header_counts(given: tuple[str, str], status: int) -> None:
+    messages = [{"type": "http.request", "body": json.dumps(bought()).encode()}]
+    headers = [("content-type", JSON), *(("content-encoding", each) for each in given)]
+    assert asyncio.run(client(orders()).told("POST", "/v1/events", messages, headers)).status == status
+
+
+@pytest.mark.parametrize("given", ["caf\xe9", "two words", 'a"b', "a\\b", "", "x" * 201, "\x7f"])
+def test_a_request_id_that_is_no_plain_text_is_replaced(given: str) -> None:
+    response = client(orders()).post(b"[", x_request_id=given)
+    told = problem(response, 400, "malformed-body")["instance"]
+    assert re.fullmatch(r"urn:trivium:request:[0-9a-f-]{36}", told)
+
+
+@pytest.mark.parametrize("given", ["a", "x" * 200, "urn:1/2?3=4&5", "~!#$%^*()[]{}"])
+def test_a_request_id_is_kept(given: str) -> None:
+    told = problem(client(orders()).post(b"[", x_request_id=given), 400, "malformed-body")["instance"]
+    assert unquote(told) == f"urn:trivium:request:{given}"
+
+
+@pytest.mark.parametrize(("ago", "status"), [(0.0, 200), (0.3, 200), (0.6, 429), (3600, 429), (-3600, 200)])
+def test_time_spent_in_front_of_the_replica_counts(ago: float, status: int) -> None:
+    asked = client(orders(deadline_seconds=0.5))
+    response = asked.post(bought(), trivium_received=str(round((time.time() - ago) * 1000)))
+    assert response.status == status
+
+
+@pytest.mark.parametrize("stamp", ["", "x", "-1", "1" * 17, "1.5"])
+def test_a_stamp_of_nonsense_is_none(stamp: str) -> None:
+    assert client(orders(deadline_seconds=0.5)).post(bought(), trivium_received=stamp).status == 200
+
+
 @pytest.mark.parametrize(("method", "path", "allow"), [("GET", "/v1/events", "POST"), ("POST", "/v1/plan", "GET")])
 def test_another_method(method: str, path: str, allow: str) -> None:
     response = client(orders()).ask(method, path)
@@ -119,27 +157,52 @@ def test_another_method(method: str, path: str, allow: str) -> None:
     assert response.headers["allow"] == allow
 
 
-def test_more_at_once_than_the_limit_is_refused_with_the_time_to_come_back() -> None:
+def test_bodies_on_their_way_hold_no_place_and_the_one_awaited_longest_gives_way() -> None:
     asked = client(orders(max_ongoing_requests=2, retry_after_seconds=7, body_seconds=5))
 
     async def crowd() -> list[Response]:
         async def slow() -> Response:
-            messages = [{"type": "http.request", "body": b"", "more_body": True}]
-            return await asked.told("POST", "/v1/events", messages, {"content-type": JSON})
+            messages = [{"type": "http.request", "body": b"[", "more_body": True}]
+            headers = {"content-type": JSON, "transfer-encoding": "chunked"}
+            return await asked.told("POST", "/v1/events", messages, headers)
 
-        holding = [asyncio.create_task(slow()) for _ in range(2)]
+        stalled = [asyncio.create_task(slow()) for _ in range(5)]
         await asyncio.sleep(0)
-        refused = await asked.asked("POST", "/v1/events", [b"{}"], content_type=JSON)
-        health = await asked.asked("GET", "/healthz")
-        for task in holding:
+        whole = [await asked.asked("POST", "/v1/events", [b"{}"], content_type=JSON) for _ in range(10)]
+        done, held = await asyncio.wait(stalled, timeout=0.05)
+        assert done == set(stalled[:3])
+        for task in held:
             task.cancel()
-        await asyncio.gather(*holding, return_exceptions=True)
-        return [refused, health, await asked.asked("POST", "/v1/events", [b"{}"], content_type=JSON)]
+        await asyncio.gather(*held, return_exceptions=True)
+        return [*whole, *(each.result() for each in done)]
 
-    refused, health, after = asyncio.run(crowd())
-    problem(refused, 429, "overloaded")
-    assert refused.headers["retry-after"] == "7"
-    assert (health.status, after.status) == (200, 200)
+    responses = asyncio.run(crowd())
+    assert [response.status for response in responses[:10]] == [200] * 10
+    for refused in responses[10:]:
+        problem(refused, 429, "overloaded")
+        assert (refused.headers["retry-after"], refused.headers["connection"]) == ("7", "close")
+
+
+def test_a_body_that_never_ends_is_given_up_and_its_connection_closed() -> None:
+    asked = client(orders(body_seconds=0.05))
+    messages = [{"type": "http.request", "body": b"[", "more_body": True}]
+    headers = {"content-type": JSON, "content-length": "9"}
+    response = asyncio.run(asked.told("POST", "/v1/events", messages, headers))
+    problem(response, 408, "body-too-slow")
+    assert response.headers["connection"] == "close"
+    nothing = asyncio.run(asked.told("POST", "/v1/events", [], headers))
+    problem(nothing, 408, "body-too-slow")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("POST", "/v1/events/none", 404), ("POST", "/v1/plan", 405), ("GET", "/healthz", 200)],
+)
+def test_what_answers_without_reading_a_body_closes_the_connection(method: str, path: str, status: int) -> None:
+    asked = client(orders())
+    endless = asked.ask(method, path, [], content_type=JSON, transfer_encoding="chunked")
+    assert (endless.status, endless.headers["connection"]) == (status, "close")
+    assert "connection" not in asked.ask(method, path, content_length="0").headers
 
 
 class Failing:
@@ -160,7 +223,7 @@ class Failing:
 def test_a_defect_is_told_without_its_cause_and_logged_with_it(heard: pytest.LogCaptureFixture) -> None:
     asked = client(orders(), Failing(ZeroDivisionError("a secret")))
     with heard.at_level(logging.ERROR):
-        response = asked.post(bought(), x_request_id="id-1/ä")
+        response = asked.post(bought(), x_request_id="id-1/a")
     told = problem(response, 500, "failed")
     assert told["instance"].startswith("urn:trivium:request:id-1%2F")
     assert b"secret" not in response.body

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -14,7 +15,7 @@ from trivium.config.suggest import one_of
 from trivium.contract.clock import Clock, Deadline
 from trivium.contract.errors import LookupOutage
 from trivium.engine.request_body import MalformedBody, TooManyEvents
-from trivium.engine.requests import encode
+from trivium.engine.requests import EventAnswer, encode
 from trivium.runtimes.serving import limits, problems
 from trivium.runtimes.serving.answering import Answering, Question
 from trivium.runtimes.serving.auth import Keys
@@ -55,34 +56,52 @@ class Api:
         self.counts = RequestCounts()
         self.ready = True
         self._types = {f"{EVENTS}/{name}": name for name in pipeline.executors}
-        versions = ", ".join(f"{name}={bound.version}" for name, bound in sorted(pipeline.executors.items()))
+        section = self._section
+        # Those that stall may hold as many bodies as requests that are answered may, and no place of theirs.
+        self._bodies = limits.Bodies(section.max_ongoing_requests, section.retry_after_seconds)
+        self._versions = {name: bound.version for name, bound in sorted(pipeline.executors.items())}
         self.hashes: Headers = (
             (b"trivium-plan", pipeline.plan.plan_short.encode()),
             (b"trivium-logic", pipeline.plan.logic_short.encode()),
-            (b"trivium-executors", versions.encode()),
+            (b"trivium-executors", self._executors_digest().encode()),
         )
         self._events_headers = (_JSON, *self.hashes)
         self._pages: dict[str, Reply] = {}
 
     async def events(self, path: str, headers: Mapping[bytes, bytes], receive: limits.Receive) -> Reply:
-        """The answer to events posted to a path that `is_events`."""
+        """Answer events posted to a path that `is_events`.
+
+        The deadline begins when the body is there. Before that the request holds no place among those that are
+        answered; what it waited on its way to this process counts.
+        """
         section = self._section
+        waited = limits.seconds_since(headers, self._clock.now_us())
         self._keys.check(headers.get(b"authorization"))
         event_type = self._event_type(path)
         limits.check_content(headers, section.max_body_bytes)
-        body = await limits.read_body(receive, section.max_body_bytes, section.body_seconds)
+        body = await self._bodies.read(receive, section.max_body_bytes, section.body_seconds)
         allowed = limits.seconds_allowed(headers, section.deadline_seconds)
-        question = Question(body, event_type, Deadline.after(self._clock, allowed), allowed)
+        question = Question(body, event_type, Deadline.after(self._clock, allowed - waited), allowed)
         try:
-            answers = await self._answering.answer(question)
+            if waited > allowed:
+                late = f"this request waited for {waited:.2g} s in front of this replica, and {allowed:g} s are allowed"
+                raise Refused(problems.overloaded(late, section.retry_after_seconds))
+            answers = await self._answers(question)
+        except Refused as refused:
+            refused.body_read = True
+            raise
+        self.counts.add(answers)
+        return Reply(HTTPStatus.OK, self._events_headers, b'{"events":' + encode(answers) + b"}", len(answers))
+
+    async def _answers(self, question: Question) -> Sequence[EventAnswer]:
+        try:
+            return await self._answering.answer(question)
         except MalformedBody as error:
             raise Refused(Problem(HTTPStatus.BAD_REQUEST, "malformed-body", str(error))) from error
         except TooManyEvents as error:
             raise Refused(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-events", str(error))) from error
         except LookupOutage as error:
-            raise Refused(problems.unavailable(str(error), section.retry_after_seconds)) from error
-        self.counts.add(answers)
-        return Reply(HTTPStatus.OK, self._events_headers, b'{"events":' + encode(answers) + b"}", len(answers))
+            raise Refused(problems.unavailable(str(error), self._section.retry_after_seconds)) from error
 
     def show(self, path: str, mount: str, headers: Mapping[bytes, bytes]) -> Reply:
         """What is read with GET. `mount` is the path in front of all of ours, as the client sees it."""
@@ -129,6 +148,10 @@ class Api:
             status, (_JSON, *self.hashes_for(headers)), b'{"ready":true}' if self.ready else b'{"ready":false}'
         )
 
+    def _executors_digest(self) -> str:
+        """Return one short text for all executor versions: a header of all of them could outgrow what proxies take."""
+        return hashlib.sha256(msgspec.json.encode(self._versions)).hexdigest()[:16]
+
     def _made(self, path: str, mount: str) -> Reply:
         if path == DOCS:
             hashes = () if self._keys.required else self.hashes  # the page asks for no key
@@ -144,7 +167,8 @@ class Api:
                 "pipeline": self._pipeline.name,
                 "plan": plan.plan,
                 "logic": plan.logic,
-                "executors": {name: bound.version for name, bound in sorted(self._pipeline.executors.items())},
+                "executors": self._versions,
+                "executors_digest": self._executors_digest(),
                 "document": msgspec.Raw(plan.json),
             }
         )

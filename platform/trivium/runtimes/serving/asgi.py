@@ -1,13 +1,15 @@
 """The ASGI application: one callable between the server and the API, with no framework in between.
 
-It counts requests that are under way and refuses those beyond the limit, turns every error into problem details, and
-writes the access log. No stack trace leaves the process: the log has it, under the request's id.
+It counts requests that are under way, turns every error into problem details, and writes the access log. No stack
+trace leaves the process: the log has it, under the request's id.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import uuid
+from dataclasses import replace
 from typing import Final
 
 from trivium.config.serving_model import Serving
@@ -21,6 +23,7 @@ _log: Final = logging.getLogger(__name__)
 _access: Final = logging.getLogger("trivium.access")
 _PROBLEM_TYPE: Final = (b"content-type", MEDIA_TYPE)
 _GONE: Final = 499
+_PLAIN_ID: Final = re.compile(rb"[!#-\[\]-~]{1,200}")  # what is visible in ASCII, but for the quote and the backslash
 _READING: Final = ("GET", "HEAD")
 
 
@@ -70,13 +73,14 @@ class ServingApp:
         try:
             return await self._answer(scope, headers, receive)
         except Refused as refused:
-            return self._problem(refused.problem, headers)
+            reply = self._problem(refused.problem, headers)
+            return reply if refused.body_read or not _has_body(headers) else _closing(reply)
         except Disconnected:
             return None
         except Exception:  # noqa: BLE001 - the last place that can answer
             request_id = _id_of(headers)
             _log.exception("a request failed", extra={"request": request_id})
-            return self._problem(problems.failed(), headers)
+            return _closing(self._problem(problems.failed(), headers))
 
     async def _answer(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Reply:
         mount = scope.get("root_path", "").rstrip("/")
@@ -85,13 +89,11 @@ class ServingApp:
         if self.api.is_events(path):
             if method != "POST":
                 raise Refused(problems.method_not_allowed(method, "POST"))
-            if self._ongoing > self._section.max_ongoing_requests:
-                most, wait = self._section.max_ongoing_requests, self._section.retry_after_seconds
-                raise Refused(problems.overloaded(most, wait))
             return await self.api.events(path, headers, receive)
         if method not in _READING:
             raise Refused(problems.method_not_allowed(method, "GET"))
-        return self.api.show(path, mount, headers)
+        reply = self.api.show(path, mount, headers)
+        return _closing(reply) if _has_body(headers) else reply
 
     def _problem(self, problem: Problem, headers: dict[bytes, bytes]) -> Reply:
         sent = (_PROBLEM_TYPE, *problem.headers, *self.api.hashes_for(headers))
@@ -105,10 +107,21 @@ async def _send(reply: Reply, send: Send, method: str) -> None:
     await send({"type": "http.response.body", "body": b"" if method == "HEAD" else reply.body})
 
 
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def _closing(reply: Reply) -> Reply:
+    """Return the reply with an end to its connection: what is still to come of the request may have no end."""
+    return replace(reply, headers=(*reply.headers, (b"connection", b"close")))
+
+
 def _id_of(headers: dict[bytes, bytes]) -> str:
-    """The id the client or the proxy gave the request, else one of ours."""
-    given = headers.get(b"x-request-id") or headers.setdefault(b"x-request-id", str(uuid.uuid4()).encode())
-    return given[:200].decode("ascii", "replace")
+    """Return the id the client or the proxy gave the request, if it is plain text, else one of ours."""
+    given = headers.get(b"x-request-id", b"")
+    if not _PLAIN_ID.fullmatch(given):
+        given = headers[b"x-request-id"] = str(uuid.uuid4()).encode()
+    return given.decode()
 
 
 async def _lifespan(receive: Receive, send: Send) -> None:

@@ -6,7 +6,6 @@ import asyncio
 from typing import Any, Final
 
 from ray import serve
-from ray.serve.config import BackpressureConfig
 
 from trivium.config.pipeline import Pipeline
 from trivium.engine import metrics
@@ -19,6 +18,7 @@ from trivium.runtimes.serving.host import ServeJob, ServingHost
 _HEALTH_PERIOD: Final = 2.0
 _HEALTH_TIMEOUT: Final = 10.0
 _ATTEMPTS: Final = 3
+_NO_LIMIT: Final = 1_000_000
 
 
 class EventsIngress:
@@ -56,10 +56,10 @@ def application(pipeline: Pipeline, replicas: int | None = None) -> serve.Applic
         serve.ingress()(EventsIngress),
         name="events",
         num_replicas=replicas or section.replicas,
-        # A replica refuses by itself beyond its limit; Serve's own refusal, twice as far, is the backstop.
-        max_ongoing_requests=2 * section.max_ongoing_requests,
-        max_queued_requests=section.max_ongoing_requests,
-        backpressure_config=BackpressureConfig(status_code=429, retry_after_s=section.retry_after_seconds),
+        # A replica refuses by itself, once a body is there. To Serve a request counts from its headers on, so a limit
+        # of Serve's would let those that send slowly keep out all others, and health checks with them.
+        max_ongoing_requests=_NO_LIMIT,
+        max_queued_requests=-1,
         graceful_shutdown_timeout_s=section.drain_seconds,
         graceful_shutdown_wait_loop_s=0.1,
         health_check_period_s=_HEALTH_PERIOD,

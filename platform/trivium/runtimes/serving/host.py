@@ -20,6 +20,7 @@ from trivium.contract.errors import RunError
 from trivium.engine.requests import RequestWorker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
+from trivium.runtimes.serving.admission import Admission
 from trivium.runtimes.serving.answering import Answering, Inline, InThread
 from trivium.runtimes.serving.api import Api
 from trivium.runtimes.serving.asgi import ServingApp
@@ -94,16 +95,17 @@ class ServingHost:
 
 
 def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
-    """In the event loop for a pipeline without lookups, in a thread for one with lookups."""
-    most = pipeline.serving_section().max_events_per_request
+    """Answer in the event loop for a pipeline without lookups, in a thread for one with lookups."""
+    section = pipeline.serving_section()
+    admission, most = Admission(section, clock), section.max_events_per_request
     if not pipeline.lookups:
-        return Inline(RequestWorker(pipeline, {}, clock), most, clock)
+        return Inline(RequestWorker(pipeline, {}, clock), admission, most, clock)
 
     def make() -> RequestWorker:
         lookups = {name: ParquetLookup(bound, clock) for name, bound in pipeline.lookups.items()}
         return RequestWorker(pipeline, lookups, clock)
 
-    return InThread(make, most, clock)
+    return InThread(make, admission, most, clock)
 
 
 def _key_file(section: Serving) -> Path | None:

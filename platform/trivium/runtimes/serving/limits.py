@@ -8,7 +8,7 @@ from http import HTTPStatus
 from math import isfinite
 from typing import Any, Final
 
-from trivium.runtimes.serving.problems import Problem, Refused
+from trivium.runtimes.serving.problems import Problem, Refused, overloaded
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -22,12 +22,16 @@ READ: Final = frozenset(
         b"content-encoding",
         b"content-length",
         b"content-type",
+        b"transfer-encoding",
+        b"trivium-received",
+        b"trivium-timeout-seconds",
         b"x-request-id",
         b"x-request-timeout-seconds",
     ]
 )
 """The request headers that mean anything here."""
 _TOO_SLOW: Final = "the body did not arrive in time"
+_CROWDED_OUT: Final = "another body needed the place"
 
 
 class Disconnected(Exception):
@@ -35,8 +39,12 @@ class Disconnected(Exception):
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
-    """The headers that mean anything here, by lower-case name."""
-    return {name: value for name, value in scope["headers"] if name in READ}
+    """Return the headers that mean anything here by lower-case name; one that came several times is a list."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in READ:
+            found[name] = found[name] + b", " + value if name in found else value
+    return found
 
 
 def check_content(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
@@ -49,52 +57,78 @@ def check_content(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
     if kind != JSON and kind.partition(b";")[0].strip().lower() != JSON:
         raise Refused(_unsupported("content-type: application/json", kind, (b"accept", JSON)))
     encoding = headers.get(b"content-encoding", b"identity")
-    if encoding.strip().lower() != b"identity":
+    if any(part.strip().lower() != b"identity" for part in encoding.split(b",")):
         raise Refused(_unsupported("a body that is not compressed", encoding, (b"accept-encoding", b"identity")))
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length[:20]) > max_bytes:
         raise Refused(_too_large(max_bytes, f"{length[:20].decode()} bytes"))
 
 
-async def read_body(receive: Receive, max_bytes: int, seconds: float) -> bytes:
-    """The whole body.
+class Bodies:
+    """Bodies on their way in, of which `most` may be incomplete at once: the one awaited longest gives way to another.
 
-    Raises:
-        Refused: 413 as soon as it is longer than `max_bytes`, 408 when it is not there in time.
-        Disconnected: the client went away.
+    Requests that come whole are never counted, so clients that send slowly only get in each other's way.
     """
-    task, loop = asyncio.current_task(), asyncio.get_running_loop()
-    assert task is not None
-    # What asyncio.timeout does, at a quarter of its cost, which is a tenth of a small request's.
-    watch = loop.call_later(seconds, task.cancel, _TOO_SLOW)
-    try:
-        return await _read(receive, max_bytes)
-    except asyncio.CancelledError as error:
-        if error.args != (_TOO_SLOW,) or task.uncancel() > 0:
-            raise
+
+    def __init__(self, most: int, retry_after: int) -> None:
+        self._most, self._retry_after = most, retry_after
+        self._awaited: dict[asyncio.Task[Any], None] = {}
+
+    async def read(self, receive: Receive, max_bytes: int, seconds: float) -> bytes:
+        """Return the whole body.
+
+        Raises:
+            Refused: 413 as soon as it is longer than `max_bytes`, 408 when it is not there in time, 429 when it gave
+                way to another.
+            Disconnected: the client went away.
+        """
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        # What asyncio.timeout does, at a quarter of its cost, which is a tenth of a small request's.
+        watch = loop.call_later(seconds, task.cancel, _TOO_SLOW)
+        try:
+            return await self._whole(task, receive, max_bytes)
+        except asyncio.CancelledError as error:
+            if error.args not in ((_TOO_SLOW,), (_CROWDED_OUT,)) or task.uncancel() > 0:
+                raise
+            raise Refused(self._given_up(error.args[0], seconds)) from error
+        finally:
+            watch.cancel()
+            self._awaited.pop(task, None)
+
+    async def _whole(self, task: asyncio.Task[Any], receive: Receive, max_bytes: int) -> bytes:
+        parts, size = [], 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Disconnected
+            part = message.get("body", b"")
+            size += len(part)
+            if size > max_bytes:
+                raise Refused(_too_large(max_bytes, "more"))
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+            if len(parts) == 1:
+                self._make_room()
+                self._awaited[task] = None
+
+    def _make_room(self) -> None:
+        if len(self._awaited) >= self._most:
+            longest = next(iter(self._awaited))
+            del self._awaited[longest]
+            longest.cancel(_CROWDED_OUT)
+
+    def _given_up(self, why: str, seconds: float) -> Problem:
+        if why == _CROWDED_OUT:
+            return overloaded(f"{self._most} bodies are on their way, and this one took longest", self._retry_after)
         detail = f"the body did not arrive within {seconds:g} s"
-        raise Refused(Problem(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail)) from error
-    finally:
-        watch.cancel()
-
-
-async def _read(receive: Receive, max_bytes: int) -> bytes:
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Disconnected
-        part, more = message.get("body", b""), message.get("more_body", False)
-        size += len(part)
-        if size > max_bytes:
-            raise Refused(_too_large(max_bytes, "more"))
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+        return Problem(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail)
 
 
 def seconds_allowed(headers: Mapping[bytes, bytes], most: float) -> float:
-    """How long an answer may take: what the service allows, or less if the client asks for less."""
-    asked = headers.get(b"x-request-timeout-seconds")
+    """Return how long an answer may take: what the service allows, or less if the client asks for less."""
+    asked = headers.get(b"trivium-timeout-seconds") or headers.get(b"x-request-timeout-seconds")
     if asked is None:
         return most
     try:
@@ -102,6 +136,14 @@ def seconds_allowed(headers: Mapping[bytes, bytes], most: float) -> float:
     except ValueError:
         return most
     return min(most, seconds) if isfinite(seconds) and seconds > 0 else most
+
+
+def seconds_since(headers: Mapping[bytes, bytes], now_us: int) -> float:
+    """Return how long ago the proxy in front of this process received the request; 0 where none says it."""
+    stamp = headers.get(b"trivium-received", b"")
+    if not stamp.isdigit() or len(stamp) > 16:
+        return 0.0
+    return max(0.0, now_us / 1e6 - int(stamp) / 1e3)
 
 
 def _unsupported(expected: str, got: bytes, header: tuple[bytes, bytes]) -> Problem:

@@ -17,7 +17,7 @@ _EXAMPLES: Final = 3
 _HEADERS: Final = {
     "trivium-plan": "The plan that answered.",
     "trivium-logic": "What decides a row's content: equal logic, equal rows.",
-    "trivium-executors": "Each event type's executor version.",
+    "trivium-executors": "A digest of all executor versions; `executors_digest` of /v1/plan, beside the versions.",
 }
 _REFUSALS: Final = {
     "400": "The body is a list of events that cannot be taken apart.",

@@ -43,11 +43,15 @@ class Problem:
 
 
 class Refused(Exception):
-    """Raised on the way to an answer: the request ends in this problem."""
+    """Raised on the way to an answer: the request ends in this problem.
+
+    `body_read` is set where nothing more of the request can come; the connection of any other is closed.
+    """
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(problem)
+        super().__init__(problem.slug, problem.detail)
         self.problem = problem
+        self.body_read = False
 
 
 def method_not_allowed(method: str, allowed: str) -> Problem:
@@ -57,9 +61,9 @@ def method_not_allowed(method: str, allowed: str) -> Problem:
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, allow)
 
 
-def overloaded(limit: int, retry_after: int) -> Problem:
-    """Too many requests at once."""
-    detail = f"this replica already holds {limit} requests. Try: again in {retry_after} s"
+def overloaded(why: str, retry_after: int) -> Problem:
+    """Too much at once."""
+    detail = f"{why}. Try: again in {retry_after} s"
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", detail, _retry(retry_after))
 
 
