@@ -42,13 +42,13 @@ def test_every_problem_is_listed(page: str, repository: Path) -> None:
         slug
         for source in sources
         for slug in re.findall(
-            r'HTTPStatus\.\w+, "([a-z-]+)"|^    50\d: \("([a-z-]+)"', source.read_text(), re.MULTILINE
+            r'(?:HTTPStatus\.\w+|Problem\(\d+), "([a-z-]+)"|^    \d+: "([a-z-]+)"', source.read_text(), re.MULTILINE
         )
         for slug in slug
         if slug
     }
     assert {slug for slug in raised if f"`{slug}`" not in page} == set()
-    assert len(raised) >= 14
+    assert len(raised) >= 19
 
 
 def test_the_config_for_serve_deploy_is_one(page: str) -> None:

@@ -27,9 +27,11 @@ Route = Annotated[str, Field(pattern=_ROUTE, max_length=200), AfterValidator(_ou
 class Serving(Section):
     """The serving road: where it answers, how much at once, how fast, and to whom.
 
-    A request is answered within `deadline_seconds` of its body being there, or refused; its body may take
-    `body_seconds` to arrive. Each replica holds at most `max_ongoing_requests`; beyond them a request is refused with
-    429 and the advice to come back after `retry_after_seconds`. A replica busy with one request for longer than
+    A request is answered within `deadline_seconds` of its body being there, or refused. Its headers may take
+    `header_seconds` to arrive and its body `body_seconds`, which is also how long a client may read nothing of its
+    answer; a connection that is kept without a request ends after `idle_seconds`. Each replica holds at most
+    `max_ongoing_requests`; beyond them, or when it could not answer in time, a request is refused with 429 and the
+    advice to come back after `retry_after_seconds`. A replica busy with one request for longer than
     `hung_after_seconds` is replaced. `drain_seconds` bounds a stop; Serve itself waits for a minute at most.
 
     An API key may only be a reference to a variable, `${NAME}`, or a line of `api_keys_file`, an absolute path on each
@@ -40,7 +42,9 @@ class Serving(Section):
     route: Route
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     deadline_seconds: Seconds = 1.0
+    header_seconds: Seconds = 10.0
     body_seconds: Seconds = 10.0
+    idle_seconds: Seconds = 60.0
     max_body_bytes: Annotated[int, Field(ge=1 << 10, le=1 << 30)] = 1 << 20
     max_events_per_request: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     max_ongoing_requests: Annotated[int, Field(ge=1, le=100_000)] = 100

@@ -1,66 +1,22 @@
-"""What a run gives its HAProxy: names nobody else has, and a configuration put right before it is read."""
+"""What a run gives its HAProxy: names nobody else has; and what it does about the proxies of runs that were killed."""
 
 from __future__ import annotations
 
 import json
 import os
+import resource
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from trivium.config.serving_model import Serving
-from trivium.runtimes.serving.proxy import free_ports, haproxy_settings, proxy_environment, taken
-
-RENDERED = """\
-defaults
-    errorfile 502 /serve/500.http
-    errorfile 503 /serve/500.http
-    errorfile 504 /serve/500.http
-frontend prometheus
-    bind :{metrics}
-frontend http_frontend
-    bind *:8000
-frontend other
-    bind 127.0.0.1:8001
-listen stats
-  bind *:{stats}
-  stats enable
-"""
-
-
-def test_the_configuration_is_put_right_and_haproxy_gets_its_arguments(tmp_path: Path) -> None:
-    ports = free_ports()
-    settings = haproxy_settings(tmp_path, ports, Serving(route="/", retry_after_seconds=7))
-    launcher = Path(settings["RAY_SERVE_HAPROXY_BINARY_PATH"])
-    lines = launcher.read_text().splitlines()
-    echo = tmp_path / "echo"
-    echo.write_text("\n".join([*lines[:-1], 'printf "%s\\n" "$@"']))
-    config = tmp_path / "h.cfg"
-    config.write_text(RENDERED.format(stats=ports.stats, metrics=ports.metrics))
-
-    said = subprocess.run(["sh", echo, "-db", "-f", config, "-sf", "1"], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["-db", "-f", str(config), "-sf", "1"]
-    assert lines[-1].startswith("exec ")
-    expected = RENDERED.format(stats=ports.stats, metrics=ports.metrics)
-    expected = expected.replace(f"bind :{ports.metrics}", f"bind 127.0.0.1:{ports.metrics}")
-    expected = expected.replace(f"bind *:{ports.stats}", f"bind 127.0.0.1:{ports.stats}")
-    for status in (502, 503, 504):
-        expected = expected.replace(
-            f"errorfile {status} /serve/500.http", f"errorfile {status} {tmp_path}/{status}.http"
-        )
-    assert config.read_text() == expected
-
-
-@pytest.mark.parametrize("status", [502, 503, 504])
-def test_its_own_errors_are_problems(status: int, tmp_path: Path) -> None:
-    haproxy_settings(tmp_path, free_ports(), Serving(route="/", retry_after_seconds=7))
-    head, _, body = (tmp_path / f"{status}.http").read_bytes().partition(b"\r\n\r\n")
-    assert head.startswith(f"HTTP/1.1 {status} ".encode())
-    assert f"content-length: {len(body)}".encode() in head
-    assert (b"retry-after: 7" in head) == (status == 503)
-    assert json.loads(body)["status"] == status
+from trivium.runtimes.serving.haproxy_launcher import started
+from trivium.runtimes.serving.orphans import SETTINGS, end_orphans, owner_of_this_run
+from trivium.runtimes.serving.proxy import proxy_environment, taken
 
 
 def test_two_runs_share_nothing() -> None:
@@ -94,3 +50,62 @@ def test_a_port_in_use_is_seen() -> None:
         held.listen()
         assert taken("127.0.0.1", held.getsockname()[1])
     assert not taken("127.0.0.1", 0)
+
+
+@pytest.mark.parametrize("descriptors", [1024, 4096, 20_000])
+def test_as_many_connections_as_there_are_descriptors_for(descriptors: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, descriptors))
+    with proxy_environment("haproxy", Serving(route="/")) as environment:
+        assert 100 <= int(environment["RAY_SERVE_HAPROXY_MAXCONN"]) * 2.5 <= descriptors
+
+
+class Pretended:
+    """A process whose command line reads as that of a proxy with its configuration in this folder."""
+
+    def __init__(self, folder: Path) -> None:
+        program = "import time; print(1, flush=True); time.sleep(60)"
+        command = [sys.executable, "-c", program, "-f", f"{folder}/node/h.cfg"]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        self.process.stdout.readline()
+
+    def __enter__(self) -> Pretended:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def run_folder(parent: Path, owner: object) -> Path:
+    folder = parent / f"trivium-{len(list(parent.iterdir()))}"
+    folder.mkdir()
+    (folder / SETTINGS).write_text(json.dumps({"owner": owner}))
+    return folder
+
+
+def test_the_proxy_of_a_run_that_was_killed_is_ended_and_its_folder_removed(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    over = run_folder(tmp_path, {"pid": dead.pid, "started": "1"})
+    with Pretended(over) as left:
+        assert end_orphans(tmp_path, "trivium-") == [left.process.pid]
+        assert left.process.wait(5) == -signal.SIGKILL
+    assert not over.exists()
+
+
+def test_what_is_not_proven_to_be_such_a_proxy_is_left_alone(tmp_path: Path) -> None:
+    living = run_folder(tmp_path, owner_of_this_run())
+    silent, odd, elsewhere = (run_folder(tmp_path, owner) for owner in (None, {"pid": "x"}, {"pid": 1, "started": "x"}))
+    (tmp_path / "trivium-link").symlink_to(elsewhere)
+    elsewhere.rename(tmp_path / "other")
+    folders = [living, silent, odd, tmp_path / "other", tmp_path / "trivium-3x"]
+    with Pretended(living) as one, Pretended(silent) as two, Pretended(tmp_path / "trivium-99") as three:
+        assert end_orphans(tmp_path, "trivium-") == []
+        assert [each.process.poll() for each in (one, two, three)] == [None] * 3
+    assert [folder.exists() for folder in folders] == [True] * 4 + [False]
+
+
+def test_a_process_of_the_same_number_is_another_one() -> None:
+    assert started(os.getpid()) == owner_of_this_run()["started"] != ""
+    assert started(2**22 + 1) == ""

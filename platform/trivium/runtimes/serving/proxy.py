@@ -2,14 +2,17 @@
 
 Serve reads its settings from the environment of the cluster's processes, and its defaults are fixed ports, sockets and
 files. What has no setting is put right in the configuration Serve renders, by a launcher that stands in for HAProxy's
-binary: the pages of statistics and metrics listen on loopback only, and HAProxy's own errors are problem details with
-their own status (Serve makes all of them a 500 in plain text).
+binary (`haproxy_launcher.py`).
 """
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 import os
 import random
+import resource
 import shlex
 import shutil
 import socket
@@ -18,14 +21,17 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Literal
 
 from trivium.config.serving_model import Serving
 from trivium.contract.errors import RunError
-from trivium.runtimes.serving.problems import MEDIA_TYPE, Problem
+from trivium.runtimes.serving import haproxy_launcher
+from trivium.runtimes.serving.haproxy_texts import copy_with_problems
+from trivium.runtimes.serving.orphans import SETTINGS, end_orphans, owner_of_this_run
+from trivium.runtimes.serving.proxy_problems import milliseconds, proxy_problems
 
+_log: Final = logging.getLogger(__name__)
 Proxy = Literal["haproxy", "plain"]
 
 _SHORT: Final = "/tmp"  # sockets' names have 107 characters at most, and Serve adds 80
@@ -33,28 +39,11 @@ _BLOCK: Final = 100
 _BLOCKS: Final = range(20_000, 29_900, _BLOCK)
 _DEREGISTER_SECONDS: Final = 2
 _OLD_PROXY_SECONDS: Final = 30
-_IDLE_SECONDS: Final = 120
 # Serve would run the application in a thread beside its server, and hand each request over and back.
 _IN_THE_SERVERS_LOOP: Final = {"RAY_SERVE_RUN_USER_CODE_IN_SEPARATE_THREAD": "0"}
-_OWN_ERRORS: Final = {
-    502: ("replica-lost", "the replica died before it answered. Try: again; a request has no effect that could double"),
-    503: ("no-replica", "no replica is there to answer. Try: again in a moment"),
-    504: ("replica-silent", "the replica did not answer in time. Try: again, with fewer events"),
-}
-_LAUNCHER: Final = """#!/bin/sh
-# Runs as HAProxy's binary: puts right what the configuration in "-f FILE" says and has no setting for, then is HAProxy.
-file=
-for argument in "$@"; do
-    if [ "$file" = next ]; then file="$argument"; break; fi
-    if [ "$argument" = -f ]; then file=next; fi
-done
-sed -i \\
-    -e 's|^\\( *bind \\):\\([0-9]*\\)$|\\1127.0.0.1:\\2|' \\
-    -e 's|^\\( *bind \\)\\*:{stats}$|\\1127.0.0.1:{stats}|' \\
-    -e 's|^\\( *errorfile \\([0-9]*\\) \\).*|\\1{folder}/\\2.http|' \\
-    "$file"
-exec {binary} "$@"
-"""
+_PREFIX: Final = "trivium-"
+_CONNECTIONS: Final = 16_384
+_CHECK_SECONDS: Final = 5
 
 
 @dataclass(frozen=True)
@@ -78,24 +67,25 @@ def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, st
     if kind == "plain":
         yield {"RAY_SERVE_ENABLE_HA_PROXY": "0", **_IN_THE_SERVERS_LOOP}
         return
-    folder = Path(tempfile.mkdtemp(prefix="trivium-", dir=_SHORT))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
     try:
         yield haproxy_settings(folder, free_ports(), section)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def end_killed_runs() -> None:
+    """End what runs that were killed left of their proxies: one of them may listen where this run will."""
+    for pid in end_orphans(Path(_SHORT), _PREFIX):
+        _log.warning("ended the proxy (process %d) of a run that was killed", pid)
+
+
 def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, str]:
-    """Serve's settings for one run, and in `folder` the launcher and the pages of HAProxy's own errors.
+    """Return Serve's settings for one run, and write the launcher and what it is to do into `folder`.
 
     What the environment already says stays as it says.
     """
-    for status, (slug, detail) in _OWN_ERRORS.items():
-        (folder / f"{status}.http").write_bytes(_error_page(status, slug, detail, section.retry_after_seconds))
-    launcher = folder / "haproxy"
-    quoted = shlex.quote(_binary())
-    launcher.write_text(_LAUNCHER.format(stats=ports.stats, folder=folder, binary=quoted))
-    launcher.chmod(0o700)
+    launcher = _written_launcher(folder, section)
     named: dict[str, object] = {
         "RAY_SERVE_ENABLE_HA_PROXY": 1,
         **_IN_THE_SERVERS_LOOP,
@@ -112,7 +102,16 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         "RAY_SERVE_DIRECT_INGRESS_MIN_HTTP_PORT": ports.replicas,
         "RAY_SERVE_DIRECT_INGRESS_MAX_HTTP_PORT": ports.replicas + _BLOCK - 1,
         "RAY_SERVE_HAPROXY_NBTHREAD": min(4, os.cpu_count() or 1),
-        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": _IDLE_SECONDS,
+        "RAY_SERVE_HAPROXY_MAXCONN": _connections(),
+        # The replica gives a body up; this is for what it has answered then, and for clients that read nothing.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": math.ceil(section.body_seconds) + 1,
+        # A replica that is busy is no dead one: it is given up after the time after which it is replaced anyway.
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_FALL": 2 + math.ceil(section.hung_after_seconds / _CHECK_SECONDS),
+        "RAY_SERVE_HAPROXY_HEALTH_CHECK_INTER": f"{_CHECK_SECONDS}s",
+        # Three misses, and the proxy is started again; the default of 10 s makes it half a minute. One that starts
+        # may take its time: Serve gives up three times this.
+        "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": 0.5,
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": 30,
         "RAY_SERVE_HAPROXY_TIMEOUT_SERVER_S": round(section.hung_after_seconds + section.body_seconds + 5),
         # A line a request, parsed in Python on the way of all requests; replicas count them anyway.
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": 0,
@@ -122,6 +121,30 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": 1,
     }
     return {name: os.environ.get(name, str(value)) for name, value in named.items()}
+
+
+def _written_launcher(folder: Path, section: Serving) -> Path:
+    settings = {
+        "binary": str(copy_with_problems(Path(_binary()), folder)),
+        "owner": owner_of_this_run(),
+        "header_seconds": milliseconds(section.header_seconds),
+        "body_seconds": milliseconds(section.body_seconds),
+        "idle_seconds": milliseconds(section.idle_seconds),
+        "problems": proxy_problems(section),
+    }
+    described = folder / SETTINGS
+    described.write_text(json.dumps(settings))
+    launcher = folder / "haproxy"
+    words = [sys.executable, "-I", "-S", haproxy_launcher.__file__, str(described)]
+    launcher.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    launcher.chmod(0o700)
+    return launcher
+
+
+def _connections() -> int:
+    """Return how many connections the proxy may hold: HAProxy takes 2.5 of a process's descriptors for each."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _CONNECTIONS if most == resource.RLIM_INFINITY else max(100, min(_CONNECTIONS, (most - 500) * 2 // 5))
 
 
 def free_ports() -> Ports:
@@ -166,11 +189,3 @@ def _binary() -> str:
         return str(get_haproxy_binary())
     except (ImportError, FileNotFoundError) as error:
         raise RunError("expected HAProxy (it comes with ray[serve]), found none. Try: --proxy plain") from error
-
-
-def _error_page(status: int, slug: str, detail: str, retry_after: int) -> bytes:
-    headers = ((b"retry-after", str(retry_after).encode()),) if status == HTTPStatus.SERVICE_UNAVAILABLE else ()
-    body = Problem(status, slug, detail).body("unknown")
-    fields = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode()), *headers]
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}".encode()
-    return b"\r\n".join([head, *(name + b": " + value for name, value in fields), b"", body])

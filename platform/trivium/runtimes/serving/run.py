@@ -17,7 +17,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
 from trivium.runtimes.logs import bind
-from trivium.runtimes.serving.proxy import Proxy, proxy_environment, taken
+from trivium.runtimes.serving.proxy import Proxy, end_killed_runs, proxy_environment, taken
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS: Final = 0.2
@@ -67,6 +67,7 @@ def run_serving(
     if address is not None:
         tell(_join(pipeline, arguments, address))
         return
+    end_killed_runs()
     if arguments.port and taken(arguments.host, arguments.port):
         message = f"port {arguments.port} of {arguments.host} is in use"
         raise RunError(f"{message}. Try: another --port, or 0 for any that is free")
