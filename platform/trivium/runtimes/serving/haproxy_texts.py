@@ -22,7 +22,6 @@ _TEXT: Final = re.compile(
 _REFUSALS: Final = {
     400: "malformed-request",
     408: "request-too-slow",
-    413: "request-too-large",
     500: "proxy-failed",
     501: "not-implemented",
 }
