@@ -135,7 +135,8 @@ def _written_launcher(folder: Path, section: Serving) -> Path:
     described = folder / SETTINGS
     described.write_text(json.dumps(settings))
     launcher = folder / "haproxy"
-    words = [sys.executable, "-I", "-S", haproxy_launcher.__file__, str(described)]
+    program = Path(shutil.copy(haproxy_launcher.__file__, folder))
+    words = [sys.executable, "-I", "-S", str(program), str(described)]
     launcher.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     launcher.chmod(0o700)
     return launcher
