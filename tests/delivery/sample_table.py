@@ -75,8 +75,8 @@ def event_rows(identities: Mapping[str, date], delay: int = 0) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def write_rows(uri: str, rows: pa.Table, runtime: str = "batch") -> tuple[DataFile, ...]:
-    writer = PartitionedFiles(Storage(uri), SCHEMA, ["event_date"], "unit-1", {"_runtime": runtime})
+def write_rows(uri: str, rows: pa.Table, runtime: str = "batch", schema: pa.Schema = SCHEMA) -> tuple[DataFile, ...]:
+    writer = PartitionedFiles(Storage(uri), schema, ["event_date"], "unit-1", {"_runtime": runtime})
     writer.write(rows)
     return tuple(writer.close())
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from tests.delivery.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, event_rows, write_rows
@@ -20,12 +23,14 @@ from tests.delivery.upkeep import (
 )
 from trivium.delivery import ledger
 from trivium.delivery.batch_commit import Window
+from trivium.delivery.data_files import DataFile
 from trivium.delivery.maintenance_compaction import (
     TARGET_BYTES,
     Compacted,
     Compaction,
     Superseded,
     compact,
+    misleading_files,
     small_file_groups,
 )
 from trivium.delivery.maintenance_rewrite import EVENTS
@@ -181,3 +186,24 @@ def test_batch_letters_are_compacted_per_source_day_and_run(tables: StreamTables
     assert compact_letters(tables) == Compacted()
     snapshot = Snapshot.latest(tables.letters_uri)
     assert {file.partition_values["generation"] for file in snapshot.active.values()} == {"1", "2"}
+
+
+def _with_statistics(file: DataFile, **changes: dict[str, object]) -> DataFile:
+    return replace(file, statistics=json.dumps(json.loads(file.statistics) | changes))
+
+
+def test_files_whose_statistics_mislead_are_rewritten_even_alone(tables: StreamTables):
+    (first,), (second,), (third,) = (
+        write_rows(tables.uri, event_rows({name: day(number)}, delay=7)) for number, name in enumerate("abc")
+    )
+    unbounded = _with_statistics(first, minValues={"event_id": "a"}, maxValues={"event_id": "a"})
+    silent = replace(second, statistics='{"numRecords":1}')
+    tables.commit(tables.proposal(tables.begin(), (unbounded, silent, third)))
+    delayed = pc.field("delay") == 7
+    assert tables.snapshot.table.to_pyarrow_dataset().to_table(filter=delayed).num_rows == 2
+    assert misleading_files(tables.snapshot) == {first.path}
+    done = compact_events(tables)
+    assert (done.files_before, done.files_after, done.rows) == (1, 1, 1)
+    assert tables.snapshot.table.to_pyarrow_dataset().to_table(filter=delayed).num_rows == 3
+    assert misleading_files(tables.snapshot) == set()
+    assert {second.path, third.path} < set(tables.snapshot.active)

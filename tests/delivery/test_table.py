@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 
-from tests.delivery.sample_table import AUTHOR, PIPELINE, Tables, day
+from tests.delivery.sample_table import AUTHOR, PIPELINE, InstantClock, Tables, day, event_rows, write_rows
+from tests.delivery.table_readers import READERS, Predicate
+from tests.delivery.upkeep import append_files
 from trivium.delivery.errors import SchemaConflict, WrongPipeline
 from trivium.delivery.lineage import LINEAGE
 from trivium.delivery.table import checkpoint_if_due, events_table, open_table
@@ -47,6 +49,44 @@ def test_a_new_nullable_column_is_a_commit_of_its_own_and_old_rows_stay(tables: 
     assert snapshot.version == before + 1
     assert snapshot.table.history(1)[0]["operation"] == "ADD COLUMN"
     assert snapshot.table.to_pyarrow_table()["gate"].to_pylist() == [None]
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_rows_older_than_a_column_are_found_where_it_is_null(tables: Tables, reader: str):
+    tables.run({"a": day(0), "b": day(1)})
+    _open(tables, AUTHOR.append(pa.field("gate", pa.string())))
+    found = READERS[reader](tables.uri, Predicate(("gate",), "is null"))
+    assert found is None or sorted(found) == ["a", "b"]
+
+
+def test_a_table_that_does_not_name_its_described_columns_is_told_to(tmp_path: Path):
+    spec = events_table(str(tmp_path), PIPELINE, AUTHOR, ["event_date"])
+    columns, properties = Schema.from_arrow(spec.schema), {"trivium.pipeline": PIPELINE}
+    DeltaTable.create(
+        spec.uri,
+        columns,
+        partition_by=["event_date", "_runtime"],
+        configuration=properties,
+        raise_if_key_not_exists=False,
+    )
+    gate = AUTHOR.append(pa.field("gate", pa.string()))
+    assert open_table(events_table(spec.uri, PIPELINE, gate, ["event_date"])).version == 2
+    described = DeltaTable(spec.uri).metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
+    lineage = [field.name for field in LINEAGE if field.name != "_runtime"]
+    assert described == ["event_id", "event_time", "delay", *lineage]
+
+
+def test_columns_behind_the_first_thirty_two_are_described(tmp_path: Path):
+    wide = pa.schema([*AUTHOR, *(pa.field(f"column_{number}", pa.int64()) for number in range(40))])
+    spec = events_table(str(tmp_path), PIPELINE, wide, ["event_date"])
+    open_table(spec)
+    rows = event_rows({"a": day(0)})
+    for field in list(wide)[len(AUTHOR) :]:
+        rows = rows.append_column(field, pa.array([7], pa.int64()))
+    append_files(spec.uri, write_rows(spec.uri, rows, schema=spec.schema), InstantClock())
+    actions = pa.table(DeltaTable(spec.uri).get_add_actions(flatten=True))
+    assert actions["min._event_type"].to_pylist() == actions["max._event_type"].to_pylist() == ["departure"]
+    assert actions["max.column_39"].to_pylist() == [7]
 
 
 @pytest.mark.parametrize(

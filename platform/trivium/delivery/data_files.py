@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,15 +12,12 @@ import pyarrow.parquet as pq
 from trivium.delivery.errors import FileMismatch
 from trivium.delivery.storage import Storage
 
-_LONGEST_STRING_STATISTIC: Final = 64
-
 
 @dataclass(frozen=True)
 class DataFile:
     """A closed Parquet file: `path` relative to the table, `size` in bytes.
 
-    `partition_values` are Delta's strings. `statistics` is Delta's JSON text: numRecords, and minimum, maximum and null
-    count of scalar columns.
+    `partition_values` are Delta's strings. `statistics` is Delta's JSON text, made by `delivery.statistics`.
     """
 
     path: str
@@ -43,43 +38,6 @@ class DataFile:
     def with_partition(self, name: str, value: str | None) -> DataFile:
         """The same file under one more partition value."""
         return replace(self, partition_values={**self.partition_values, name: value})
-
-
-def file_statistics(footer: pq.FileMetaData, leave_out: Collection[str] = ()) -> str:
-    """Delta's statistics of a file, taken from its Parquet footer; partition columns are to be left out.
-
-    Floats are left out (NaN has no place in them), so are long strings and nested columns.
-    """
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    for index in range(footer.num_columns):
-        name = footer.schema.column(index).path
-        found = [footer.row_group(group).column(index).statistics for group in range(footer.num_row_groups)]
-        if "." in name or name in leave_out or not found or any(one is None or not one.has_null_count for one in found):
-            continue
-        nulls[name] = sum(one.null_count for one in found)
-        bounds = [(one.min, one.max) for one in found if one.has_min_max]
-        whole = all(one.has_min_max or one.num_values == 0 for one in found)
-        if bounds and whole and (texts := _delta_bounds(bounds)) is not None:
-            low[name], high[name] = texts
-    return json.dumps({"numRecords": footer.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls})
-
-
-def _delta_bounds(bounds: list[tuple[Any, Any]]) -> tuple[Any, Any] | None:
-    low, high = min(pair[0] for pair in bounds), max(pair[1] for pair in bounds)
-    if type(low) is int:
-        return low, high
-    if isinstance(low, str):
-        short = max(len(low), len(high)) <= _LONGEST_STRING_STATISTIC
-        return (low, high) if short else None
-    if isinstance(low, datetime):
-        return _timestamp(low), _timestamp(high)
-    return (low.isoformat(), high.isoformat()) if isinstance(low, date) else None
-
-
-def _timestamp(value: datetime) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%S.%f") + ("Z" if value.tzinfo is not None else "")
 
 
 def validate(storage: Storage, files: Iterable[DataFile], schema: pa.Schema) -> None:

@@ -1,5 +1,7 @@
 """Compaction: small files of one partition become one file with the same rows, beside running batches and streams.
 
+Files whose statistics mislead readers (earlier releases wrote such) are rewritten too, alone if need be.
+
 A group is rewritten first, then committed like everything else: `committer.commit` takes a fresh snapshot for each
 attempt, and a group counts only while each of its files is active in it. A batch run that replaced one of them wins:
 the group is dropped. No position, generation or row changes, so a running stream notices nothing but one more version.
@@ -11,7 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trivium.contract.clock import Clock
 from trivium.delivery.committer import Change, commit
@@ -47,18 +51,36 @@ class Superseded(PreconditionFailed):
 
 
 def small_file_groups(snapshot: Snapshot, layout: Layout, settled: Callable[[ActiveFile], bool]) -> list[Group]:
-    """What is worth compacting: two or more files of less than 32 MiB in a partition, together at most 128 MiB.
+    """Return what is worth compacting: two or more files of less than 32 MiB in a partition, together at most 128 MiB.
 
-    `settled` says of a file whether its rows may move.
+    Files with misleading statistics count whatever their size and number. `settled` says of a file whether its rows may
+    move.
     """
-    origins = _origins(snapshot, layout)
+    origins, misleading = _origins(snapshot, layout), misleading_files(snapshot)
     small: dict[tuple[str | None, ...], list[ActiveFile]] = {}
     for file in snapshot.active.values():
-        if file.size < SMALL_BYTES and settled(file):
+        if (file.size < SMALL_BYTES or file.path in misleading) and settled(file):
             key = tuple(file.partition_values[name] for name in snapshot.partition_columns)
             small.setdefault(key, []).append(file)
     partitions = [sorted(files, key=lambda file: origins[file.path]) for files in small.values()]
-    return [Group(part[0].partition_values, part) for files in partitions for part in _parts(files) if len(part) > 1]
+    parts = [part for files in partitions for part in _parts(files)]
+    worth = [part for part in parts if len(part) > 1 or any(file.path in misleading for file in part)]
+    return [Group(part[0].partition_values, part) for part in worth]
+
+
+def misleading_files(snapshot: Snapshot) -> set[str]:
+    """Return the paths of files that describe some columns, and of another neither both bounds nor only nulls."""
+    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+    names = [field.name for field in snapshot.schema.fields if f"min.{field.name}" in actions.column_names]
+    described = np.zeros(actions.num_rows, bool)
+    whole = np.ones(actions.num_rows, bool)
+    for name in names:
+        counted, low, high = (actions[f"{part}.{name}"] for part in ("null_count", "min", "max"))
+        described |= np.asarray(pc.or_(pc.is_valid(counted), pc.is_valid(low)))
+        empty = pc.fill_null(pc.equal(counted, actions["num_records"]), False)
+        bounded = pc.and_(pc.is_valid(counted), pc.and_(pc.is_valid(low), pc.is_valid(high)))
+        whole &= np.asarray(pc.or_(empty, bounded))
+    return set(actions["path"].filter(pa.array(described & ~whole)).to_pylist())
 
 
 def compact(uri: str, layout: Layout, groups: Sequence[Group], clock: Clock) -> Compacted:
@@ -131,7 +153,7 @@ def _parts(files: Iterable[ActiveFile]) -> Iterator[tuple[ActiveFile, ...]]:
     part: list[ActiveFile] = []
     size = 0
     for file in files:
-        if size + file.size > TARGET_BYTES:
+        if part and size + file.size > TARGET_BYTES:
             yield tuple(part)
             part, size = [], 0
         part.append(file)

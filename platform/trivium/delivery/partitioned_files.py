@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from trivium.contract.fault_points import reach
-from trivium.delivery.data_files import DataFile, file_statistics
+from trivium.delivery.data_files import DataFile
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.lineage import DICTIONARY_COLUMNS
+from trivium.delivery.statistics import FileStatistics
 from trivium.delivery.storage import NewFile, Storage
 from trivium.engine.batch import constant
 
@@ -105,7 +106,9 @@ class PartitionedFiles:
         if partition not in self._open:
             if len(self._open) >= _OPEN_FILES:
                 self._close_oldest()
-            self._open[partition] = _OpenFile(self._storage, self._path(partition), self._file_schema)
+            self._open[partition] = _OpenFile(
+                self._storage, self._path(partition), self._file_schema, (*self._partition_by, *self._constants)
+            )
         self._open.move_to_end(partition)
         return self._open[partition]
 
@@ -130,8 +133,9 @@ class PartitionedFiles:
 class _OpenFile:
     """One file being written: small tables are gathered until they fill a row group."""
 
-    def __init__(self, storage: Storage, path: str, schema: pa.Schema) -> None:
+    def __init__(self, storage: Storage, path: str, schema: pa.Schema, partition_columns: Sequence[str]) -> None:
         self._path, self._schema = path, schema
+        self._statistics = FileStatistics(schema, leave_out=partition_columns)
         self._file: NewFile = storage.open_new(path)
         self._writer = pq.ParquetWriter(
             self._file, schema, compression="zstd", compression_level=1, store_schema=False, coerce_timestamps="us"
@@ -149,8 +153,8 @@ class _OpenFile:
         self._writer.close()
         size = self._file.tell()
         self._file.close()
-        footer = self._writer.writer.metadata
-        return DataFile(self._path, partition_values, footer.num_rows, size, file_statistics(footer, partition_values))
+        rows = self._writer.writer.metadata.num_rows
+        return DataFile(self._path, partition_values, rows, size, self._statistics.encode())
 
     def abandon(self) -> None:
         self._file.abandon()
@@ -159,6 +163,7 @@ class _OpenFile:
         if self._pending:
             rows = pa.concat_tables([_encoded(table, self._schema) for table in self._pending]).unify_dictionaries()
             self._writer.write_table(rows, row_group_size=_ROWS_PER_GROUP)
+            self._statistics.add(rows)
             self._pending = []
             reach("files.after_row_group")
 

@@ -15,6 +15,7 @@ from deltalake import DeltaTable, Schema
 from trivium.delivery.delta_handle import find_delta, open_delta, store_errors
 
 PIPELINE_PROPERTY: Final = "trivium.pipeline"
+STATISTICS_PROPERTY: Final = "delta.dataSkippingStatsColumns"
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,12 @@ class Snapshot:
     @property
     def pipeline(self) -> str | None:
         """The pipeline the table belongs to."""
-        value = self.table.metadata().configuration.get(PIPELINE_PROPERTY)
-        return None if value is None else str(value)
+        return self.configuration.get(PIPELINE_PROPERTY)
+
+    @property
+    def configuration(self) -> dict[str, str]:
+        """The table's properties."""
+        return dict(self.table.metadata().configuration)
 
     def transaction(self, name: str) -> int | None:
         """The value of a transaction, by its exact name."""

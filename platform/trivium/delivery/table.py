@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,7 +18,8 @@ from trivium.delivery.delta_handle import store_errors
 from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
 from trivium.delivery.log_check import entry_path, set_aside_torn_entries
 from trivium.delivery.s3_access import storage_options
-from trivium.delivery.snapshot import PIPELINE_PROPERTY, Snapshot
+from trivium.delivery.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
+from trivium.delivery.statistics import has_bounds
 from trivium.delivery.storage import Storage
 
 _ATTEMPTS: Final = 10
@@ -57,7 +59,8 @@ def open_table(spec: TableSpec) -> Snapshot:
 
     Children that a table of an earlier version declares `not null` become nullable in the same way.
 
-    A torn or empty newest log entry is moved aside first.
+    A torn or empty newest log entry is moved aside first. A table without the property that names the columns with
+    statistics gets it: its files say nothing of a column that is younger, and some readers take that for bounds.
 
     Raises:
         WrongPipeline: the table belongs to another pipeline.
@@ -70,6 +73,9 @@ def open_table(spec: TableSpec) -> Snapshot:
             _try_create(spec)
             continue
         _check_owner(snapshot, spec)
+        if STATISTICS_PROPERTY not in snapshot.configuration:
+            _try_describe(snapshot, spec)
+            continue
         changed = _changed_columns(snapshot, spec)
         if not changed:
             return snapshot
@@ -105,7 +111,11 @@ def _try_create(spec: TableSpec) -> None:
                 name=spec.pipeline,
                 description=f"Written by the Trivium pipeline {spec.pipeline}",
                 # The log's clean-up belongs to maintenance, which first saves the counts it would erase.
-                configuration={PIPELINE_PROPERTY: spec.pipeline, "delta.enableExpiredLogCleanup": "false"},
+                configuration={
+                    PIPELINE_PROPERTY: spec.pipeline,
+                    STATISTICS_PROPERTY: _described(spec.schema, spec.partition_columns),
+                    "delta.enableExpiredLogCleanup": "false",
+                },
                 raise_if_key_not_exists=False,
                 commit_properties=CommitProperties(max_commit_retries=0),
                 post_commithook_properties=_NO_HOOKS,
@@ -182,6 +192,29 @@ def _conflict(uri: str, reasons: list[str], present: list[Field], wanted: list[F
 def _column(field: Field) -> str:
     kind = json.loads(field.type.to_json())
     return f"{field.name}: {kind if isinstance(kind, str) else json.dumps(kind)}{'' if field.nullable else ' not null'}"
+
+
+def _described(schema: pa.Schema, partition_columns: Sequence[str]) -> str:
+    """The columns whose statistics readers may rely on, as the property lists them."""
+    names = [field.name for field in schema if has_bounds(field.type) and field.name not in partition_columns]
+    return ",".join(name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`" for name in names)
+
+
+def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
+    described = _described(pa.schema(snapshot.schema.to_arrow()), snapshot.partition_columns)
+    changed = snapshot.version + 1
+    try:
+        with store_errors(spec.uri):
+            snapshot.table.alter.set_table_properties(
+                {STATISTICS_PROPERTY: described},
+                raise_if_not_exists=False,
+                commit_properties=CommitProperties(max_commit_retries=0),
+                post_commithook_properties=_NO_HOOKS,
+            )
+    except (DeltaError, StorageError) as error:
+        _log.info("%s: setting %s did not land, trying again: %s", spec.uri, STATISTICS_PROPERTY, error)
+        return
+    Storage(spec.uri).sync(entry_path(changed))
 
 
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
