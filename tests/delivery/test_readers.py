@@ -1,4 +1,4 @@
-"""Each filter finds through every reader the rows that it finds in memory: all types, fresh, maintained, checkpointed."""
+"""Filters find through every reader the rows they find in memory: all types, fresh, maintained, checkpointed."""
 
 from __future__ import annotations
 

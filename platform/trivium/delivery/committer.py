@@ -4,7 +4,8 @@ Each attempt is numbered the same way:
 
 1. Take a fresh snapshot.
 2. If an earlier attempt ended without an answer, or lost: does the snapshot carry our commit? Then it has landed.
-3. Ask the proposal for its change against this very snapshot; it checks its preconditions and recomputes its removals.
+3. Prove that no feature of the table is broken by writing. Ask the proposal for its change against this very snapshot;
+   it checks its preconditions and recomputes its removals.
 4. Check what holds for every change: removed paths are active, added ones are not, and are on storage.
 5. Commit once: the library's own retries and hooks are off, and it loses if anyone committed since step 1.
 6. Landed: sync the log entry and its directory. Lost, or any other error: wait with jitter and start again at 1.
@@ -34,6 +35,7 @@ from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, Precondition
 from trivium.delivery.log_check import ACTION_COUNTS, entry_path
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
+from trivium.delivery.table_features import check_replaceable, check_writable
 
 _ATTEMPTS: Final = 12
 _FIRST_WAIT_SECONDS: Final = 0.05
@@ -87,6 +89,7 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
 
     Raises:
         PreconditionFailed: nothing was committed by this attempt, and nothing will be.
+        UnsupportedFeature: another engine gave the table a feature that is not kept to here; nothing was committed.
         FileMismatch: a file to add is not on storage any more; nothing was committed.
         CommitRaceLost: other writers won every attempt.
         OutcomeUnknown: an attempt ended without an answer and the table cannot be read to find out.
@@ -105,7 +108,8 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
         first = snapshot.version if first is None else first
         if doubt is not None and proposal.landed(snapshot):  # step 2
             return _settle(uri, first + 1, Landed(snapshot.version, attempt))
-        change = proposal.change(snapshot)  # step 3
+        check_writable(snapshot.table)  # step 3
+        change = proposal.change(snapshot)
         _check(uri, snapshot, change)  # step 4
         try:
             _commit_once(uri, snapshot, _numbered(change, attempt), clock, proposal.fault_point)  # step 5
@@ -179,6 +183,8 @@ def _check(uri: str, snapshot: Snapshot, change: Change) -> None:
     if gone:
         message = f"{where}: expected every file to remove to be active, {gone[0]} is not; nothing was committed"
         raise PreconditionFailed(message)
+    if change.remove and change.data_change:
+        check_replaceable(snapshot.table)
     paths = [file.path for file in change.add]
     twice = [path for path, times in Counter(paths).items() if times > 1 or path in snapshot.active]
     if twice:

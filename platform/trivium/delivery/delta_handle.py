@@ -11,6 +11,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from trivium.delivery.errors import StorageError
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.s3_errors import explain, from_delta
+from trivium.delivery.table_features import check_readable
 from trivium.delivery.table_location import check_location, opening
 
 
@@ -20,10 +21,13 @@ def open_delta(uri: str) -> DeltaTable:
     Raises:
         deltalake.exceptions.TableNotFoundError: there is no table.
         StorageError: S3 refused or could not be reached, no folder can be there, or the log cannot be read.
+        UnsupportedFeature: readers of the table would have to know what we do not.
     """
     check_location(uri)
     with opening(uri), store_errors(uri):
-        return DeltaTable(uri, storage_options=storage_options(uri))
+        table = DeltaTable(uri, storage_options=storage_options(uri))
+    check_readable(table)
+    return table
 
 
 def find_delta(uri: str) -> DeltaTable | None:

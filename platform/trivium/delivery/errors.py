@@ -4,6 +4,7 @@ DeliveryError
 ├── StorageError         the file system refused, or the URI's scheme is not supported
 ├── StorageNotShared     driver and worker see different storage under one URI
 ├── WrongPipeline        the table belongs to another pipeline
+├── UnsupportedFeature   another engine gave the table a feature that is not implemented here
 ├── SchemaConflict       the table's columns or partitions cannot become the pipeline's
 ├── FileMismatch         a data file is not what its manifest says
 ├── PreconditionFailed   the snapshot forbids the commit
@@ -28,6 +29,10 @@ class StorageNotShared(DeliveryError):
 
 class WrongPipeline(DeliveryError):
     """The table carries the name of another pipeline."""
+
+
+class UnsupportedFeature(DeliveryError):
+    """The table uses features of Delta that readers or writers would have to know; the message names each."""
 
 
 class SchemaConflict(DeliveryError):

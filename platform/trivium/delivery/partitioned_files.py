@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from trivium.contract.fault_points import reach
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.lineage import DICTIONARY_COLUMNS
+from trivium.delivery.partition_values import check_partition_types, folder_name, partition_text
 from trivium.delivery.statistics import FileStatistics
 from trivium.delivery.storage import NewFile, Storage
 from trivium.engine.batch import constant
@@ -24,8 +24,6 @@ from trivium.engine.batch import constant
 _OPEN_FILES: Final = 16
 _ROWS_PER_GROUP: Final = 131_072
 _BYTES_PER_GROUP: Final = 32 << 20
-_SAFE_FOLDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_NULL_FOLDER: Final = "__HIVE_DEFAULT_PARTITION__"  # what every engine writes for null
 
 Partition = tuple[str | None, ...]
 
@@ -50,6 +48,7 @@ class PartitionedFiles:
         name: str,
         constants: Mapping[str, str],
     ) -> None:
+        check_partition_types(schema, partition_by)
         self._storage, self._name = storage, name
         self._partition_by, self._constants = tuple(partition_by), dict(constants)
         self._columns = pa.schema([field for field in schema if field.name not in self._constants])
@@ -61,7 +60,7 @@ class PartitionedFiles:
         """Append rows: all columns of the schema, the constant ones aside (they are filled in).
 
         Raises:
-            SchemaConflict: a column is missing or of another type, or a partition value is not a name for a folder.
+            SchemaConflict: a column is missing or of another type, or a partition value would not come back as it went.
             StorageError: the storage refused.
         """
         rows = self._conformed(rows)
@@ -122,12 +121,7 @@ class PartitionedFiles:
         file = "-".join([*self._constants.values(), self._name, secrets.token_hex(8)]) + ".parquet"
         if not partition:
             return file
-        value = _NULL_FOLDER if partition[0] is None else partition[0]
-        named = value == _NULL_FOLDER or _SAFE_FOLDER.fullmatch(value) is not None
-        if self._partition_by[0].startswith("_") or not named:
-            message = f"{self._partition_by[0]}={value!r} cannot name a folder. Try: partition by event_date first"
-            raise SchemaConflict(message)
-        return f"{self._partition_by[0]}={value}/{file}"
+        return f"{folder_name(self._partition_by[0], partition[0])}/{file}"
 
 
 class _OpenFile:
@@ -195,15 +189,7 @@ def _runs(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[pa.Table]:
 
 
 def _partition(rows: pa.Table, partition_by: tuple[str, ...]) -> Partition:
-    return tuple(_partition_text(rows[name][0]) for name in partition_by)
-
-
-def _partition_text(value: pa.Scalar) -> str | None:
-    if not value.is_valid:
-        return None
-    if pa.types.is_boolean(value.type):
-        return str(value.as_py()).lower()
-    return str(value.as_py())
+    return tuple(partition_text(name, rows[name][0]) for name in partition_by)
 
 
 def _file_schema(schema: pa.Schema, folder: tuple[str, ...]) -> pa.Schema:

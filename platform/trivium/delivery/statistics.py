@@ -15,6 +15,7 @@ more than 4 KiB, and count a column with both as one without bounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -37,10 +38,16 @@ Path = tuple[str, ...]
 
 
 def has_bounds(kind: pa.DataType) -> bool:
-    """Whether columns of this type, or something inside them, have bounds."""
+    """Return whether columns of this type, or something inside them, have bounds."""
     if pt.is_struct(kind):
         return any(has_bounds(child.type) for child in kind)
     return any(matches(_plain(kind)) for matches in _BOUNDED)
+
+
+def described_columns(schema: pa.Schema, partition_columns: Collection[str]) -> str:
+    """Return the columns that have statistics, as Delta's property dataSkippingStatsColumns lists them."""
+    names = [field.name for field in schema if has_bounds(field.type) and field.name not in partition_columns]
+    return ",".join(name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`" for name in names)
 
 
 class FileStatistics:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -17,10 +16,12 @@ from trivium.delivery import lineage
 from trivium.delivery.delta_handle import store_errors
 from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
 from trivium.delivery.log_check import entry_path, set_aside_torn_entries
+from trivium.delivery.partition_values import check_partition_types
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
-from trivium.delivery.statistics import has_bounds
+from trivium.delivery.statistics import described_columns
 from trivium.delivery.storage import Storage
+from trivium.delivery.table_features import check_writable
 
 _ATTEMPTS: Final = 10
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
@@ -42,7 +43,8 @@ def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Seque
     """The table of a pipeline: the author's columns, `event_date` and lineage; `_runtime` is the last partition column.
 
     Raises:
-        SchemaConflict: `partition_by` leaves out `event_date`, which is what batch replaces by, or names no column.
+        SchemaConflict: `partition_by` leaves out `event_date`, which is what batch replaces by, names no column, or
+            one whose values would not come back as they went.
     """
     schema = lineage.table_schema(author)
     unknown = [name for name in partition_by if name not in schema.names]
@@ -51,6 +53,7 @@ def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Seque
             f"table {uri}: expected partition_by to start with event_date and name columns, got {list(partition_by)}"
         )
         raise SchemaConflict(message)
+    check_partition_types(schema, partition_by)
     return TableSpec(uri, pipeline, schema, (*partition_by, lineage.RUNTIME.name))
 
 
@@ -64,6 +67,7 @@ def open_table(spec: TableSpec) -> Snapshot:
 
     Raises:
         WrongPipeline: the table belongs to another pipeline.
+        UnsupportedFeature: another engine gave the table a feature that is not kept to here.
         SchemaConflict: columns were widened, narrowed or removed, or the partition columns differ.
     """
     set_aside_torn_entries(spec.uri)
@@ -73,6 +77,7 @@ def open_table(spec: TableSpec) -> Snapshot:
             _try_create(spec)
             continue
         _check_owner(snapshot, spec)
+        check_writable(snapshot.table)
         if STATISTICS_PROPERTY not in snapshot.configuration:
             _try_describe(snapshot, spec)
             continue
@@ -113,7 +118,7 @@ def _try_create(spec: TableSpec) -> None:
                 # The log's clean-up belongs to maintenance, which first saves the counts it would erase.
                 configuration={
                     PIPELINE_PROPERTY: spec.pipeline,
-                    STATISTICS_PROPERTY: _described(spec.schema, spec.partition_columns),
+                    STATISTICS_PROPERTY: described_columns(spec.schema, spec.partition_columns),
                     "delta.enableExpiredLogCleanup": "false",
                 },
                 raise_if_key_not_exists=False,
@@ -194,14 +199,8 @@ def _column(field: Field) -> str:
     return f"{field.name}: {kind if isinstance(kind, str) else json.dumps(kind)}{'' if field.nullable else ' not null'}"
 
 
-def _described(schema: pa.Schema, partition_columns: Sequence[str]) -> str:
-    """The columns whose statistics readers may rely on, as the property lists them."""
-    names = [field.name for field in schema if has_bounds(field.type) and field.name not in partition_columns]
-    return ",".join(name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`" for name in names)
-
-
 def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
-    described = _described(pa.schema(snapshot.schema.to_arrow()), snapshot.partition_columns)
+    described = described_columns(pa.schema(snapshot.schema.to_arrow()), snapshot.partition_columns)
     changed = snapshot.version + 1
     try:
         with store_errors(spec.uri):

@@ -17,6 +17,7 @@ from trivium.delivery.errors import StorageError
 _COLOUR: Final = re.compile(r"\x1b\[\d+m")
 _STACK: Final = re.compile(r"\n\s*0: .*", re.DOTALL)
 _SPACE: Final = re.compile(r"\s+")
+_FOREIGN: Final = re.compile(r"Unsupported|catalog-managed|Invalid protocol action")  # by an engine that knows more
 _SHOWN: Final = 300
 
 
@@ -66,7 +67,7 @@ def opening(uri: str) -> Iterator[None]:
     except (OSError, DeltaError) as error:
         message = f"table {uri}: expected a Delta log that can be read, got: {_reason(error)}"
         advice = "restore the folder _delta_log from a copy, or name another path"
-        if "Unsupported" in str(error):
+        if _FOREIGN.search(str(error)):
             advice = "an engine that has what this table was given, or another path"
         raise StorageError(f"{message}. Try: {advice}") from error
 

@@ -30,6 +30,7 @@ from trivium.delivery.maintenance_vacuum import leftovers, orphans, read_markers
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage, StoredFile
 from trivium.delivery.stream_letters import is_streaming
+from trivium.delivery.table_features import check_writable
 from trivium.operations.errors import ArgumentError
 from trivium.operations.tables import Tables, existing
 
@@ -92,6 +93,7 @@ def maintain(tables: Tables, retention_hours: int = DEFAULT_HOURS, clock: Clock 
 
     Raises:
         ArgumentError: there is no table, it is no pipeline's, or the retention is too short.
+        UnsupportedFeature: another engine gave one of the tables a feature that is not kept to here.
         DeliveryError: a step could not be taken; what was done until then is whole.
     """
     clock = clock or SystemClock()
@@ -125,8 +127,11 @@ def _upkeeps(tables: Tables) -> list[_Upkeep]:
     def settled(file: ActiveFile) -> bool:
         return not is_streaming(file) or int(file.partition_values["generation"] or 0) < newest
 
+    check_writable(table.table)
     upkeeps = [_Upkeep(tables.table, EVENTS, lambda _: True)]
-    if Snapshot.find(tables.dead_letters) is not None:
+    letters = Snapshot.find(tables.dead_letters)
+    if letters is not None:
+        check_writable(letters.table)
         upkeeps.append(_Upkeep(tables.dead_letters, DEAD_LETTERS, settled))
     return upkeeps
 

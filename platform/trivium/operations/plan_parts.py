@@ -13,6 +13,7 @@ from trivium.connectors.parquet_files import locate, read_footers
 from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.table import same_column
+from trivium.delivery.table_features import is_append_only, writing_features
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
     ]
     if snapshot and snapshot.pipeline != pipeline.name:
         conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
+    conflicts += _features(snapshot, replaced)
     return TableSummary(
         path=pipeline.config.table.path,
         version=snapshot.version if snapshot else None,
@@ -106,6 +108,15 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
         conflicts=tuple(conflicts),
         replaced=replaced,
     )
+
+
+def _features(snapshot: Snapshot | None, replaced: Mapping[str, int]) -> list[str]:
+    if snapshot is None:
+        return []
+    found = [f"the table uses what is not implemented here: {each}" for each in writing_features(snapshot.table)]
+    if replaced and is_append_only(snapshot.table):
+        found.append("the table is append-only (delta.appendOnly), and rows of it would be replaced")
+    return found
 
 
 def breaker(pipeline: Pipeline) -> BreakerSummary | None:

@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import DeltaTable
 
 from trivium.config.pipeline import Pipeline
 from trivium.delivery import dead_letters
+from trivium.delivery.snapshot import Snapshot
 from trivium.engine.outcomes import UNDECODED, Outcomes
 from trivium.operations.trial import plain_row
 
@@ -56,7 +56,7 @@ def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> I
 
     `places` gives the number of the input at each position of a topic; without it the position is the number.
     """
-    dataset = DeltaTable(pipeline.config.table.path).to_pyarrow_dataset()
+    dataset = Snapshot.latest(pipeline.config.table.path).table.to_pyarrow_dataset()
     tables = {
         name: _numbered(
             dataset.to_table(

@@ -21,6 +21,7 @@ from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import write_token
 from trivium.delivery.table import events_table, open_table
+from trivium.delivery.table_features import check_replaceable
 from trivium.runtimes.batch.job import Job, window_json
 
 
@@ -91,6 +92,17 @@ def check_nothing_left_out(table: str, source: Source, window: Window) -> None:
         )
 
 
+def check_append_only(table: Snapshot, window: Window | None) -> None:
+    """Prove that an append-only table has no batch rows that the run would replace.
+
+    Raises:
+        PreconditionFailed: it has.
+    """
+    own = (file.partition_values for file in table.active.values() if file.partition_values["_runtime"] == RUNTIME)
+    if any(window is None or window.holds(values["event_date"]) for values in own):
+        check_replaceable(table.table)
+
+
 def batch_section(pipeline: Pipeline) -> Batch:
     """The pipeline's `batch` section; compiling for the batch road has made sure of it."""
     assert pipeline.config.batch is not None
@@ -153,7 +165,8 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     source = read_source(pipeline, window)
     lookups = check_lookups(pipeline, clock)
     config = pipeline.config
-    open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
+    spec = events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by)
+    check_append_only(open_table(spec), window)
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
     if window is not None:
         check_nothing_left_out(config.table.path, source, window)
