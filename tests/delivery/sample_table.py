@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from trivium.delivery import dead_letters, transactions
-from trivium.delivery.batch_commit import BatchCommit, Window, commit_batch
+from trivium.delivery import coverage, dead_letters, transactions
+from trivium.delivery.batch_commit import BatchCommit, commit_batch
+from trivium.delivery.batch_scope import Scope, Window
 from trivium.delivery.committer import Landed
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.generation import take_generation
@@ -30,6 +31,7 @@ AUTHOR = pa.schema(
     ]
 )
 SCHEMA = table_schema(AUTHOR)
+TYPES = frozenset({"departure"})
 DAY = date(2026, 1, 1)
 MOMENT = datetime(2026, 1, 9, tzinfo=UTC)
 
@@ -75,8 +77,16 @@ def event_rows(identities: Mapping[str, date], delay: int = 0) -> pa.Table:
     return pa.table(columns, schema=schema)
 
 
-def write_rows(uri: str, rows: pa.Table, runtime: str = "batch", schema: pa.Schema = SCHEMA) -> tuple[DataFile, ...]:
-    writer = PartitionedFiles(Storage(uri), schema, ["event_date"], "unit-1", {"_runtime": runtime})
+def write_rows(
+    uri: str,
+    rows: pa.Table,
+    runtime: str = "batch",
+    schema: pa.Schema = SCHEMA,
+    apart: tuple[str, ...] = ("_event_type",),
+) -> tuple[DataFile, ...]:
+    """Files as the runtime writes them: batch one event type a file, unless `apart` is empty."""
+    split = apart if runtime == "batch" else ()
+    writer = PartitionedFiles(Storage(uri), schema, ["event_date"], "unit-1", {"_runtime": runtime}, split)
     writer.write(rows)
     return tuple(writer.close())
 
@@ -133,10 +143,17 @@ class Tables:
     def proposal(
         self, generation: int, files: tuple[DataFile, ...], window: Window | None = None, days: tuple[str, ...] = ()
     ) -> BatchCommit:
-        covered = dict.fromkeys(days, 5)
+        reading = coverage.Reading(dict.fromkeys(days, 5), {name: frozenset(days) for name in TYPES})
+        return self.proposed(generation, files, Scope(window, TYPES), reading)
+
+    def proposed(
+        self, generation: int, files: tuple[DataFile, ...], scope: Scope, reading: coverage.Reading
+    ) -> BatchCommit:
+        """A run of some scope that has read some source days."""
         balance = {"departure": {"read": sum(file.rows for file in files)}}
-        source_days = days or (transactions.ALL_DAYS,)
-        return BatchCommit(PIPELINE, generation, window, files, source_days, covered, balance, "l1", "p1")
+        source_days = tuple(reading.complete) or (transactions.ALL_DAYS,)
+        covered = coverage.covering(self.uri, generation, scope, reading)
+        return BatchCommit(PIPELINE, generation, scope, files, source_days, covered, balance, "l1", "p1")
 
     def commit(self, proposal: BatchCommit) -> Landed:
         return commit_batch(self.uri, proposal, SCHEMA, self.clock)

@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.delivery.sample_table import PIPELINE
+from tests.delivery.sample_table import PIPELINE, TYPES
 from tests.delivery.stream_actors import Actor
 from tests.delivery.stream_world import TOPIC, Place, World, outcomes_of
 from trivium.delivery import dead_letters
 from trivium.delivery.batch_commit import BatchCommit
+from trivium.delivery.batch_scope import Scope
 from trivium.delivery.committer import Landed, Proposal, commit
+from trivium.delivery.coverage import Document
 from trivium.delivery.errors import OutcomeUnknown
 from trivium.delivery.generation import take_generation
 from trivium.delivery.positions import RUNTIME, Adoption, Positions, Reset, adopt, source_name
@@ -130,7 +132,7 @@ def batch(world: World, seed: int, actor: Actor) -> None:
         letters = world.letter_files([("raw.parquet", 3)], "unit", "batch")
         append_letters = dead_letters.DeadLetterCommit(PIPELINE, generation, letters, days)
         dead_letters.append(world.letters_uri, append_letters, actor.clock)
-    proposal = BatchCommit(PIPELINE, generation, None, files, days, {}, {}, "l1", "p1")
+    proposal = BatchCommit(PIPELINE, generation, Scope(None, TYPES), files, days, Document(generation), {}, "l1", "p1")
     commit(world.uri, proposal, actor.clock)
 
 

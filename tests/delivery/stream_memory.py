@@ -7,6 +7,7 @@ active passes silently, and transactions are looked up by their exact name.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,6 +101,11 @@ class MemoryTable:
         assert flatten
         files = list(self._version.active.values())
         columns = {"path": [one.path for one in files], "size_bytes": [one.size for one in files]}
+        said = [json.loads(one.stats or "{}") for one in files]
+        for short, bound in (("min", "minValues"), ("max", "maxValues")):
+            columns[f"{short}._event_type"] = pa.array(
+                [each.get(bound, {}).get("_event_type") for each in said], pa.string()
+            )
         for name in self._log.spec.partition_columns:
             columns[f"partition.{name}"] = [one.partition_values[name] for one in files]
         return pa.table(columns)

@@ -6,6 +6,7 @@ Records have no content: whether one is a row, a drop or a reject is drawn anew 
 
 from __future__ import annotations
 
+import json
 import random
 import zlib
 from collections import Counter
@@ -21,7 +22,7 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
-from tests.delivery.sample_table import AUTHOR, PIPELINE
+from tests.delivery.sample_table import AUTHOR, PIPELINE, TYPES
 from tests.delivery.stream_actors import Actor, current
 from tests.delivery.stream_memory import MemoryLog, MemoryTable
 from tests.delivery.stream_table import letters_at
@@ -107,7 +108,9 @@ class World:
         path = f"event_date={DAY}/{runtime}-{next(self._numbers)}.parquet"
         self.rows[path], self.makers[path] = rows, current()
         Storage(self.uri).create(path, b"x" * rows.total())
-        return DataFile(path, {"event_date": DAY, "_runtime": runtime}, rows.total(), rows.total())
+        bound = {"_event_type": next(iter(TYPES))}
+        said = json.dumps({"numRecords": rows.total(), "minValues": bound, "maxValues": bound})
+        return DataFile(path, {"event_date": DAY, "_runtime": runtime}, rows.total(), rows.total(), said)
 
     def letter_files(self, places: Iterable[Place], name: str, runtime: str) -> tuple[DataFile, ...]:
         """Real files of the dead-letter table."""

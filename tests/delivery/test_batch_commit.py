@@ -5,13 +5,17 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from tests.delivery.sample_table import Tables, day, event_rows, write_rows
+from tests.delivery.sample_table import TYPES, Tables, day, event_rows, write_rows
 from tests.delivery.test_committer import Append
 from trivium.delivery import committer
-from trivium.delivery.batch_commit import BatchCommit, Window
+from trivium.delivery.batch_commit import BatchCommit
+from trivium.delivery.batch_scope import Scope, Window
+from trivium.delivery.coverage import Reading
 from trivium.delivery.errors import Fenced, PreconditionFailed
 from trivium.delivery.snapshot import Snapshot
 
@@ -48,28 +52,84 @@ def test_transactions_and_metadata_of_the_commit(tables: Tables):
     assert snapshot.transaction("flights/batch/committed") == generation
     assert snapshot.transaction("flights/batch/source_day/2026-01-02") == generation
     assert snapshot.transaction("flights/batch/source_day/all") is None
-    assert snapshot.transaction("flights/batch/complete_as_of/2026-01-01") == 5
+    assert snapshot.transaction("flights/batch/coverage/2026-01-02") == generation
+    assert snapshot.transaction("flights/batch/coverage/all") is None
     facts = snapshot.table.history(1)[0]
     assert (facts["runtime"], facts["logic"], facts["plan"]) == ("batch", "l1", "p1")
     assert facts["window"] == "[2026-01-01, 2026-01-03)"
+    assert json.loads(facts["event_types"]) == ["departure"]
     assert json.loads(facts["balance"]) == {"departure": {"read": 1}}
-
-
-def test_a_run_that_no_longer_covers_a_day_takes_the_cover_back(tables: Tables):
-    files = write_rows(tables.uri, event_rows({"live": day(0)}), "streaming")
-    committer.commit(tables.uri, Append(files), tables.clock)
-    tables.commit(tables.proposal(tables.begin(), (), None, ("2026-01-01",)))
-    assert tables.snapshot.transaction("flights/batch/complete_as_of/2026-01-01") == 5
-    tables.commit(tables.proposal(tables.begin(), (), Window(day(1), day(2)), ("2026-01-02",)))
-    assert tables.snapshot.transaction("flights/batch/complete_as_of/2026-01-01") == 5
-    tables.commit(tables.proposal(tables.begin(), (), None, ("2026-01-02",)))
-    assert tables.snapshot.transaction("flights/batch/complete_as_of/2026-01-01") == 0
 
 
 def test_a_file_outside_the_window_is_refused(tables: Tables):
     files = write_rows(tables.uri, event_rows({"a": day(5)}))
     with pytest.raises(PreconditionFailed, match="outside the window"):
         tables.commit(tables.proposal(tables.begin(), files, Window(day(0), day(1))))
+
+
+def test_a_file_of_a_type_that_the_run_does_not_replace_is_refused(tables: Tables):
+    generation = tables.begin()
+    proposal = tables.proposed(generation, _typed(tables, {"gate": "g"}), Scope(None, TYPES), Reading({}, {}))
+    with pytest.raises(PreconditionFailed, match="holds gate, which this run does not replace"):
+        tables.commit(proposal)
+
+
+def _typed(tables: Tables, ids: dict[str, str], delay: int = 0, apart: tuple[str, ...] = ("_event_type",)):
+    """Files of the first day with one row of each event type, by its identity."""
+    rows = event_rows(dict.fromkeys(ids.values(), day(0)), delay)
+    types = pa.array(list(ids), pa.string())
+    return write_rows(
+        tables.uri, rows.set_column(rows.column_names.index("_event_type"), "_event_type", types), "batch", apart
+    )
+
+
+def _run_types(tables: Tables, ids: dict[str, str], types: set[str], delay: int, **how: tuple[str, ...]):
+    scope = Scope(None, frozenset(types))
+    return tables.commit(tables.proposed(tables.begin(), _typed(tables, ids, delay, **how), scope, Reading({}, {})))
+
+
+EVERY = {"departure", "gate", "weather"}
+LONG = "t" * 40
+
+
+@pytest.mark.parametrize("apart", [("_event_type",), ()], ids=["one type a file", "older files that mix types"])
+@pytest.mark.parametrize("other", ["gate", LONG, "é" * 33])
+def test_rows_of_types_that_a_run_does_not_list_stay(tables: Tables, apart: tuple[str, ...], other: str):
+    ids = {"departure": "d", other: "g", "weather": "w"}
+    _run_types(tables, ids, {*ids}, 1, apart=apart)
+    rows = tables.snapshot.table.to_pyarrow_table().sort_by("event_id")
+    _run_types(tables, {"departure": "d2"}, {"departure"}, 2)
+    assert tables.content() == {"d2": 2, "g": 1, "w": 1}
+    kept = tables.snapshot.table.to_pyarrow_table().filter(pc.field("event_id").isin(["g", "w"])).sort_by("event_id")
+    assert kept == rows.filter(pc.field("event_id").isin(["g", "w"]))
+    _run_types(tables, {"departure": "d3"}, {"departure", other}, 3)
+    assert tables.content() == {"d3": 3, "w": 1}
+
+
+def test_files_that_another_engine_put_together_are_taken_apart(tables: Tables):
+    _run_types(tables, {"departure": "d", "gate": "g", "weather": "w"}, EVERY, 1)
+    DeltaTable(tables.uri).optimize.compact()
+    _run_types(tables, {"gate": "g2"}, {"gate"}, 2)
+    assert tables.content() == {"d": 1, "g2": 2, "w": 1}
+    _run_types(tables, {}, {"departure"}, 3)
+    assert tables.content() == {"g2": 2, "w": 1}
+
+
+def test_a_run_without_mixed_files_writes_nothing_beside_its_own(tables: Tables):
+    _run_types(tables, {"departure": "d", "gate": "g"}, EVERY, 1)
+    _run_types(tables, {"departure": "d2"}, {"departure"}, 2)
+    assert list(Path(tables.uri).rglob("*carried*")) == []
+
+
+def test_days_that_are_left_out_stay_as_they_are(tables: Tables):
+    tables.run({"a": day(0), "b": day(1)})
+    left = frozenset({day(0).isoformat()})
+    files = write_rows(tables.uri, event_rows({"b2": day(1)}, 1))
+    tables.commit(tables.proposed(tables.begin(), files, Scope(None, TYPES, left), Reading({}, {})))
+    assert tables.content() == {"a": 0, "b2": 1}
+    outside = write_rows(tables.uri, event_rows({"a2": day(0)}, 1))
+    with pytest.raises(PreconditionFailed, match="lies outside what the run replaces"):
+        tables.commit(tables.proposed(tables.begin(), outside, Scope(None, TYPES, left), Reading({}, {})))
 
 
 def test_a_generation_commits_once(tables: Tables):
@@ -110,7 +170,7 @@ def test_removals_are_recomputed_after_a_lost_race(tables: Tables, monkeypatch):
     files = [write_rows(tables.uri, event_rows({name: day(0)}))[0] for name in "abc"]
     tables.commit(tables.proposal(generation, tuple(files)))
     plain = tables.proposal(tables.begin(), write_rows(tables.uri, event_rows({"new": day(0)})))
-    values = {name: getattr(plain, name) for name in plain.__dataclass_fields__ if name != "fault_point"}
+    values = {name: getattr(plain, name) for name, each in plain.__dataclass_fields__.items() if each.init}
     landed = tables.commit(CompactedMeanwhile(**values))
     assert landed.attempts == 2
     assert tables.content() == {"new": 0}

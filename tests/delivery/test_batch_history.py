@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from tests.delivery.sample_table import PIPELINE, Tables, day, event_rows, write_rows
 from trivium.contract.fault_points import InjectedFault
 from trivium.delivery import committer, dead_letters
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Window
 from trivium.delivery.errors import Fenced
 from trivium.delivery.table import checkpoint_if_due
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.delivery.sample_table import PIPELINE, Tables, day, letter_rows
 from trivium.delivery import dead_letters
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Window
 from trivium.delivery.dead_letters import SCHEMA, DeadLetterCommit, read, remove_uncounted
 from trivium.delivery.errors import Fenced, FileMismatch, PreconditionFailed
 from trivium.delivery.snapshot import Snapshot

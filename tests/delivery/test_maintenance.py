@@ -22,7 +22,7 @@ from tests.delivery.upkeep import (
     stream,
 )
 from trivium.delivery import ledger
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Window
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.maintenance_compaction import (
     TARGET_BYTES,

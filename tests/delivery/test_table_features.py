@@ -10,8 +10,9 @@ import pytest
 from deltalake import DeltaTable, TableFeatures
 
 from tests.delivery.foreign_features import FOR_READERS, FOR_WRITERS, KEPT_TO, Given
-from tests.delivery.sample_table import AUTHOR, PIPELINE, Tables, day, event_rows, write_rows
+from tests.delivery.sample_table import AUTHOR, PIPELINE, TYPES, Tables, day, event_rows, write_rows
 from trivium.delivery import dead_letters, merge
+from trivium.delivery.batch_scope import Scope
 from trivium.delivery.errors import PreconditionFailed, StorageError, UnsupportedFeature
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.table import events_table, open_table
@@ -121,7 +122,7 @@ def test_an_append_only_table_is_read_added_to_and_maintained_but_nothing_of_it_
     for do in {**READ, **WRITE}.values():
         do(filled)
     with pytest.raises(PreconditionFailed, match=r"delta\.appendOnly = true forbids to replace.*Try: "):
-        check_append_only(filled.snapshot, None)
+        check_append_only(filled.snapshot, Scope(None, TYPES))
     with pytest.raises(PreconditionFailed, match=r"delta\.appendOnly"):
         filled.run({"c": day(0)})
     assert filled.clock.slept == []
@@ -133,6 +134,6 @@ def test_compaction_of_an_append_only_table_moves_rows(tables: Tables):
     files = (*write_rows(tables.uri, event_rows({"a": day(0)})), *write_rows(tables.uri, event_rows({"b": day(0)})))
     tables.commit(tables.proposal(generation, files))
     Given(properties={"delta.appendOnly": "true"}).put(tables.uri)
-    check_append_only(Snapshot.at(tables.uri, 0), None)
+    check_append_only(Snapshot.at(tables.uri, 0), Scope(None, TYPES))
     (done, _) = maintain(Places(tables.uri, tables.letters_uri))
     assert (done.files_before, done.files_after, tables.content()) == (2, 1, {"a": 0, "b": 0})

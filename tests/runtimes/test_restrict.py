@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trivium.connectors.parquet_source import Slice
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Scope, Window
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject
 from trivium.runtimes.batch.window import InWindow, restrict
@@ -40,10 +40,10 @@ def outcomes_of(inputs: list[tuple[Fate, date]]) -> Outcomes:
     return out
 
 
-def held(inputs: list[tuple[Fate, date]], window: Window | None) -> InWindow:
+def held(inputs: list[tuple[Fate, date]], window: Window | None, left_out: frozenset[str] = frozenset()) -> InWindow:
     nothing = RawBatch([], "archive", np.empty(0, np.int64))
     part = Slice(nothing, [(day.isoformat(), 1) for _, day in inputs])
-    return restrict(outcomes_of(inputs), part, window)
+    return restrict(outcomes_of(inputs), part, Scope(window, frozenset("ab"), left_out))
 
 
 def total(parts: list[InWindow]) -> Counts:
@@ -94,3 +94,22 @@ def test_a_window_around_everything_changes_nothing(inputs: list[tuple[Fate, dat
     whole, around = held(inputs, None), held(inputs, Window(date(2026, 1, 1), date(2027, 1, 1)))
     assert rows(around) == rows(whole)
     assert dict(around.counts) == dict(whole.counts)
+
+
+@given(batches, st.frozensets(some_days))
+def test_rows_of_days_that_are_left_out_are_not_written(inputs: list[tuple[Fate, date]], left: frozenset[date]) -> None:
+    whole, part = held(inputs, None), held(inputs, None, frozenset(day.isoformat() for day in left))
+    assert rows(part) == [row for row in rows(whole) if row[1] not in left]
+    assert part.rejects == whole.rejects
+    assert total([part]).read == len(inputs)
+
+
+@given(batches)
+def test_a_type_is_held_by_the_source_days_of_its_inputs_whatever_became_of_them(
+    inputs: list[tuple[Fate, date]],
+) -> None:
+    expected: dict[str, set[str]] = {}
+    for (_, name, _), day in inputs:
+        expected.setdefault(name, set()).add(day.isoformat())
+    around = Window(date(2026, 3, 2), date(2026, 3, 4))
+    assert held(inputs, None).held == held(inputs, around).held == expected

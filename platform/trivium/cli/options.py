@@ -52,6 +52,17 @@ def window(command: CommandT) -> CommandT:
     return start(end(command))
 
 
+def allow_missing_days(command: CommandT) -> CommandT:
+    """`--allow-missing-days`, as the parameter `missing_days`: "refuse" or "leave"."""
+    return click.option(
+        "--allow-missing-days",
+        "missing_days",
+        flag_value="leave",
+        default="refuse",
+        help="Run though source days are missing; their event days stay as they are.",
+    )(command)
+
+
 def checked(arguments: BatchArguments) -> BatchArguments:
     """The arguments of a run, if their window is one.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import checked, output_format, window
+from trivium.cli.options import allow_missing_days, checked, output_format, window
 from trivium.cli.tables import facts
 from trivium.cli.text import plural, size, span
 
@@ -18,14 +18,23 @@ if TYPE_CHECKING:
     from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
     from trivium.operations.planning import BatchPlan
     from trivium.operations.stream_planning import StreamPlan
+    from trivium.runtimes.batch.source_days import MissingDays
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @window
+@allow_missing_days
 @output_format
 @click.pass_context
-def plan(ctx: click.Context, config: Path, start: date | None, end: date | None, output_format: str) -> None:
+def plan(
+    ctx: click.Context,
+    config: Path,
+    start: date | None,
+    end: date | None,
+    missing_days: MissingDays,
+    output_format: str,
+) -> None:
     """Show what a run would read, write and replace. Changes nothing.
 
     That is a batch run, beside what the streaming runtime would do; of a pipeline that only streams, a streaming run.
@@ -37,7 +46,7 @@ def plan(ctx: click.Context, config: Path, start: date | None, end: date | None,
     from trivium.runtimes.batch.prepare import BatchArguments
 
     pipeline = compile_file(config, road=None)
-    arguments = checked(BatchArguments(start, end))
+    arguments = checked(BatchArguments(start, end, missing_days=missing_days))
     found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":
         click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))

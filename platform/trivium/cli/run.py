@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import Moment, beginning, checked, window
+from trivium.cli.options import Moment, allow_missing_days, beginning, checked, window
 from trivium.cli.run_serving import serving
 from trivium.cli.tables import facts, show_table
-from trivium.cli.text import plural
+from trivium.cli.text import plural, span
 
 if TYPE_CHECKING:
     from trivium.engine.outcomes import Counts
     from trivium.runtimes.batch.report import BatchReport
+    from trivium.runtimes.batch.source_days import MissingDays
     from trivium.runtimes.streaming.report import StreamReport
 
 
@@ -32,17 +33,28 @@ run.add_command(serving)
 @run.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @window
-@click.option("--complete-as-of", type=Moment(), help="Streaming rows ingested before it are hidden on these days.")
+@allow_missing_days
+@click.option(
+    "--complete-as-of",
+    type=Moment(),
+    help="When the source was complete: what was streamed before and batch does not have is hidden. Default: each "
+    "source day's oldest file.",
+)
 @click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
 def batch(
-    config: Path, start: date | None, end: date | None, complete_as_of: datetime | None, address: str | None
+    config: Path,
+    start: date | None,
+    end: date | None,
+    missing_days: MissingDays,
+    complete_as_of: datetime | None,
+    address: str | None,
 ) -> None:
     """Read the archive, and replace batch's rows of these event days in one commit."""
     from trivium.config.compile import compile_file
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.run import run_batch
 
-    arguments = checked(BatchArguments(start, end, complete_as_of, address))
+    arguments = checked(BatchArguments(start, end, complete_as_of, address, missing_days))
     _show(run_batch(compile_file(config), arguments), config)
 
 
@@ -107,11 +119,13 @@ def _show(report: BatchReport, config: Path) -> None:
     letters = plural(report.dead_letters, "dead letter")
     if report.dead_letters:
         letters += f"; see: trivium dead-letters list {shlex.quote(str(config))}"
+    left = [("left as it is", f"event days {span(report.left_out)}: source days are missing")]
     facts(
         [
             ("speed", f"{rate:,.0f} events/s, {report.seconds:.1f} s, {plural(report.units, 'unit')}{resumed}"),
             ("table", f"{report.table}, version {report.version}"),
             ("rejected", letters),
+            *(left if report.left_out else ()),
             ("in Python", duckdb_lines(report.table)),
         ]
     )

@@ -15,6 +15,11 @@ from trivium.contract.errors import SourceError
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[-T_ ]\d{2}([:-]?\d{2}){0,2})?", re.ASCII)
 
 
+def folder_day(uri: str, path: str, day_column: str | None) -> str | None:
+    """Return the source day that a folder `day_column=YYYY-MM-DD` names for a file, or None."""
+    return None if day_column is None else _day_text(folder_texts(uri, path).get(day_column))
+
+
 def group_days(
     uri: str, path: str, metadata: pq.FileMetaData, schema: pa.Schema, day_column: str | None
 ) -> list[str | None]:
@@ -28,7 +33,7 @@ def group_days(
     rows = [metadata.row_group(index).num_rows for index in range(metadata.num_row_groups)]
     if day_column is None:
         return [None] * len(rows)
-    folder = _day_text(folder_texts(uri, path).get(day_column))
+    folder = folder_day(uri, path, day_column)
     if folder is not None:
         return [folder] * len(rows)
     if any(rows) and day_column not in schema.names:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trivium.connectors.parquet_days import group_days
+from trivium.connectors.parquet_days import folder_day, group_days
 from trivium.connectors.parquet_listing import list_parquet
 from trivium.contract.errors import SourceError
 from trivium.delivery.storage import Storage, StoredFile
@@ -29,11 +29,17 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source with what its footer says."""
+    """One file of a source with what its footer says; `day` is the source day its folder names, if one does."""
 
     file: StoredFile
     schema: pa.Schema
     groups: tuple[RowGroup, ...]
+    day: str | None = None
+
+    @property
+    def days(self) -> frozenset[str | None]:
+        """The source days that the file stands for, be it without rows."""
+        return frozenset({self.day} if self.day is not None else {group.day for group in self.groups if group.rows})
 
     @property
     def rows(self) -> int:
@@ -109,4 +115,4 @@ def _footer(storage: Storage, file: StoredFile, day_column: str | None) -> Sourc
         metadata, schema = opened.metadata, opened.schema_arrow
     days = group_days(storage.uri, file.path, metadata, schema, day_column)
     groups = (RowGroup(metadata.row_group(index).num_rows, day) for index, day in enumerate(days))
-    return SourceFile(file, schema, tuple(groups))
+    return SourceFile(file, schema, tuple(groups), folder_day(storage.uri, file.path, day_column))

@@ -98,12 +98,15 @@ class SourcePlan:
     notes: tuple[str, ...] = ()
 
     def days(self) -> dict[str | None, int]:
-        """Each source day with the time of its newest file; the key None when the source has no days."""
-        newest: dict[str | None, int] = {}
+        """Return each source day that has files with the time of its oldest one (microseconds since 1970 UTC).
+
+        A day whose files hold no rows is there. The key is None when the source has no days.
+        """
+        oldest: dict[str | None, int] = {}
         for source in self.files:
-            for group in (each for each in source.groups if each.rows):
-                newest[group.day] = max(newest.get(group.day, 0), source.file.modified_us)
-        return newest
+            for day in source.days:
+                oldest[day] = min(oldest.get(day, source.file.modified_us), source.file.modified_us)
+        return oldest
 
     def units(self, unit_rows: int, days: frozenset[str] | None) -> list[Unit]:
         """Units of about `unit_rows` rows (a row group is never cut) over the given source days, or over all."""
@@ -146,6 +149,12 @@ class Slice:
         """The source day of each event: an ISO date, or None."""
         days = [np.full(length, day, object) for day, length in self.day_lengths]
         return np.concatenate(days) if days else np.empty(0, object)
+
+    def days_of(self, inputs: npt.NDArray[np.int64]) -> frozenset[str | None]:
+        """Return the source days that some inputs of the batch, given by their rows in it, belong to."""
+        ends = np.cumsum([length for _, length in self.day_lengths])
+        places = np.unique(np.searchsorted(ends, inputs, side="right"))
+        return frozenset(self.day_lengths[place][0] for place in places)
 
 
 @dataclass(frozen=True)

@@ -1,110 +1,98 @@
-"""Batch's commit: its own files of some event days replaced, and all that counts moved along, in one log entry."""
+"""Batch's commit: its own files of some event days and types replaced, and all that counts moved along, in one entry.
+
+1. Prove that every file is what its manifest says.
+2. Publish what the run covers, under its generation: nobody reads it yet.
+3. Commit files, removals and transactions in one log entry; from then on the version names the coverage.
+
+Killed before 3, the table is as it was; files and coverage are left to maintenance.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.contract.clock import Clock
-from trivium.delivery import transactions
+from trivium.contract.fault_points import reach
+from trivium.delivery import coverage, transactions
+from trivium.delivery.batch_replace import RUNTIME, Replacement
+from trivium.delivery.batch_scope import Scope
 from trivium.delivery.committer import Change, Landed, commit
 from trivium.delivery.data_files import DataFile, validate
 from trivium.delivery.errors import PreconditionFailed
+from trivium.delivery.file_types import type_in
 from trivium.delivery.generation import check_generation
-from trivium.delivery.snapshot import ActiveFile, Snapshot
+from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
 
-RUNTIME = "batch"
-
-
-@dataclass(frozen=True)
-class Window:
-    """Event dates from `start` (included) to `end` (not included)."""
-
-    start: date
-    end: date
-
-    def holds(self, day: str | None) -> bool:
-        """Whether an ISO date lies in the window."""
-        return day is not None and self.start.isoformat() <= day < self.end.isoformat()
-
-    def days(self) -> list[date]:
-        """Every day in the window."""
-        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
-
-    def __str__(self) -> str:
-        return f"[{self.start}, {self.end})"
+__all__ = ["RUNTIME", "BatchCommit", "batch_sources", "commit_batch"]
 
 
 @dataclass(frozen=True)
 class BatchCommit:
-    """What a batch run commits.
+    """A batch run's rows and all that counts with them.
 
-    `window` None means all event days. `source_days` are the source's days in the window as ISO dates
-    (`transactions.ALL_DAYS` alone when the source has none); dead letters of these days are replaced by this run's.
-    `complete_as_of` maps covered event days (ISO) to microseconds since 1970 UTC. `balance` holds, per event type, the
-    counts of read, emitted, dropped, rejected and out of window.
+    `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
+    run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
+    rejected and out of window.
     """
 
     pipeline: str
     generation: int
-    window: Window | None
+    scope: Scope
     files: tuple[DataFile, ...]
     source_days: tuple[str, ...]
-    complete_as_of: Mapping[str, int]
+    covered: coverage.Document
     balance: Mapping[str, Mapping[str, int]]
     logic: str
     plan: str
     fault_point: str | None = field(default="table", init=False)
+    _replacement: Replacement = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_replacement", Replacement(self.scope))
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The files to add, batch's active files of the window to remove, and the transactions, for this snapshot.
+        """Return the files to add, batch's active files to remove, and the transactions, for this snapshot.
 
         Raises:
             Fenced: a newer run took over.
-            PreconditionFailed: this generation committed already, or a file lies outside the window.
+            PreconditionFailed: this generation committed already, or a file lies outside the run's scope.
         """
         check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
         committed = snapshot.transaction(transactions.committed(self.pipeline)) or 0
         if committed >= self.generation:
             message = f"{self.pipeline}/batch: generation {committed} is committed, {self.generation} comes too late"
             raise PreconditionFailed(f"{message}; nothing was committed. Try: start a new run")
-        outside = [file.path for file in self.files if not self._in_window(file.partition_values.get("event_date"))]
-        if outside:
-            message = (
-                f"{self.pipeline}/batch: {outside[0]} lies outside the window {self.window}; nothing was committed"
-            )
-            raise PreconditionFailed(message)
-        return Change(self.files, self._replaced(snapshot), self._transactions(snapshot), self._metadata())
+        self._check_files()
+        replaced = self._replacement.of(snapshot)
+        added = (*self.files, *replaced.carried)
+        return Change(added, tuple(replaced.removed), self._transactions(), self._metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this run's commit is the newest batch commit of the snapshot."""
+        """Return whether this run's commit is the newest batch commit of the snapshot."""
         return snapshot.transaction(transactions.committed(self.pipeline)) == self.generation
 
-    def _in_window(self, day: str | None) -> bool:
-        return self.window is None or self.window.holds(day)
+    def _check_files(self) -> None:
+        for file in self.files:
+            if not self.scope.holds_day(file.partition_values.get("event_date")):
+                where = f"the window {self.scope.window}" if self.scope.window else "what the run replaces"
+                message = f"{self.pipeline}/batch: {file.path} lies outside {where}; nothing was committed"
+                raise PreconditionFailed(message)
+            if (held := type_in(file.statistics)) is not None and held not in self.scope.types:
+                message = f"{self.pipeline}/batch: {file.path} holds {held}, which this run does not replace"
+                raise PreconditionFailed(f"{message}; nothing was committed")
 
-    def _replaced(self, snapshot: Snapshot) -> tuple[ActiveFile, ...]:
-        own = (file for file in snapshot.active.values() if file.partition_values["_runtime"] == RUNTIME)
-        return tuple(file for file in own if self._in_window(file.partition_values["event_date"]))
-
-    def _transactions(self, snapshot: Snapshot) -> dict[str, int]:
+    def _transactions(self) -> dict[str, int]:
         moved = {transactions.committed(self.pipeline): self.generation}
-        if self.window is None:
+        if self.scope.window is None and not self.scope.left_out:
             moved[transactions.whole(self.pipeline)] = self.generation
         moved |= {transactions.source_day(self.pipeline, day): self.generation for day in self.source_days}
-        # A day of the window that this run did not cover is not covered any more: its old batch rows just went.
-        for day in filter(self._in_window, snapshot.event_days()):
-            name = transactions.complete_as_of(self.pipeline, day)
-            if snapshot.transaction(name):
-                moved[name] = 0
-        covered = self.complete_as_of.items()
-        return moved | {transactions.complete_as_of(self.pipeline, day): micros for day, micros in covered}
+        return moved | self.covered.transactions(self.pipeline)
 
     def _metadata(self) -> dict[str, str]:
         return {
@@ -112,31 +100,36 @@ class BatchCommit:
             "generation": str(self.generation),
             "logic": self.logic,
             "plan": self.plan,
-            "window": str(self.window or transactions.ALL_DAYS),
+            "window": str(self.scope.window or transactions.ALL_DAYS),
+            "event_types": json.dumps(sorted(self.scope.types)),
             "balance": json.dumps(self.balance, sort_keys=True),
         }
 
 
 def commit_batch(uri: str, proposal: BatchCommit, schema: pa.Schema, clock: Clock) -> Landed:
-    """Validate the files, then commit them in the place of batch's files of the window.
+    """Validate the files, publish the coverage, then commit (see the module for the steps).
 
     Raises:
         FileMismatch: a file is missing, cut off, or has other rows or columns; nothing was committed.
         PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
     """
     validate(Storage(uri), proposal.files, schema)
+    coverage.publish(uri, proposal.covered)
+    reach("coverage.published")
     return commit(uri, proposal, clock)
 
 
-def batch_sources(uri: str, window: Window) -> set[str]:
-    """The source files that batch's active rows of the window came from, as the rows say (`_source`)."""
+def batch_sources(uri: str, scope: Scope) -> dict[str, frozenset[str]]:
+    """Return the source files that batch's active rows of a scope came from (`_source`), each with its event days."""
     rows = Snapshot.latest(uri).table.to_pyarrow_dataset()
-    held = (
-        (pc.field("_runtime") == RUNTIME)
-        & (pc.field("event_date") >= pa.scalar(window.start))
-        & (pc.field("event_date") < pa.scalar(window.end))
-    )
-    found: set[str] = set()
-    for batch in rows.to_batches(columns=["_source"], filter=held):
-        found.update(pc.unique(batch.column("_source")).to_pylist())
-    return found
+    held = (pc.field("_runtime") == RUNTIME) & pc.field("_event_type").isin(sorted(scope.types))
+    if scope.window is not None:
+        days = pc.field("event_date")
+        held = held & (days >= pa.scalar(scope.window.start)) & (days < pa.scalar(scope.window.end))
+    found: dict[str, set[str]] = {}
+    for batch in rows.to_batches(columns=["_source", "event_date"], filter=held):
+        pairs = pa.table(batch).group_by(["_source", "event_date"]).aggregate([])
+        for source, day in zip(pairs["_source"].to_pylist(), pairs["event_date"].to_pylist(), strict=True):
+            if scope.holds_day(day.isoformat()):
+                found.setdefault(source, set()).add(day.isoformat())
+    return {source: frozenset(days) for source, days in found.items()}

@@ -23,8 +23,9 @@ from trivium.delivery.errors import SchemaConflict
 
 EVENT_DATE: Final = pa.field("event_date", pa.date32(), nullable=False)
 RUNTIME: Final = pa.field("_runtime", pa.string(), nullable=False)
+EVENT_TYPE: Final = "_event_type"
 LINEAGE: Final = (
-    pa.field("_event_type", pa.string(), nullable=False),
+    pa.field(EVENT_TYPE, pa.string(), nullable=False),
     pa.field("_logic", pa.string(), nullable=False),
     pa.field("_plan", pa.string(), nullable=False),
     pa.field("_source", pa.string(), nullable=False),

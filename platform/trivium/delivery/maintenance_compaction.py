@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from trivium.contract.clock import Clock
 from trivium.delivery.committer import Change, commit
 from trivium.delivery.errors import CommitRaceLost, PreconditionFailed
+from trivium.delivery.file_types import single_types
 from trivium.delivery.maintenance_rewrite import Group, Layout, Rewritten, rewrite
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
@@ -54,13 +55,16 @@ def small_file_groups(snapshot: Snapshot, layout: Layout, settled: Callable[[Act
     """Return what is worth compacting: two or more files of less than 32 MiB in a partition, together at most 128 MiB.
 
     Files with misleading statistics count whatever their size and number. `settled` says of a file whether its rows may
-    move.
+    move. Where a runtime writes one event type a file, files of different types are not put together.
     """
     origins, misleading = _origins(snapshot, layout), misleading_files(snapshot)
+    types = single_types(snapshot) if layout.apart else {}
     small: dict[tuple[str | None, ...], list[ActiveFile]] = {}
     for file in snapshot.active.values():
         if (file.size < SMALL_BYTES or file.path in misleading) and settled(file):
             key = tuple(file.partition_values[name] for name in snapshot.partition_columns)
+            if file.partition_values[layout.runtime] in layout.apart:
+                key = (*key, types.get(file.path))
             small.setdefault(key, []).append(file)
     partitions = [sorted(files, key=lambda file: origins[file.path]) for files in small.values()]
     parts = [part for files in partitions for part in _parts(files)]

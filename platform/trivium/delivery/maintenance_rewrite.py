@@ -7,7 +7,7 @@ the file's order. Memory is bounded by a row group, a file's size by that of its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from trivium.delivery.data_files import DataFile, validate
 from trivium.delivery.errors import FileMismatch
+from trivium.delivery.lineage import EVENT_TYPE
 from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.snapshot import ActiveFile
 from trivium.delivery.storage import Storage
@@ -27,15 +28,17 @@ class Layout:
     """How the files of a table are laid out, beyond what its log says.
 
     `runtime` is the partition column that makes no folder; `log_only` are partition columns that are in the log and not
-    in files; `order` are the columns that say where a row came from.
+    in files; `order` are the columns that say where a row came from. `apart` names, by runtime, columns of which a file
+    holds one value.
     """
 
     runtime: str
     order: tuple[str, str]
     log_only: frozenset[str] = frozenset()
+    apart: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-EVENTS: Final = Layout("_runtime", ("_source", "_position"))
+EVENTS: Final = Layout("_runtime", ("_source", "_position"), apart={"batch": (EVENT_TYPE,)})
 DEAD_LETTERS: Final = Layout("runtime", ("source", "position"), frozenset({"generation"}))
 
 
@@ -61,7 +64,7 @@ class Rewritten:
 
 
 def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -> Rewritten:
-    """Write the rows of a group into one file, under a name used once; nobody sees it before its commit.
+    """Write the rows of a group into one file (batch: one a type), under names used once; nobody sees it yet.
 
     Raises:
         FileMismatch: a file of the group does not hold what the table's schema says.
@@ -70,11 +73,12 @@ def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -
     schema = pa.schema([column for column in schema if column.name not in layout.log_only])
     folders = [name for name in group.values if name != layout.runtime and name not in layout.log_only]
     constants = {layout.runtime: group.values[layout.runtime] or ""}
-    writer = PartitionedFiles(storage, schema, folders, "compacted", constants)
+    apart = layout.apart.get(constants[layout.runtime], ())
+    writer = PartitionedFiles(storage, schema, folders, "compacted", constants, apart)
     read = 0
     try:
         for file in group.files:
-            for rows in _rows(storage, file, schema, layout.runtime):
+            for rows in rows_of_file(storage, file, schema, layout.runtime):
                 writer.write(rows)
                 read += rows.num_rows
         files = tuple(replace(each, partition_values=dict(group.values)) for each in writer.close())
@@ -86,7 +90,12 @@ def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -
     return Rewritten(group, files)
 
 
-def _rows(storage: Storage, file: ActiveFile, schema: pa.Schema, runtime: str) -> Iterator[pa.Table]:
+def rows_of_file(storage: Storage, file: ActiveFile, schema: pa.Schema, runtime: str) -> Iterator[pa.Table]:
+    """Yield the rows of an active file in the table's columns, the runtime's aside.
+
+    Raises:
+        FileMismatch: the file does not read as the table's rows.
+    """
     wanted = pa.schema([column for column in schema if column.name != runtime])
     with storage.open(file.path) as stream:
         try:

@@ -1,32 +1,33 @@
 """The merge policy: which rows of a table count when batch and streaming both wrote, as data and as SQL.
 
-- A day that batch has covered hides streaming rows ingested before that day's `complete_as_of`. Later rows are late
-  events and stay.
+- A streaming row is hidden where a batch run read what would have held it and no batch row has its identity: its event
+  day and event type are covered, and it was ingested within a source day that was read for them, before that day was
+  complete (see `coverage`). Other rows are late, early or unknown to the archive, and stay.
 - One row per `(_event_type, event_id)`: batch first (so a batch row hides streaming rows of its identity), then the
   latest ingestion, then the lowest source, position and row.
 
 Polars is told to read through Arrow, which takes partition values from the log: its own scan takes them from paths, and
 fails when files compacted by another engine lie beside ours.
 
-The SQL is the policy; `read` runs its DuckDB form. `complete_as_of` stands in it as literals, for a pinned version.
+The SQL is the policy; `read` runs its DuckDB form. What is covered stands in it as literals, for a pinned version.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.delivery import transactions
+from trivium.delivery.coverage import CoverageReader, DayCoverage
+from trivium.delivery.coverage_sql import hidden_condition
 from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.sql_text import Dialect, free_name, identifier, literal
+from trivium.delivery.sql_text import Dialect, free_name, identifier
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HEADER: Final[dict[Dialect, str]] = {
     "duckdb": (
         "-- Python: events = deltalake.DeltaTable({uri!r}, version={version}).to_pyarrow_dataset()\n"
@@ -46,13 +47,13 @@ _HEADER: Final[dict[Dialect, str]] = {
 
 @dataclass(frozen=True)
 class MergeInputs:
-    """What the policy needs to know of one version: columns, and `complete_as_of` (microseconds) per covered day."""
+    """What the policy needs to know of one version: columns, and the coverage of event days with streamed rows."""
 
     uri: str
     version: int
     pipeline: str
     columns: tuple[str, ...]
-    complete_as_of: Mapping[str, int]
+    coverage: Mapping[str, DayCoverage]
 
 
 def merge_inputs(uri: str, at: int | datetime | None = None) -> MergeInputs:
@@ -66,7 +67,7 @@ def merge_sql(inputs: MergeInputs, dialect: Dialect) -> str:
     rank = identifier(free_name("_rank", inputs.columns), dialect)
     header = _HEADER[dialect].format(uri=inputs.uri, version=inputs.version)
     return f"""{header}WITH visible AS (
-  SELECT * FROM events{_not_hidden(inputs.complete_as_of, dialect)}
+  SELECT * FROM events{_not_hidden(inputs.coverage, dialect)}
 ), ranked AS (
   SELECT *, ROW_NUMBER() OVER (
     PARTITION BY _event_type, event_id
@@ -104,26 +105,20 @@ def _nullable(kind: pa.DataType) -> pa.DataType:
 
 
 def _inputs(uri: str, snapshot: Snapshot) -> MergeInputs:
-    pipeline = snapshot.pipeline or ""
-    asked = {day: snapshot.transaction(transactions.complete_as_of(pipeline, day)) for day in snapshot.event_days()}
-    covered = {day: micros for day, micros in asked.items() if micros}
+    values = [file.partition_values for file in snapshot.active.values()]
+    days = {each["event_date"] for each in values if each.get("_runtime") == "streaming"}
+    covered = CoverageReader(uri, snapshot).of_days(sorted(day for day in days if day is not None))
     columns = tuple(field.name for field in snapshot.schema.fields)
-    return MergeInputs(uri, snapshot.version, pipeline, columns, covered)
+    return MergeInputs(uri, snapshot.version, snapshot.pipeline or "", columns, covered)
 
 
-def _not_hidden(complete_as_of: Mapping[str, int], dialect: Dialect) -> str:
-    if not complete_as_of:
-        return ""
-    moments = {day: _moment(micros, dialect) for day, micros in sorted(complete_as_of.items())}
-    cases = "\n".join(f"    WHEN DATE {literal(day, dialect)} THEN {moment}" for day, moment in moments.items())
-    return f"""
-  WHERE _runtime <> 'streaming' OR _ingested_at >= CASE event_date
-{cases}
-    ELSE {_moment(0, dialect)}
-  END"""
-
-
-def _moment(micros: int, dialect: Dialect) -> str:
-    moment = _EPOCH + timedelta(microseconds=micros)
-    text = literal(f"{moment:%Y-%m-%d %H:%M:%S.%f}+00:00", dialect)
-    return f"TIMESTAMP {text}" if dialect == "spark" else f"CAST({text} AS TIMESTAMP WITH TIME ZONE)"
+def _not_hidden(coverage: Mapping[str, DayCoverage], dialect: Dialect) -> str:
+    hidden = hidden_condition(coverage, dialect)
+    return (
+        f"""
+  WHERE _runtime <> 'streaming' OR NOT (
+    {hidden}
+  )"""
+        if hidden
+        else ""
+    )

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from trivium.contract.fault_points import reach
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.errors import SchemaConflict
-from trivium.delivery.lineage import DICTIONARY_COLUMNS
+from trivium.delivery.lineage import DICTIONARY_COLUMNS, EVENT_TYPE
 from trivium.delivery.partition_values import check_partition_types, folder_name, partition_text
 from trivium.delivery.statistics import FileStatistics
 from trivium.delivery.storage import NewFile, Storage
@@ -30,6 +30,9 @@ Partition = tuple[str | None, ...]
 
 class PartitionedFiles:
     """A writer that splits rows by the columns of `partition_by` and puts `constants` into every row.
+
+    A file holds one value of each column of `apart`. Where it may hold several event types, its row groups are sorted
+    by them.
 
     Paths are `<first column>=<value>/<constants>-<name>-<random>.parquet`. The column of the folder is left out of the
     file; every other partition column is in the file as well as in the log, for readers that know partitions from paths
@@ -47,10 +50,12 @@ class PartitionedFiles:
         partition_by: Sequence[str],
         name: str,
         constants: Mapping[str, str],
+        apart: Sequence[str] = (),
     ) -> None:
         check_partition_types(schema, partition_by)
         self._storage, self._name = storage, name
         self._partition_by, self._constants = tuple(partition_by), dict(constants)
+        self._split_by = (*self._partition_by, *apart)
         self._columns = pa.schema([field for field in schema if field.name not in self._constants])
         self._file_schema = _file_schema(schema, self._partition_by[:1])
         self._open: OrderedDict[Partition, _OpenFile] = OrderedDict()
@@ -64,7 +69,7 @@ class PartitionedFiles:
             StorageError: the storage refused.
         """
         rows = self._conformed(rows)
-        for partition, part in _split(rows, self._partition_by):
+        for partition, part in _split(rows, self._split_by):
             self._file(partition).append(part.select(self._file_schema.names))
 
     def close(self) -> list[DataFile]:
@@ -93,7 +98,7 @@ class PartitionedFiles:
                 got = rows.schema.field(field.name).type
                 message = f"rows for {self._storage.uri}: column {field.name}: expected {field.type}, got {got}"
                 raise SchemaConflict(message)
-        for name in self._partition_by:
+        for name in self._split_by:
             if pa.types.is_dictionary(rows.schema.field(name).type):
                 column = rows[name].cast(self._columns.field(name).type)
                 rows = rows.set_column(rows.column_names.index(name), name, column)
@@ -113,7 +118,7 @@ class PartitionedFiles:
 
     def _close_oldest(self) -> None:
         partition, file = next(iter(self._open.items()))
-        values = dict(zip(self._partition_by, partition, strict=True)) | self._constants
+        values = dict(zip(self._partition_by, partition, strict=False)) | self._constants
         self._closed.append(file.close(values))
         del self._open[partition]
 
@@ -156,10 +161,18 @@ class _OpenFile:
     def _flush(self) -> None:
         if self._pending:
             rows = pa.concat_tables([_encoded(table, self._schema) for table in self._pending]).unify_dictionaries()
+            rows = _by_type(rows)
             self._writer.write_table(rows, row_group_size=_ROWS_PER_GROUP)
             self._statistics.add(rows)
             self._pending = []
             reach("files.after_row_group")
+
+
+def _by_type(rows: pa.Table) -> pa.Table:
+    """Return the rows sorted by event type, those of one type in their order."""
+    if EVENT_TYPE not in rows.column_names or len(pc.unique(rows[EVENT_TYPE])) < 2:
+        return rows
+    return rows.take(pc.sort_indices(rows[EVENT_TYPE].cast(pa.string())))
 
 
 def _split(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[tuple[Partition, pa.Table]]:

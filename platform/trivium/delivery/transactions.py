@@ -36,9 +36,14 @@ def source_day(pipeline: str, day: str | None) -> str:
     return f"{pipeline}/batch/source_day/{day or ALL_DAYS}"
 
 
-def complete_as_of(pipeline: str, day: str) -> str:
-    """Microseconds since 1970 UTC before which batch has seen everything of an event day; 0: not covered."""
-    return f"{pipeline}/batch/complete_as_of/{day}"
+def coverage(pipeline: str, day: str) -> str:
+    """The generation of the batch run whose document holds the coverage of an event day; see `coverage`."""
+    return f"{pipeline}/batch/coverage/{day}"
+
+
+def coverage_of_all_days(pipeline: str) -> str:
+    """The generation of the newest run over all event days: its document covers every day without a younger one."""
+    return f"{pipeline}/batch/coverage/{ALL_DAYS}"
 
 
 def dead_letters(pipeline: str) -> str:

@@ -12,7 +12,8 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet_source import ParquetReader
 from trivium.contract.clock import Clock, SystemClock
 from trivium.delivery import transactions
-from trivium.delivery.batch_commit import RUNTIME, Window
+from trivium.delivery.batch_replace import Replacement
+from trivium.delivery.batch_scope import Scope, Window
 from trivium.delivery.snapshot import Snapshot
 from trivium.operations.plan_parts import (
     BreakerSummary,
@@ -25,23 +26,15 @@ from trivium.operations.plan_parts import (
     streaming,
     table,
 )
-from trivium.runtimes.batch.job import window_json
-from trivium.runtimes.batch.prepare import (
-    BatchArguments,
-    Source,
-    batch_section,
-    check_lookups,
-    read_source,
-    run_store,
-    unit_context,
-)
+from trivium.runtimes.batch.prepare import BatchArguments, check_lookups, run_store, unit_context
+from trivium.runtimes.batch.source import Source, batch_section, read_source
 
 GUARANTEES: Final = (
     "one commit: readers see the old partitions until it lands, and the new ones whole afterwards",
     "every input ends as rows, dropped, rejected or out of window; the balance is kept with the commit",
     "rejected inputs are kept whole as dead letters, which count once the commit has landed",
     "a re-run changes nothing in content; a killed run resumes from its finished units",
-    "streaming's files are never touched",
+    "streaming's files are never touched, nor rows of event types that the pipeline does not list",
 )
 
 
@@ -93,24 +86,24 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
     Raises:
         SourceError, LookupAnswerError, RunError: what would stop the run before it starts.
     """
-    window = arguments.window()
-    source = read_source(pipeline, window)
+    source = read_source(pipeline, arguments.window(), arguments.missing_days)
+    scope = source.scope
     snapshots = check_lookups(pipeline, clock or SystemClock())
     uri = pipeline.config.table.path
     snapshot = Snapshot.find(uri)
-    span = window_json(window)
+    window = scope.window
     return BatchPlan(
         pipeline=pipeline.name,
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
-        window=None if span is None else (span[0], span[1]),
+        window=None if window is None else (window.start.isoformat(), window.end.isoformat()),
         source=_source(pipeline, source, window),
         executors=executors(pipeline),
         lookups=lookups(pipeline),
-        table=table(pipeline, snapshot, _replaced(snapshot, window) if snapshot else {}),
+        table=table(pipeline, snapshot, _replaced(snapshot, scope) if snapshot else {}),
         dead_letters=pipeline.config.dead_letters.path,
         units=len(source.units),
-        units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, window, snapshots)),
+        units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, scope, snapshots)),
         breaker=breaker(pipeline),
         streaming=streaming(pipeline),
     )
@@ -124,7 +117,7 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
     sizes = {each.path: each.size for each in ranges}
     read = [file for file in source.plan.files if file.file.path in sizes]
     columns = dict.fromkeys(name for file in read for name in reader.columns_of(file))
-    days = sorted(day for day in source.days if day)
+    days = sorted(day for day in source.days.read if day)
     late = [day for day in days if window is not None and date.fromisoformat(day) >= window.end]
     return SourceSummary(
         path=section.path,
@@ -139,12 +132,9 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
     )
 
 
-def _replaced(snapshot: Snapshot, window: Window | None) -> dict[str, int]:
-    own = [
-        file.partition_values for file in snapshot.active.values() if file.partition_values.get("_runtime") == RUNTIME
-    ]
-    days = [str(values.get("event_date")) for values in own]
-    return dict(sorted(Counter(day for day in days if window is None or window.holds(day)).items()))
+def _replaced(snapshot: Snapshot, scope: Scope) -> dict[str, int]:
+    removed = Replacement(scope).removed(snapshot)
+    return dict(sorted(Counter(str(file.partition_values["event_date"]) for file in removed).items()))
 
 
 def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, context: Mapping[str, object]) -> int:

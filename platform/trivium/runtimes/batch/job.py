@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
 from typing import Any
 
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Scope
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.storage_token import StorageToken
 from trivium.engine.breaker import RejectSummary
@@ -23,7 +23,7 @@ class Job:
     secrets: Mapping[str, str] = field(repr=False)
     root: str
     generation: int
-    window: Window | None
+    scope: Scope
     context: Mapping[str, Any]
     lookups: Mapping[str, str]
     token: StorageToken
@@ -31,12 +31,16 @@ class Job:
 
 @dataclass(frozen=True)
 class UnitResult:
-    """What came of a unit: its files, its balance by event type, and its rejects by signature."""
+    """What came of a unit: its files, its balance by event type, and its rejects by signature.
+
+    `held` are the source days in which each event type had inputs.
+    """
 
     files: tuple[DataFile, ...] = ()
     rejects: tuple[DataFile, ...] = ()
     counts: Mapping[str, Counts] = field(default_factory=dict)
     signatures: RejectSummary = field(default_factory=RejectSummary)
+    held: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
@@ -46,18 +50,21 @@ class UnitResult:
             tuple(file for each in parts for file in each.rejects),
             merge_counts(dict(each.counts) for each in parts),
             reduce(RejectSummary.merged, (each.signatures for each in parts), RejectSummary()),
+            joined_days(each.held for each in parts),
         )
 
     def payload(self) -> dict[str, Any]:
         """What a resume marker keeps beside the files."""
         counts = {name: asdict(counts) for name, counts in self.counts.items()}
-        return {"counts": counts, "signatures": self.signatures.as_json()}
+        held = {name: sorted(days, key=str) for name, days in self.held.items()}
+        return {"counts": counts, "signatures": self.signatures.as_json(), "held": held}
 
     @classmethod
     def of_marker(cls, files: Any, rejects: Any, payload: Mapping[str, Any]) -> UnitResult:
         """The result a marker stands for."""
         counts = {name: Counts(**each) for name, each in payload["counts"].items()}
-        return cls(tuple(files), tuple(rejects), counts, RejectSummary.from_json(payload["signatures"]))
+        held = {name: frozenset(days) for name, days in payload["held"].items()}
+        return cls(tuple(files), tuple(rejects), counts, RejectSummary.from_json(payload["signatures"]), held)
 
     def encode(self) -> str:
         """As JSON text."""
@@ -71,6 +78,17 @@ class UnitResult:
         return cls.of_marker(map(DataFile.from_json, files), map(DataFile.from_json, rejects), payload)
 
 
-def window_json(window: Window | None) -> list[str] | None:
-    """A window as plain data."""
-    return None if window is None else [window.start.isoformat(), window.end.isoformat()]
+def joined_days(parts: Iterable[Mapping[str, frozenset[str | None]]]) -> dict[str, frozenset[str | None]]:
+    """Return the source days of each event type over several parts of a run."""
+    joined: dict[str, frozenset[str | None]] = {}
+    for part in parts:
+        for name, days in part.items():
+            joined[name] = joined.get(name, frozenset()) | days
+    return joined
+
+
+def scope_json(scope: Scope) -> dict[str, Any]:
+    """Return a scope as plain data."""
+    window = scope.window
+    days = None if window is None else [window.start.isoformat(), window.end.isoformat()]
+    return {"window": days, "types": sorted(scope.types), "left_out": sorted(scope.left_out)}

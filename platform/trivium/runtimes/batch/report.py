@@ -10,7 +10,10 @@ from trivium.engine.outcomes import Counts, total_of
 
 @dataclass(frozen=True)
 class BatchReport:
-    """The balance of a run and where its rows are. `seconds` is first to last unit; `units_reused` were resumed."""
+    """The balance of a run and where its rows are. `seconds` is first to last unit; `units_reused` were resumed.
+
+    `left_out` are event days that stay as they were, since source days are missing.
+    """
 
     pipeline: str
     table: str
@@ -21,6 +24,7 @@ class BatchReport:
     units: int
     units_reused: int
     seconds: float
+    left_out: tuple[str, ...] = ()
 
     @property
     def total(self) -> Counts:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 
 import ray
 
@@ -23,25 +22,23 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet_source import Unit
 from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
-from trivium.delivery import dead_letters, transactions
-from trivium.delivery.batch_commit import RUNTIME, BatchCommit, commit_batch
+from trivium.delivery.batch_commit import RUNTIME
 from trivium.delivery.breaker_record import record_trip
-from trivium.delivery.data_files import DataFile
 from trivium.delivery.generation import check_generation
-from trivium.delivery.lineage import table_schema
 from trivium.delivery.runs import UnitMarker
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import remove_token
 from trivium.delivery.table import checkpoint_if_due
 from trivium.engine.breaker import BreakerState, SystemicRejects, judged_inputs
-from trivium.engine.outcomes import merge_counts
+from trivium.runtimes.batch.commit import commit_results
 from trivium.runtimes.batch.isolate import Isolation
 from trivium.runtimes.batch.job import UnitResult
 from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
-from trivium.runtimes.batch.prepare import BatchArguments, Prepared, batch_section, prepare, run_store
+from trivium.runtimes.batch.prepare import BatchArguments, Prepared, prepare, run_store
 from trivium.runtimes.batch.progress import Display, display
 from trivium.runtimes.batch.report import BatchReport
+from trivium.runtimes.batch.source import batch_section
 from trivium.runtimes.cluster import connected
 
 _FENCE_SECONDS = 5.0
@@ -66,7 +63,7 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
             seconds = clock.monotonic() - started
     finally:
         remove_token(prepared.job.token)
-    report = _commit(prepared, results, clock, seconds)
+    report = commit_results(prepared, results, clock, seconds)
     _clean_up(prepared)
     return report
 
@@ -141,59 +138,6 @@ class _Units:
             self._fence_checked = self._clock.monotonic()
             snapshot = Snapshot.latest(self._prepared.pipeline.config.table.path)
             check_generation(snapshot, self._prepared.pipeline.name, RUNTIME, self._job.generation)
-
-
-def _commit(prepared: Prepared, results: Sequence[UnitResult], clock: Clock, seconds: float) -> BatchReport:
-    pipeline, job = prepared.pipeline, prepared.job
-    rejects = tuple(file for result in results for file in result.rejects)
-    files = tuple(file for result in results for file in result.files)
-    counts = merge_counts(dict(result.counts) for result in results)
-    unbalanced = [name for name, each in counts.items() if not each.balanced()]
-    if unbalanced:
-        raise RunError(f"the balance of {unbalanced} is off: {counts}; nothing was committed. This is a bug: report it")
-    days = _source_days(prepared)
-    letters = dead_letters.DeadLetterCommit(pipeline.name, job.generation, rejects, days)
-    dead_letters.append(pipeline.config.dead_letters.path, letters, clock)
-    proposal = BatchCommit(
-        pipeline=pipeline.name,
-        generation=job.generation,
-        window=job.window,
-        files=files,
-        source_days=days,
-        complete_as_of=dict.fromkeys(_covered_days(prepared, files), prepared.complete_as_of),
-        balance={name: asdict(each) for name, each in counts.items()},
-        logic=pipeline.plan.logic_short,
-        plan=pipeline.plan.plan_short,
-    )
-    landed = commit_batch(pipeline.config.table.path, proposal, table_schema(pipeline.table_columns), clock)
-    return BatchReport(
-        pipeline=pipeline.name,
-        table=pipeline.config.table.path,
-        version=landed.version,
-        generation=job.generation,
-        counts=counts,
-        dead_letters=sum(file.rows for file in rejects),
-        units=len(prepared.source.units),
-        units_reused=len(prepared.done),
-        seconds=seconds,
-    )
-
-
-def _source_days(prepared: Prepared) -> tuple[str, ...]:
-    """The source days whose drops and rejects are this run's."""
-    window = prepared.job.window
-    if window is not None:
-        return tuple(day.isoformat() for day in window.days())
-    return tuple(sorted(day or transactions.ALL_DAYS for day in prepared.source.days))
-
-
-def _covered_days(prepared: Prepared, files: Sequence[DataFile]) -> set[str]:
-    """The event days of which batch has now seen everything it will: the window, or all it read and wrote."""
-    window = prepared.job.window
-    if window is not None:
-        return {each.isoformat() for each in window.days()}
-    written = {file.partition_values["event_date"] for file in files}
-    return {day for day in {*written, *prepared.source.days} if day is not None}
 
 
 def _clean_up(prepared: Prepared) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Final
 
 import pyarrow as pa
 
@@ -18,7 +19,7 @@ from trivium.contract.errors import RunError
 from trivium.contract.fault_points import reach
 from trivium.delivery.batch_commit import RUNTIME
 from trivium.delivery.dead_letters import reject_files
-from trivium.delivery.lineage import table_schema
+from trivium.delivery.lineage import EVENT_TYPE, table_schema
 from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.storage import Storage
@@ -31,6 +32,9 @@ from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
+
+_APART: Final = (EVENT_TYPE,)
+"""A file holds one event type, so that a run of some types replaces whole files."""
 
 
 class UnitRunner:
@@ -61,9 +65,9 @@ class UnitRunner:
         with self._files(unit) as (files, rejects):
             parts: list[UnitResult] = []
             for part in self._reader.batches(unit):
-                written = restrict(self._worker.run(part.batch), part, self._job.window)
-                if written.rows:
-                    files.write(pa.Table.from_batches(written.rows.values()))
+                written = restrict(self._worker.run(part.batch), part, self._job.scope)
+                for rows in written.rows.values():
+                    files.write(pa.Table.from_batches([rows]))
                 parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
             result = replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
@@ -79,7 +83,7 @@ class UnitRunner:
             parts: list[UnitResult] = []
             for part in self._reader.batches(unit):
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
-                parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.window), part))
+                parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.scope), part))
             return replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
 
     def publish(self, unit: Unit, result: UnitResult) -> None:
@@ -90,7 +94,7 @@ class UnitRunner:
     @contextmanager
     def _files(self, unit: Unit) -> Iterator[tuple[PartitionedFiles, PartitionedFiles]]:
         name = f"{self._job.generation}-{unit.key(self._job.context)[:12]}"
-        files = PartitionedFiles(self._table, self._schema, self._partition_by, name, {"_runtime": RUNTIME})
+        files = PartitionedFiles(self._table, self._schema, self._partition_by, name, {"_runtime": RUNTIME}, _APART)
         rejects = reject_files(self._dead_letters, name)
         try:
             yield files, rejects
@@ -104,7 +108,8 @@ class UnitRunner:
         rejects = list(written.rejects)
         if rejects:
             files.write(dead_letter_rows(rejects, part.batch, part.days.tolist(), self._pipeline, self._clock))
-        return UnitResult(counts=written.counts, signatures=summarise(Outcomes(0, rejects=rejects), part.batch))
+        signatures = summarise(Outcomes(0, rejects=rejects), part.batch)
+        return UnitResult(counts=written.counts, signatures=signatures, held=written.held)
 
 
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:

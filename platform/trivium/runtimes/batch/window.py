@@ -1,4 +1,4 @@
-"""Which rows of a batch a windowed run writes, and to whom each input counts."""
+"""The rows of a batch that a run writes, and to whom each input counts."""
 
 from __future__ import annotations
 
@@ -6,45 +6,49 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.connectors.parquet_source import Slice
-from trivium.delivery.batch_commit import Window
+from trivium.delivery.batch_scope import Scope
 from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject, count_distinct
+from trivium.runtimes.batch.job import joined_days
 
 
 @dataclass(frozen=True)
 class InWindow:
-    """What of a batch this run writes, with the balance of all its inputs."""
+    """What of a batch this run writes, with the balance of all its inputs.
+
+    `held` are the source days in which each event type had inputs, whatever became of them.
+    """
 
     rows: Mapping[str, pa.RecordBatch]
     rejects: tuple[Reject, ...]
     counts: Mapping[str, Counts]
+    held: Mapping[str, frozenset[str | None]]
 
 
-def restrict(outcomes: Outcomes, part: Slice, window: Window | None) -> InWindow:
-    """Hold the outcomes of a slice to the run's window.
+def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
+    """Hold the outcomes of a slice to the run's scope.
 
-    Rows outside are not written; an input with all its rows outside is `out_of_window`. Rejects and drops belong to
-    their source day: a run whose window does not hold it counts them `out_of_window` too.
+    Rows of other event days are not written; an input with all its rows outside is `out_of_window`. Rejects and drops
+    belong to their source day: a run whose window does not hold it counts them `out_of_window` too.
     """
-    if window is None:
+    held = _held(outcomes, part)
+    if scope.window is None and not scope.left_out:
         rows = {name: emitted.rows for name, emitted in outcomes.emitted.items()}
-        return InWindow(rows, tuple(outcomes.rejects), outcomes.counts())
+        return InWindow(rows, tuple(outcomes.rejects), outcomes.counts(), held)
     counts: dict[str, Counts] = {}
     rows = {}
     for name, emitted in outcomes.emitted.items():
-        dates = emitted.rows.column("event_date")
-        inside = pc.and_(
-            pc.greater_equal(dates, pa.scalar(window.start)), pc.less(dates, pa.scalar(window.end))
-        ).to_numpy(zero_copy_only=False)
+        inside = _inside(emitted.rows.column("event_date"), scope)
         kept = count_distinct(emitted.parents[inside])
         every = count_distinct(emitted.parents)
         rows[name] = emitted.rows if inside.all() else emitted.rows.take(pa.array(np.flatnonzero(inside)))
         counts[name] = Counts(every, kept, int(inside.sum()), out_of_window=every - kept)
     days = part.days
-    own = {day: window.holds(day) for day in set(days)}
+    own = {day: scope.owns_source_day(day) for day in set(days)}
     for name, dropped in outcomes.dropped.items():
         here = sum(own[day] for day in days[dropped])
         elsewhere = len(dropped) - here
@@ -54,4 +58,26 @@ def restrict(outcomes: Outcomes, part: Slice, window: Window | None) -> InWindow
         counts.setdefault(reject.event_type or UNDECODED, Counts()).add(
             Counts(1, rejected=here, out_of_window=1 - here)
         )
-    return InWindow(rows, tuple(reject for reject in outcomes.rejects if own[days[reject.index]]), counts)
+    return InWindow(rows, tuple(reject for reject in outcomes.rejects if own[days[reject.index]]), counts, held)
+
+
+def _inside(dates: pa.Array, scope: Scope) -> npt.NDArray[np.bool_]:
+    """Return for each event date whether the run writes its rows."""
+    days = pc.unique(dates)
+    replaced = pa.array([day for day in days.to_pylist() if scope.holds_day(day.isoformat())], dates.type)
+    found: npt.NDArray[np.bool_] = pc.is_in(dates, replaced).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _held(outcomes: Outcomes, part: Slice) -> dict[str, frozenset[str | None]]:
+    """Return the source days in which each event type had inputs."""
+    rejected: dict[str, list[int]] = {}
+    for reject in outcomes.rejects:
+        if reject.event_type is not None:
+            rejected.setdefault(reject.event_type, []).append(reject.index)
+    parts = [
+        *((name, emitted.parents) for name, emitted in outcomes.emitted.items()),
+        *outcomes.dropped.items(),
+        *rejected.items(),
+    ]
+    return joined_days({name: part.days_of(np.asarray(inputs, np.int64))} for name, inputs in parts)

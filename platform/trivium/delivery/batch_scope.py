@@ -1,0 +1,56 @@
+"""The event days and event types whose batch rows a run replaces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+
+@dataclass(frozen=True)
+class Window:
+    """Event dates from `start` (included) to `end` (not included)."""
+
+    start: date
+    end: date
+
+    def holds(self, day: str | None) -> bool:
+        """Return whether an ISO date lies in the window."""
+        return day is not None and self.start.isoformat() <= day < self.end.isoformat()
+
+    def days(self) -> list[date]:
+        """Return every day in the window."""
+        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
+
+    def __str__(self) -> str:
+        return f"[{self.start}, {self.end})"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The part of batch's rows that is a run's to replace; every other row, and its coverage, stays.
+
+    `window` None means all event days. `types` are the event types that the pipeline lists. `left_out` are event days
+    (ISO) whose source days are missing: they stay as they are though they lie in the window.
+    """
+
+    window: Window | None
+    types: frozenset[str]
+    left_out: frozenset[str] = frozenset()
+
+    def holds_day(self, day: str | None) -> bool:
+        """Return whether rows of an event day (ISO) are replaced."""
+        return day not in self.left_out and (self.window is None or self.window.holds(day))
+
+    def owns_source_day(self, day: str | None) -> bool:
+        """Return whether drops and rejects of a source day (ISO; None: the source has no days) count to the run."""
+        return self.window is None or self.window.holds(day)
+
+
+def days_around(day: str, before: int = 0, after: int = 0) -> list[str]:
+    """Return the ISO dates from `before` days ahead of an ISO date to `after` days behind it, in order.
+
+    Days outside the calendar's years 1 to 9999 do not exist and are left out.
+    """
+    middle = date.fromisoformat(day).toordinal()
+    first, last = max(1, middle - before), min(date.max.toordinal(), middle + after)
+    return [date.fromordinal(number).isoformat() for number in range(first, last + 1)]

@@ -1,0 +1,92 @@
+"""The end of a batch run: what its units gave, committed to the dead letters and then to the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from trivium.contract.clock import Clock
+from trivium.contract.errors import RunError
+from trivium.delivery import coverage, dead_letters
+from trivium.delivery.batch_commit import BatchCommit, commit_batch
+from trivium.delivery.data_files import DataFile
+from trivium.delivery.letter_carry import carried_letters
+from trivium.delivery.lineage import table_schema
+from trivium.delivery.transactions import ALL_DAYS
+from trivium.engine.outcomes import Counts, merge_counts
+from trivium.runtimes.batch.job import UnitResult, joined_days
+from trivium.runtimes.batch.prepare import Prepared
+from trivium.runtimes.batch.report import BatchReport
+from trivium.runtimes.batch.source import batch_section
+
+
+def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clock, seconds: float) -> BatchReport:
+    """Commit what the units of a run gave; `seconds` is what they took.
+
+    Raises:
+        DeliveryError: see `commit_batch`; readers see the table as it was.
+    """
+    pipeline, job = prepared.pipeline, prepared.job
+    uri = pipeline.config.table.path
+    counts = _balance(results)
+    rejects = tuple(file for result in results for file in result.rejects)
+    covered = coverage.covering(uri, job.generation, job.scope, _reading(prepared, results))
+    days = _append_letters(prepared, rejects, clock)
+    proposal = BatchCommit(
+        pipeline=pipeline.name,
+        generation=job.generation,
+        scope=job.scope,
+        files=tuple(file for result in results for file in result.files),
+        source_days=days,
+        covered=covered,
+        balance={name: asdict(each) for name, each in counts.items()},
+        logic=pipeline.plan.logic_short,
+        plan=pipeline.plan.plan_short,
+    )
+    landed = commit_batch(uri, proposal, table_schema(pipeline.table_columns), clock)
+    return BatchReport(
+        pipeline=pipeline.name,
+        table=uri,
+        version=landed.version,
+        generation=job.generation,
+        counts=counts,
+        dead_letters=sum(file.rows for file in rejects),
+        units=len(prepared.source.units),
+        units_reused=len(prepared.done),
+        seconds=seconds,
+        left_out=tuple(sorted(job.scope.left_out)),
+    )
+
+
+def _balance(results: Sequence[UnitResult]) -> dict[str, Counts]:
+    counts = merge_counts(dict(result.counts) for result in results)
+    unbalanced = [name for name, each in counts.items() if not each.balanced()]
+    if unbalanced:
+        raise RunError(f"the balance of {unbalanced} is off: {counts}; nothing was committed. This is a bug: report it")
+    return counts
+
+
+def _reading(prepared: Prepared, results: Sequence[UnitResult]) -> coverage.Reading:
+    """Return the source days that were read, and which event types had inputs in them."""
+    held = joined_days(result.held for result in results)
+    types = {name: frozenset(day or ALL_DAYS for day in held.get(name, ())) for name in prepared.job.scope.types}
+    return coverage.Reading(prepared.complete, types, batch_section(prepared.pipeline).late_days)
+
+
+def _append_letters(prepared: Prepared, rejects: tuple[DataFile, ...], clock: Clock) -> tuple[str, ...]:
+    """Append the run's dead letters and those that stay; return the source days whose letters the run replaces."""
+    pipeline, job = prepared.pipeline, prepared.job
+    uri, days = pipeline.config.dead_letters.path, _source_days(prepared)
+    carried = carried_letters(uri, pipeline.config.table.path, job.scope, days, rejects)
+    days |= {file.partition_values["source_day"] or ALL_DAYS for file in carried}
+    replaced = tuple(sorted(days))
+    letters = dead_letters.DeadLetterCommit(pipeline.name, job.generation, (*rejects, *carried), replaced)
+    dead_letters.append(uri, letters, clock)
+    return replaced
+
+
+def _source_days(prepared: Prepared) -> set[str]:
+    """Return the source days whose drops and rejects are this run's; those of missing days stay as they are."""
+    window = prepared.job.scope.window
+    read = {day or ALL_DAYS for day in prepared.source.days.read}
+    return read | {ALL_DAYS} if window is None else {day for day in read if window.holds(day)}
