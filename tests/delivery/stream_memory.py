@@ -85,6 +85,9 @@ class MemoryTable:
     def version(self) -> int:
         return self._read
 
+    def load_as_version(self, version: int) -> None:
+        self._read = version
+
     def schema(self) -> Schema:
         return self._log.delta_schema
 
