@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from trivium.delivery.maintenance_rewrite import EVENTS
 from trivium.delivery.snapshot import Snapshot
 
 DAYS = 4
+FATES = ["row", "row", "drop", "reject"]
 KINDS = st.sampled_from("ab")
 SLOW = settings(
     max_examples=40,
@@ -38,7 +40,7 @@ def inputs_of(number: int) -> st.SearchStrategy[list[Input]]:
     """Inputs of a source day: on time, late, much too late, dated after their day."""
     event_day = st.sampled_from([number, number, number - 1, number - 2, number + 1])
     return st.lists(
-        st.builds(Input, KINDS, st.sampled_from("xyzuv"), event_day, st.sampled_from(["row", "row", "drop", "reject"])),
+        st.builds(Input, KINDS, st.sampled_from("xyzuv"), event_day, st.sampled_from(FATES)),
         max_size=3,
     )
 
@@ -148,3 +150,44 @@ def test_a_reader_sees_what_the_policy_says(
         for step in steps:
             history.take(step)
         history.look_back()
+
+
+@st.composite
+def consistent(draw: Any) -> tuple[dict[int, list[Input]], list[Streamed], int]:
+    """An archive without gaps, what was streamed, and `late_days`.
+
+    An input that no window can find, since it is dated before the archive's first day, after its source day or too
+    late, was streamed as well: then it does not depend on batch whether it can be read.
+    """
+    days, late_days = draw(st.integers(1, DAYS)), draw(st.integers(0, 2))
+    archive, streamed = {}, draw(st.lists(STREAMED, max_size=4))
+    for number in range(days):
+        drawn = enumerate(draw(inputs_of(number)))
+        archive[number] = [replace(each, name=f"{number}-{place}") for place, each in drawn]
+        for each in archive[number]:
+            found = max(0, number - late_days) <= each.event_day <= number
+            if not found or draw(st.booleans()):
+                ingested = moment(number, draw(st.sampled_from([0, 6, 20])))
+                streamed.append(Streamed(each.kind, each.name, each.event_day, ingested))
+    return archive, streamed, late_days
+
+
+@given(made=consistent(), order=st.randoms(use_true_random=False))
+@SLOW
+def test_a_whole_run_single_windows_and_reruns_leave_the_same(
+    tmp_path_factory: pytest.TempPathFactory, made: tuple[Archive, list[Streamed], int], order: Any
+) -> None:
+    archive, streamed, late_days = made
+    written = nightly(archive)
+    windows = [Call((number, number + 1)) for number in archive]
+    order.shuffle(windows)
+    ways = [[Call()], windows, [Call(), Call()], [*windows, *windows], [Call(), *windows], [*windows, Call()]]
+    left = []
+    for calls in ways:
+        with pytest.MonkeyPatch.context() as patch:
+            lake = Lake(tmp_path_factory.mktemp("lake"), late_days, patch)
+            lake.stream(streamed)
+            refused = [lake.run(archive, written, call) for call in calls]
+            left.append({(kind, name) for kind, name, _ in lake.reading()})
+            assert all(why is None or "nothing" in why or "would lose those rows" in why for why in refused)
+    assert left.count(left[0]) == len(left), left
