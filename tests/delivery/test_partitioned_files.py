@@ -39,8 +39,37 @@ def test_every_row_lands_in_the_file_of_its_day(tmp_path_factory, days: list[lis
     assert found == {row: when.isoformat() for row, when in expected.items()}
 
 
+def _typed(types: list[str], number: int = 0) -> pa.Table:
+    rows = event_rows({f"{number}-{index}": day(0) for index in range(len(types))})
+    return rows.set_column(rows.column_names.index("_event_type"), "_event_type", pa.array(types, pa.string()))
+
+
+def test_a_file_holds_one_type_where_it_is_told_to_and_many_types_cost_no_file_more(tmp_path: Path):
+    types = [f"type{number}" for number in range(50)]
+    writer = PartitionedFiles(
+        Storage(str(tmp_path)), SCHEMA, ["event_date"], "u", {"_runtime": "batch"}, apart=("_event_type",)
+    )
+    for number in range(20):
+        writer.write(_typed(types, number))
+    files = writer.close()
+    held = [pq.read_table(tmp_path / file.path, partitioning=None)["_event_type"].to_pylist() for file in files]
+    assert sorted(held) == sorted([name] * 20 for name in types)
+    assert {tuple(file.partition_values) for file in files} == {("event_date", "_runtime")}
+
+
+def test_rows_of_a_file_that_mixes_types_are_sorted_by_type_and_stay_in_order_within(tmp_path: Path):
+    writer = _writer(tmp_path)
+    for number in range(3):
+        writer.write(_typed(["b", "a", "c", "a"], number))
+    (file,) = writer.close()
+    rows = pq.read_table(tmp_path / file.path, partitioning=None)
+    assert rows["_event_type"].to_pylist() == ["a"] * 6 + ["b"] * 3 + ["c"] * 3
+    assert rows["event_id"].to_pylist()[:6] == ["0-1", "0-3", "1-1", "1-3", "2-1", "2-3"]
+
+
 def test_open_files_are_bounded_and_nothing_is_lost(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 2)
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
     writer = _writer(tmp_path)
     for number in [0, 1, 2, 3, 0, 1, 2, 3]:
         writer.write(event_rows({f"x{number}": day(number)}))
@@ -80,6 +109,7 @@ def test_a_manifest_is_json_and_carries_statistics(tmp_path: Path):
 
 def test_abandon_removes_closed_and_open_files(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 1)
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
     writer = _writer(tmp_path)
     writer.write(event_rows({"a": day(0), "b": day(1)}))
     writer.abandon()

@@ -16,6 +16,7 @@ BAD = {7: "raise", 1234: "raise", 99: "drop"}
 STEPS = [
     "dead_letters.before_commit",
     "dead_letters.after_commit",
+    "coverage.published",
     "table.before_commit",
     "table.after_commit",
 ]

@@ -22,6 +22,8 @@ from trivium.delivery.storage import NewFile, Storage
 from trivium.engine.batch import constant
 
 _OPEN_FILES: Final = 16
+_WAITING_BYTES: Final = 64 << 20
+"""Rows of all files together that wait to be a row group: many partitions of few rows cost no file more."""
 _ROWS_PER_GROUP: Final = 131_072
 _BYTES_PER_GROUP: Final = 32 << 20
 
@@ -71,11 +73,12 @@ class PartitionedFiles:
         rows = self._conformed(rows)
         for partition, part in _split(rows, self._split_by):
             self._file(partition).append(part.select(self._file_schema.names))
+        self._bound()
 
     def close(self) -> list[DataFile]:
         """Close all files durably and return their manifests, in the order they were closed."""
         while self._open:
-            self._close_oldest()
+            self._close(next(iter(self._open)))
         return self._closed
 
     def abandon(self) -> None:
@@ -108,19 +111,25 @@ class PartitionedFiles:
 
     def _file(self, partition: Partition) -> _OpenFile:
         if partition not in self._open:
-            if len(self._open) >= _OPEN_FILES:
-                self._close_oldest()
-            self._open[partition] = _OpenFile(
-                self._storage, self._path(partition), self._file_schema, (*self._partition_by, *self._constants)
-            )
+            columns = (*self._partition_by, *self._constants)
+            self._open[partition] = _OpenFile(self._storage, self._path(partition), self._file_schema, columns)
         self._open.move_to_end(partition)
         return self._open[partition]
 
-    def _close_oldest(self) -> None:
-        partition, file = next(iter(self._open.items()))
+    def _bound(self) -> None:
+        """Hold waiting rows and begun files to their bounds: write where most rows wait, close what is longest idle."""
+        waiting = sum(file.waiting_bytes for file in self._open.values())
+        while waiting > _WAITING_BYTES:
+            largest = max(self._open.values(), key=lambda file: file.waiting_bytes)
+            waiting -= largest.waiting_bytes
+            largest.flush()
+        begun = [partition for partition, file in self._open.items() if file.begun]
+        for partition in begun[: max(0, len(begun) - _OPEN_FILES)]:
+            self._close(partition)
+
+    def _close(self, partition: Partition) -> None:
         values = dict(zip(self._partition_by, partition, strict=False)) | self._constants
-        self._closed.append(file.close(values))
-        del self._open[partition]
+        self._closed.append(self._open.pop(partition).close(values))
 
     def _path(self, partition: Partition) -> str:
         file = "-".join([*self._constants.values(), self._name, secrets.token_hex(8)]) + ".parquet"
@@ -130,42 +139,63 @@ class PartitionedFiles:
 
 
 class _OpenFile:
-    """One file being written: small tables are gathered until they fill a row group."""
+    """One file being written: small tables are gathered until they fill a row group, the first of which begins it."""
 
     def __init__(self, storage: Storage, path: str, schema: pa.Schema, partition_columns: Sequence[str]) -> None:
-        self._path, self._schema = path, schema
+        self._storage, self._path, self._schema = storage, path, schema
         self._statistics = FileStatistics(schema, leave_out=partition_columns)
-        self._file: NewFile = storage.open_new(path)
-        self._writer = pq.ParquetWriter(
-            self._file, schema, compression="zstd", compression_level=1, store_schema=False, coerce_timestamps="us"
-        )
-        self._pending: list[pa.Table] = []
+        self._file: NewFile | None = None
+        self._writer: pq.ParquetWriter | None = None
+        self._waiting: list[pa.Table] = []
+        self._waiting_rows = self.waiting_bytes = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the file is on storage."""
+        return self._file is not None
 
     def append(self, rows: pa.Table) -> None:
-        self._pending.append(rows)
-        rows, size = (sum(getattr(table, name) for table in self._pending) for name in ("num_rows", "nbytes"))
-        if rows >= _ROWS_PER_GROUP or size >= _BYTES_PER_GROUP:
-            self._flush()
+        self._waiting.append(rows)
+        self._waiting_rows += rows.num_rows
+        self.waiting_bytes += rows.nbytes
+        if self._waiting_rows >= _ROWS_PER_GROUP or self.waiting_bytes >= _BYTES_PER_GROUP:
+            self.flush()
 
     def close(self, partition_values: Mapping[str, str | None]) -> DataFile:
-        self._flush()
-        self._writer.close()
-        size = self._file.tell()
-        self._file.close()
-        rows = self._writer.writer.metadata.num_rows
+        self.flush()
+        file, writer = self._begin()
+        writer.close()
+        size = file.tell()
+        file.close()
+        rows = writer.writer.metadata.num_rows
         return DataFile(self._path, partition_values, rows, size, self._statistics.encode())
 
     def abandon(self) -> None:
-        self._file.abandon()
+        if self._file is not None:
+            self._file.abandon()
 
-    def _flush(self) -> None:
-        if self._pending:
-            rows = pa.concat_tables([_encoded(table, self._schema) for table in self._pending]).unify_dictionaries()
-            rows = _by_type(rows)
-            self._writer.write_table(rows, row_group_size=_ROWS_PER_GROUP)
+    def flush(self) -> None:
+        if self._waiting:
+            tables = [_encoded(table, self._schema) for table in self._waiting]
+            rows = _by_type(pa.concat_tables(tables).unify_dictionaries())
+            self._begin()[1].write_table(rows, row_group_size=_ROWS_PER_GROUP)
             self._statistics.add(rows)
-            self._pending = []
+            self._waiting = []
+            self._waiting_rows = self.waiting_bytes = 0
             reach("files.after_row_group")
+
+    def _begin(self) -> tuple[NewFile, pq.ParquetWriter]:
+        if self._file is None or self._writer is None:
+            self._file = self._storage.open_new(self._path)
+            self._writer = pq.ParquetWriter(
+                self._file,
+                self._schema,
+                compression="zstd",
+                compression_level=1,
+                store_schema=False,
+                coerce_timestamps="us",
+            )
+        return self._file, self._writer
 
 
 def _by_type(rows: pa.Table) -> pa.Table:
