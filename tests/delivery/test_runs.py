@@ -46,7 +46,7 @@ def test_a_killed_run_s_markers_count_until_a_commit_then_they_are_spent(tables:
     assert tables.content() == {"u1": 0}
     assert _store(tables).load(_committed(tables)) == {}
     assert _store(tables, "l2").clear_spent(_committed(tables)) == 1
-    assert Storage(tables.uri).list("_trivium") == []
+    assert Storage(tables.uri).list("_trivium/runs") == []
 
 
 def test_clearing_keeps_markers_of_a_newer_run(tables: Tables):
