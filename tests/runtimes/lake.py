@@ -219,7 +219,7 @@ class Lake:
 def _file(number: int, inputs: Sequence[Input], written: datetime) -> SourceFile:
     found = StoredFile(path_of(number), 1, micros(written))
     name = day(number).isoformat()
-    groups = (RowGroup(len(inputs), 1, name),) if inputs else ()
+    groups = (RowGroup(len(inputs), name),) if inputs else ()
     return SourceFile(found, pa.schema([("value", pa.binary())]), groups, name)
 
 

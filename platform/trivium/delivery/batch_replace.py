@@ -80,7 +80,7 @@ class _Rest:
         """Yield the files that hold rows of types to replace, each with all its types."""
         for file in self._snapshot.active.values():
             values = file.partition_values
-            if values["_runtime"] == RUNTIME and self._scope.holds_day(values["event_date"]):
+            if values.get("_runtime") == RUNTIME and self._scope.holds_day(values.get("event_date")):
                 types = self._types(file)
                 if not types.isdisjoint(self._scope.types):
                     yield file, types

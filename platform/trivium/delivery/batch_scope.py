@@ -44,13 +44,3 @@ class Scope:
     def owns_source_day(self, day: str | None) -> bool:
         """Return whether drops and rejects of a source day (ISO; None: the source has no days) count to the run."""
         return self.window is None or self.window.holds(day)
-
-
-def days_around(day: str, before: int = 0, after: int = 0) -> list[str]:
-    """Return the ISO dates from `before` days ahead of an ISO date to `after` days behind it, in order.
-
-    Days outside the calendar's years 1 to 9999 do not exist and are left out.
-    """
-    middle = date.fromisoformat(day).toordinal()
-    first, last = max(1, middle - before), min(date.max.toordinal(), middle + after)
-    return [date.fromordinal(number).isoformat() for number in range(first, last + 1)]

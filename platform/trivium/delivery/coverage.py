@@ -18,14 +18,13 @@ import logging
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import date
-from itertools import pairwise
 from typing import Final
 
 import msgspec
 
 from trivium.delivery import transactions
-from trivium.delivery.batch_scope import Scope, days_around
+from trivium.delivery.batch_scope import Scope
+from trivium.delivery.calendar_days import days_around, days_of, stretches
 from trivium.delivery.errors import StorageError
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
@@ -132,7 +131,7 @@ class CoverageReader:
         committed = self._named(transactions.committed(self._pipeline))
         if committed and self._storage.stat(_path(committed)) is not None:
             self._load({committed})
-            return frozenset(_spread(self._documents[committed].read))
+            return frozenset(days_of(self._documents[committed].read))
         days = self._snapshot.event_days() if committed else []
         return frozenset(day for day in days if self._named(transactions.source_day(self._pipeline, day)))
 
@@ -188,11 +187,11 @@ def covering(uri: str, generation: int, scope: Scope, reading: Reading) -> Docum
     if scope.window is None:
         days = before.of_days(scope.left_out)
         kept = {day: _grouped(days.get(day, {})) for day in sorted(scope.left_out)}
-        return Document(generation, _stretches(read), kept, _whole(before.all_days(), generation, scope, reading))
+        return Document(generation, stretches(read), kept, _whole(before.all_days(), generation, scope, reading))
     wanted = [day for day in (each.isoformat() for each in scope.window.days()) if scope.holds_day(day)]
     earlier = before.of_days(wanted)
     merged = {day: _grouped({**_other_types(earlier.get(day, {}), scope), **reading.covers(day)}) for day in wanted}
-    return Document(generation, _stretches(read), merged)
+    return Document(generation, stretches(read), merged)
 
 
 def publish(uri: str, document: Document) -> None:
@@ -226,22 +225,6 @@ def _grouped(coverage: DayCoverage) -> list[Covered]:
 
 def _types(groups: Iterable[Covered]) -> dict[str, Mapping[str, int]]:
     return {name: group.complete for group in groups for name in group.types}
-
-
-def _stretches(days: list[str]) -> list[tuple[str, str]]:
-    """Return sorted ISO dates as first and last of each stretch without a gap."""
-    if not days:
-        return []
-    numbers = [date.fromisoformat(day).toordinal() for day in days]
-    breaks = [index for index, (one, other) in enumerate(pairwise(numbers), 1) if other != one + 1]
-    edges = [0, *breaks, len(days)]
-    return [(days[first], days[last - 1]) for first, last in pairwise(edges)]
-
-
-def _spread(stretches: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the days of stretches: the inverse of `_stretches`."""
-    spans = ((date.fromisoformat(first).toordinal(), date.fromisoformat(last).toordinal()) for first, last in stretches)
-    return [date.fromordinal(number).isoformat() for first, last in spans for number in range(first, last + 1)]
 
 
 def _path(generation: int) -> str:

@@ -106,7 +106,7 @@ def _nullable(kind: pa.DataType) -> pa.DataType:
 
 def _inputs(uri: str, snapshot: Snapshot) -> MergeInputs:
     values = [file.partition_values for file in snapshot.active.values()]
-    days = {each["event_date"] for each in values if each.get("_runtime") == "streaming"}
+    days = {each.get("event_date") for each in values if each.get("_runtime") == "streaming"}
     covered = CoverageReader(uri, snapshot).of_days(sorted(day for day in days if day is not None))
     columns = tuple(field.name for field in snapshot.schema.fields)
     return MergeInputs(uri, snapshot.version, snapshot.pipeline or "", columns, covered)

@@ -17,7 +17,8 @@ from trivium.connectors.parquet_days import folder_day
 from trivium.connectors.parquet_source import SourcePlan
 from trivium.contract.errors import RunError
 from trivium.delivery.batch_commit import batch_sources
-from trivium.delivery.batch_scope import Scope, Window, days_around
+from trivium.delivery.batch_scope import Scope, Window
+from trivium.delivery.calendar_days import days_around
 from trivium.delivery.coverage import CoverageReader
 from trivium.delivery.snapshot import Snapshot
 
