@@ -61,11 +61,13 @@ def test_neighbours_of_different_days_stay_apart(tmp_path: Path) -> None:
     assert [(each.day, each.start, each.stop) for each in unit.ranges] == [("2026-03-01", 0, 2), ("2026-03-02", 2, 4)]
 
 
-def test_the_newest_file_gives_a_day_its_time(tmp_path: Path) -> None:
+def test_the_oldest_file_gives_a_day_its_time_and_one_without_rows_makes_it_be_there(tmp_path: Path) -> None:
     for name, modified in (("day=2026-03-01/a", 10), ("day=2026-03-01/b", 30), ("day=2026-03-02/a", 20)):
         write(tmp_path / f"{name}.parquet", columns(1), modified=modified)
+    write(tmp_path / "day=2026-03-03/a.parquet", columns(0), modified=40)
     plan = reader(tmp_path, day_column="day").plan()
-    assert plan.days() == {"2026-03-01": 30_000_000, "2026-03-02": 20_000_000}
+    assert plan.days() == {"2026-03-01": 10_000_000, "2026-03-02": 20_000_000, "2026-03-03": 40_000_000}
+    assert [unit.rows for unit in plan.units(100, frozenset({"2026-03-03"}))] == []
 
 
 def test_the_order_in_which_files_came_changes_nothing(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from trivium.connectors.parquet_source import Unit
 from trivium.contract.errors import RunError, TriviumError
 from trivium.delivery.errors import StorageNotShared
 from trivium.engine.outcomes import Counts
-from trivium.runtimes.batch.prepare import Prepared
+from trivium.runtimes.batch.prepare import BatchArguments, Prepared, unit_context
 from trivium.runtimes.batch.unit_runner import UnitRunner
 
 
@@ -136,8 +136,18 @@ def test_units_finished_for_another_window_are_not_reused(tmp_path: Path) -> Non
     runner = UnitRunner(first.job)
     runner.publish(single(first), runner.run(single(first)))
     assert len(project.prepare(window(0, 1)).done) == 1
-    assert project.prepare(window(-1, 1)).done == {}
+    assert project.prepare(BatchArguments(day(0), day(2), missing_days="leave")).done == {}
     assert project.prepare().done == {}
+
+
+def test_a_unit_is_another_one_when_types_or_days_that_are_left_out_change(tmp_path: Path) -> None:
+    project = Visits(tmp_path)
+    project.write(0, [visit("a", 0)])
+    prepared = project.prepare()
+    scope, unit = prepared.job.scope, prepared.source.units[0]
+    others = [scope, replace(scope, types=frozenset({"visit", "other"})), replace(scope, left_out=frozenset({"x"}))]
+    keys = {unit.key(unit_context(prepared.pipeline, each, {})) for each in others}
+    assert len(keys) == 3
 
 
 def _no_token(prepared: Prepared) -> None:
