@@ -97,6 +97,9 @@ class MemoryTable:
             partition_columns=list(spec.partition_columns), configuration={PIPELINE_PROPERTY: spec.pipeline}
         )
 
+    def protocol(self) -> SimpleNamespace:
+        return SimpleNamespace(reader_features=None, writer_features=None, min_reader_version=1, min_writer_version=2)
+
     def transaction_version(self, name: str) -> int | None:
         return self._version.transactions.get(name)
 

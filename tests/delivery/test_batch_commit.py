@@ -79,7 +79,7 @@ def _typed(tables: Tables, ids: dict[str, str], delay: int = 0, apart: tuple[str
     rows = event_rows(dict.fromkeys(ids.values(), day(0)), delay)
     types = pa.array(list(ids), pa.string())
     return write_rows(
-        tables.uri, rows.set_column(rows.column_names.index("_event_type"), "_event_type", types), "batch", apart
+        tables.uri, rows.set_column(rows.column_names.index("_event_type"), "_event_type", types), "batch", apart=apart
     )
 
 

@@ -180,7 +180,7 @@ class Lake:
         written = restrict(out, part, scope)
         tables = [pa.Table.from_batches([rows]) for rows in written.rows.values() if rows.num_rows]
         apart = ("_event_type",) if call.apart else ()
-        files = write_rows(self.uri, pa.concat_tables(tables), "batch", apart) if tables else ()
+        files = write_rows(self.uri, pa.concat_tables(tables), "batch", apart=apart) if tables else ()
         letters = [inputs[reject.index] for reject in written.rejects]
         return UnitResult(files, self._letters(letters), written.counts, held=written.held)
 
