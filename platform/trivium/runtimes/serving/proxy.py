@@ -26,7 +26,7 @@ from typing import Final, Literal
 
 from trivium.config.serving_model import Serving
 from trivium.contract.errors import RunError
-from trivium.runtimes.serving import haproxy_launcher
+from trivium.runtimes.serving import haproxy_launcher, plain_proxy
 from trivium.runtimes.serving.haproxy_texts import copy_with_problems
 from trivium.runtimes.serving.orphans import SETTINGS, end_orphans, owner_of_this_run
 from trivium.runtimes.serving.proxy_problems import milliseconds, proxy_problems
@@ -65,7 +65,11 @@ def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, st
         RunError: HAProxy is asked for where it cannot run.
     """
     if kind == "plain":
-        yield {"RAY_SERVE_ENABLE_HA_PROXY": "0", **_IN_THE_SERVERS_LOOP}
+        yield {
+            "RAY_SERVE_ENABLE_HA_PROXY": "0",
+            "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": plain_proxy.IMPORT_PATH,
+            **_IN_THE_SERVERS_LOOP,
+        }
         return
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
     try:

@@ -121,27 +121,30 @@ def _join(pipeline: Pipeline, arguments: ServingArguments, address: str) -> Serv
 def _deploy(pipeline: Pipeline, arguments: ServingArguments, url: str) -> Service:
     import ray
     from ray import serve
+    from ray.exceptions import RayError
 
     from trivium.runtimes.serving.deployment import application
 
     section = pipeline.serving_section()
     try:
         serve.run(application(pipeline, arguments.replicas), name=pipeline.name, route_prefix=section.route)
-    except RuntimeError as error:
+    except (RuntimeError, RayError) as error:
         raise RunError(_why(pipeline.name, error)) from error
     cluster = str(ray.get_runtime_context().gcs_address)
     return Service(url + section.route.rstrip("/"), cluster, section.protected)
 
 
-def _why(name: str, error: RuntimeError) -> str:
-    """Why replicas do not start, in the words of the one that failed."""
+def _why(name: str, error: Exception) -> str:
+    """Return why a service does not start, in the words of the replica that failed, or of the proxy."""
     from ray import serve
 
     application: Any = serve.status().applications.get(name)
     messages = [each.message for each in application.deployments.values()] if application else []
     lines = [line.strip() for message in messages for line in message.splitlines() if "RunError: " in line]
-    said = lines[-1].partition("RunError: ")[2] if lines else str(error)
-    return f"no replica of {name} starts: {said}"
+    if lines:
+        return f"no replica of {name} starts: {lines[-1].partition('RunError: ')[2]}"
+    last = [line.strip() for line in str(error).splitlines() if line.strip()][-1:]
+    return f"{name} does not start: {''.join(last)}. Try: again; the logs of Ray Serve have the rest"
 
 
 def _proxy_url() -> str:
