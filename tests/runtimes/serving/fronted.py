@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import subprocess
 import threading
@@ -18,9 +19,10 @@ from ray.serve._private.haproxy import BackendConfig, HAProxyApi, HAProxyConfig,
 from ray.serve.config import HTTPOptions
 
 from trivium.config.serving_model import Serving
-from trivium.runtimes.serving.proxy import free_ports, haproxy_settings
+from trivium.runtimes.serving.proxy import Ports, free_ports, haproxy_settings
 
 HOST = "127.0.0.1"
+RELOAD_SECONDS = 0.7
 
 
 class Server(uvicorn.Server):
@@ -41,7 +43,7 @@ class Server(uvicorn.Server):
         self._thread.join()
 
 
-def rendered(folder: Path, port: int, servers: Sequence[int], route: str, patience: int) -> str:
+def rendered(folder: Path, port: int, servers: Sequence[int], section: Serving, ports: Ports) -> str:
     """The configuration that Serve renders for these servers; without any it knows of no routes."""
     api = HAProxyApi(
         HAProxyConfig(
@@ -51,13 +53,15 @@ def rendered(folder: Path, port: int, servers: Sequence[int], route: str, patien
             server_state_base=str(folder / "n"),
             server_state_file=str(folder / "n" / "state"),
             metrics_enabled=False,
-            timeout_client_s=patience,
+            timeout_client_s=math.ceil(section.body_seconds) + 1,
+            stats_port=ports.stats,
+            metrics_port=ports.metrics,
         ),
         config_file_path=str(folder / "n" / "h.cfg"),
     )
     made = [ServerConfig(f"s{number}", HOST, number) for number in servers]
     if made:
-        api.set_backend_configs({"http-app": BackendConfig("http-app", route, servers=made, app_name="app")})
+        api.set_backend_configs({"http-app": BackendConfig("http-app", section.route, servers=made, app_name="app")})
     api._generate_config_file_internal()  # noqa: SLF001 - what Serve calls at each start and reload
     return (folder / "n" / "h.cfg").read_text()
 
@@ -76,19 +80,26 @@ class Fronted:
         with socket.socket() as held:
             held.bind((HOST, 0))
             self.port = held.getsockname()[1]
-        config = self.folder / "n" / "h.cfg"
-        patience = int(settings["RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S"])
-        config.write_text(rendered(self.folder, self.port, self.servers, self.section.route, patience))
-        command = [settings["RAY_SERVE_HAPROXY_BINARY_PATH"], "-db", "-f", str(config)]
+        self.settings, self.config, self._old = settings, self.folder / "n" / "h.cfg", []
+        self.config.write_text(rendered(self.folder, self.port, self.servers, self.section, self.ports))
         self.log = (self.folder / "haproxy.log").open("wb")
-        self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log)
+        self.process = self._started()
         self._wait()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.process.kill()
-        self.process.wait()
+        for process in (self.process, *self._old):
+            process.kill()
+            process.wait()
         self.log.close()
+
+    def reload(self, servers: Sequence[int]) -> None:
+        """Put other servers behind it as Serve does: a new process takes the place of the one before."""
+        self.config.write_text(rendered(self.folder, self.port, servers, self.section, self.ports))
+        before = self.process
+        self.process = self._started("-sf", str(before.pid), "-x", str(self.folder / "n" / "a.sock"))
+        self._old.append(before)
+        time.sleep(RELOAD_SECONDS)
 
     def exchange(self, *parts: bytes | float, wait: float = 10.0) -> Exchange:
         """What comes back for these bytes, with pauses where numbers stand, until the proxy closes or time is over."""
@@ -109,6 +120,10 @@ class Fronted:
             except OSError:
                 closed = True
             return Exchange(received, closed, time.monotonic() - began)
+
+    def _started(self, *more: str) -> subprocess.Popen[bytes]:
+        command = [self.settings["RAY_SERVE_HAPROXY_BINARY_PATH"], "-db", "-f", str(self.config), "-dR", *more]
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def _wait(self) -> None:
         for _ in range(400):

@@ -44,8 +44,8 @@ PATIENCE = 6.0
 class Behind:
     """The pipeline's application as Serve mounts it, with Serve's own answers, in plain text, under some paths."""
 
-    def __init__(self) -> None:
-        self.app = client(orders(**SECTION)).app
+    def __init__(self, **more: Any) -> None:
+        self.app = client(orders(**{**SECTION, **more})).app
         self.seen: list[dict[bytes, bytes]] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -338,6 +338,69 @@ def test_a_replica_that_dies_over_a_request_is_a_502_and_the_request_is_not_sent
         assert server.stdout.read() == "asked\n"
 
 
+class Kept(threading.Thread):
+    """A client that keeps its connection and asks every now and then; `lost` counts requests without an answer."""
+
+    def __init__(self, port: int, pause: float, over: threading.Event) -> None:
+        super().__init__()
+        self.port, self.pause, self.over = port, pause, over
+        self.statuses: list[int] = []
+        self.lost = 0
+
+    def run(self) -> None:
+        connection = socket.create_connection((HOST, self.port), 10)
+        while not self.over.wait(self.pause):
+            if select.select([connection], [], [], 0)[0]:  # closed while it was idle: nothing was sent
+                connection.close()
+                connection = socket.create_connection((HOST, self.port), 10)
+            head = self.asked(connection)
+            if not head or b"connection: close" in head.lower():
+                connection.close()
+                connection = socket.create_connection((HOST, self.port), 10)
+        connection.close()
+
+    def asked(self, connection: socket.socket) -> bytes:
+        got = b""
+        try:
+            connection.sendall(WHOLE.replace(b"Connection: close\r\n", b"", 1))
+            while not got.endswith(b"}"):
+                piece = connection.recv(65_536)
+                if not piece:
+                    break
+                got += piece
+        except OSError:
+            got = b""
+        if got:
+            self.statuses.append(int(got.split(b" ", 2)[1]))
+        else:
+            self.lost += 1
+        return got.partition(b"\r\n\r\n")[0]
+
+
+def test_a_redeploy_answers_every_request_on_kept_connections(tmp_path: Path) -> None:
+    section = Serving(route="/orders")
+    over = threading.Event()
+    with (
+        Server(Behind(max_ongoing_requests=100)) as old,
+        Server(Behind(max_ongoing_requests=100)) as new,
+        Fronted(tmp_path, section, [old.port]) as front,
+    ):
+        time.sleep(1)
+        clients = [Kept(front.port, pause, over) for pause in [0.002] * 4 + [0.05] * 4 + [0.4] * 8]
+        for each in clients:
+            each.start()
+        time.sleep(1)
+        front.reload([new.port])
+        time.sleep(2)
+        old.should_exit = True
+        time.sleep(1.5)
+        over.set()
+        for each in clients:
+            each.join()
+    assert sum(each.lost for each in clients) == 0
+    assert {status for each in clients for status in each.statuses} == {200}
+
+
 def running_with(config: str) -> list[str]:
     """The processes alive that were given this configuration."""
     found = []
@@ -374,6 +437,17 @@ def test_it_does_not_start_for_a_run_that_has_ended(tmp_path: Path) -> None:
     done = subprocess.run([tmp_path / "haproxy", "-v"], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "has ended" in done.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::1", "localhost", "192.0.2.1"])
+def test_it_listens_on_the_host_whatever_serve_was_told(host: str) -> None:
+    text = (
+        "frontend http_frontend\n    bind 127.0.0.1:8000\nfrontend prometheus\n    bind :1\nlisten stats\n  bind *:2\n"
+    )
+    times = dict.fromkeys(("header_seconds", "body_seconds", "idle_seconds"), "1s")
+    made = put_right(text, {**times, "host": host, "problems": {}})
+    binds = [line.strip() for line in made.splitlines() if "bind " in line]
+    assert binds == [f"bind {host}:8000", "bind 127.0.0.1:1", "bind 127.0.0.1:2"]
 
 
 def test_lines_that_are_not_known_stay() -> None:

@@ -40,8 +40,9 @@ _SERVES_HEADERS: Final = (
 def put_right(text: str, settings: Mapping[str, Any]) -> str:
     """Return Serve's configuration with what it has no setting for.
 
-    The pages of statistics and metrics listen on loopback only. Connections that stall are closed. Whatever HAProxy or
-    Serve refuse is a problem document, in which `txn.id` is the request's id. Requests carry the time they came.
+    The service listens on its host, the pages of statistics and metrics on loopback only. Connections that stall are
+    closed. Whatever HAProxy or Serve refuse is a problem document, in which `txn.id` is the request's id. Requests
+    carry the time they came.
     """
     lines = text.splitlines()
     has_backends = any(line.startswith("backend ") and line != "backend default_backend" for line in lines)
@@ -64,7 +65,8 @@ def _line(line: str, section: str, has_backends: bool, settings: Mapping[str, An
     elif found := _KEEP_ALIVE.match(line):
         yield f"{found[1]}{settings['idle_seconds']}"
     elif section == "frontend http_frontend" and line.lstrip().startswith("bind "):
-        yield line
+        indent, port = line[: line.index("bind ")], line.rpartition(":")[2]
+        yield f"{indent}bind {settings['host']}:{port}"
         yield from _frontend(settings)
     elif found := _BIND_ALL.match(line):
         yield f"{found[1]}{_LOOPBACK}:{found[2]}"

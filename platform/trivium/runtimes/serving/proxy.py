@@ -34,6 +34,7 @@ from trivium.runtimes.serving.proxy_problems import milliseconds, proxy_problems
 _log: Final = logging.getLogger(__name__)
 Proxy = Literal["haproxy", "plain"]
 
+LOOPBACK: Final = "127.0.0.1"
 _SHORT: Final = "/tmp"  # sockets' names have 107 characters at most, and Serve adds 80
 _BLOCK: Final = 100
 _BLOCKS: Final = range(20_000, 29_900, _BLOCK)
@@ -58,7 +59,7 @@ class Ports:
 
 
 @contextmanager
-def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, str]]:
+def proxy_environment(kind: Proxy, section: Serving, host: str = LOOPBACK) -> Iterator[Mapping[str, str]]:
     """The variables a cluster's processes need for this proxy; its files are gone afterwards.
 
     Raises:
@@ -73,7 +74,7 @@ def proxy_environment(kind: Proxy, section: Serving) -> Iterator[Mapping[str, st
         return
     folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_SHORT))
     try:
-        yield haproxy_settings(folder, free_ports(), section)
+        yield haproxy_settings(folder, free_ports(), section, host)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -84,12 +85,12 @@ def end_killed_runs() -> None:
         _log.warning("ended the proxy (process %d) of a run that was killed", pid)
 
 
-def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, str]:
+def haproxy_settings(folder: Path, ports: Ports, section: Serving, host: str = LOOPBACK) -> dict[str, str]:
     """Return Serve's settings for one run, and write the launcher and what it is to do into `folder`.
 
     What the environment already says stays as it says.
     """
-    launcher = _written_launcher(folder, section)
+    launcher = _written_launcher(folder, section, host)
     named: dict[str, object] = {
         "RAY_SERVE_ENABLE_HA_PROXY": 1,
         **_IN_THE_SERVERS_LOOP,
@@ -122,15 +123,15 @@ def haproxy_settings(folder: Path, ports: Ports, section: Serving) -> dict[str, 
         # Serve holds a stopping replica and an old proxy for half a minute and two, for load balancers on other hosts.
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": _DEREGISTER_SECONDS,
         "RAY_SERVE_HAPROXY_HARD_STOP_AFTER_S": _OLD_PROXY_SECONDS,
-        "RAY_SERVE_HAPROXY_CLOSE_SPREAD_TIME_S": 1,
     }
     return {name: os.environ.get(name, str(value)) for name, value in named.items()}
 
 
-def _written_launcher(folder: Path, section: Serving) -> Path:
+def _written_launcher(folder: Path, section: Serving, host: str) -> Path:
     settings = {
         "binary": str(copy_with_problems(Path(_binary()), folder)),
         "owner": owner_of_this_run(),
+        "host": host,
         "header_seconds": milliseconds(section.header_seconds),
         "body_seconds": milliseconds(section.body_seconds),
         "idle_seconds": milliseconds(section.idle_seconds),
@@ -173,14 +174,14 @@ def taken(host: str, port: int) -> bool:
 
 def _free_block() -> int:
     for first in random.sample(_BLOCKS, len(_BLOCKS)):
-        if not any(taken("127.0.0.1", first + step) for step in range(0, _BLOCK, 10)):
+        if not any(taken(LOOPBACK, first + step) for step in range(0, _BLOCK, 10)):
             return first
     raise RunError(f"expected {_BLOCK} free ports between {_BLOCKS.start} and {_BLOCKS.stop}, found none")
 
 
 def _listening(held: ExitStack) -> int:
     opened = held.enter_context(socket.socket())
-    opened.bind(("127.0.0.1", 0))
+    opened.bind((LOOPBACK, 0))
     number: int = opened.getsockname()[1]
     return number
 

@@ -6,6 +6,7 @@ SIGTERM and Ctrl-C drain: the proxy takes no more requests, those under way are 
 from __future__ import annotations
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
 from trivium.runtimes.logs import bind
-from trivium.runtimes.serving.proxy import Proxy, end_killed_runs, proxy_environment, taken
+from trivium.runtimes.serving.proxy import LOOPBACK, Proxy, end_killed_runs, proxy_environment, taken
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS: Final = 0.2
@@ -71,7 +72,7 @@ def run_serving(
     if arguments.port and taken(arguments.host, arguments.port):
         message = f"port {arguments.port} of {arguments.host} is in use"
         raise RunError(f"{message}. Try: another --port, or 0 for any that is free")
-    with proxy_environment(arguments.proxy, section) as environment, _variables(environment):
+    with proxy_environment(arguments.proxy, section, arguments.host) as environment, _variables(environment):
         _host(pipeline, arguments, tell, clock)
 
 
@@ -98,13 +99,21 @@ def _serve(
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     port = arguments.port or _free_port(arguments.host)
-    serve.start(proxy_location="HeadOnly", http_options={"host": arguments.host, "port": port})
+    # Behind HAProxy, which listens on the host itself, replicas are for it alone to reach.
+    host = arguments.host if arguments.proxy == "plain" else LOOPBACK
+    serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **_idle(pipeline, arguments)})
     try:
         tell(_deploy(pipeline, arguments, f"http://{_in_url(arguments.host)}:{port}"))
         until_asked()
         serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
     finally:
         serve.shutdown()
+
+
+def _idle(pipeline: Pipeline, arguments: ServingArguments) -> dict[str, int]:
+    """Return how long Serve's own proxy keeps a connection without a request; HAProxy's replicas leave that to it."""
+    seconds = math.ceil(pipeline.serving_section().idle_seconds)
+    return {"keep_alive_timeout_s": seconds} if arguments.proxy == "plain" else {}
 
 
 def _join(pipeline: Pipeline, arguments: ServingArguments, address: str) -> Service:
