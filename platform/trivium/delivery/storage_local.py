@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from stat import S_ISDIR
+from stat import S_ISREG
 from typing import BinaryIO, Final
 
 import pyarrow as pa
@@ -117,7 +117,7 @@ class LocalFiles:
                 found = (self._root / path).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-            if S_ISDIR(found.st_mode):
+            if not S_ISREG(found.st_mode):  # a pipe would make whoever opens it wait, a device may have no end
                 return None
             return StoredFile(path, found.st_size, found.st_mtime_ns // 1000)
 

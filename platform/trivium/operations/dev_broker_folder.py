@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any, Final
 from trivium.config.paths import project_root
 from trivium.operations.dev_broker_java import BrokerError, java_command
 from trivium.operations.dev_broker_process import LOOPBACK, ProcessId, free_port
+from trivium.operations.own_files import locked, open_to_append, write_whole
 
 _LOG_TAIL: Final = 2_000
 _LOG_BYTES: Final = 20 << 20
@@ -102,8 +102,11 @@ class BrokerFolder:
 
     def log_tail(self) -> str:
         """The end of the log."""
-        text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return text[-_LOG_TAIL:].strip()
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(log.seek(0, os.SEEK_END) - _LOG_TAIL, 0))
+            return log.read(_LOG_TAIL).decode(errors="replace").strip()
 
     def launch(self, port: int) -> None:
         """Start a process, which lives on when this one ends, on the data there is, or on a new, empty log.
@@ -117,7 +120,7 @@ class BrokerFolder:
             self._format()
         if self.log.exists() and self.log.stat().st_size > _LOG_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
-        with self.log.open("a") as log:
+        with os.fdopen(open_to_append(self.log), "a") as log:
             process = Popen(
                 [*java, _CONFIGURATION],
                 cwd=self.path,
@@ -134,16 +137,15 @@ class BrokerFolder:
     def alone(self) -> Iterator[None]:
         """Of several processes that start or end this broker, one at a time."""
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with locked(self.path / "lock"):
             yield
 
     def _configure(self, port: int) -> None:
         self.data.mkdir(parents=True, exist_ok=True)
-        (self.path / ".gitignore").write_text("*\n")
+        write_whole(self.path / ".gitignore", "*\n")
         own = "".join(f"{name}={value}\n" for name, value in self._settings.items())
         text = Template(_PROPERTIES + own).substitute(port=port, controller_port=free_port())
-        (self.path / _CONFIGURATION).write_text(text)
+        write_whole(self.path / _CONFIGURATION, text)
 
     def _format(self) -> None:
         command = [*java_command("kafka.tools.StorageTool"), "format", "--cluster-id", uuid.uuid4().hex[:22]]
@@ -155,9 +157,7 @@ class BrokerFolder:
 
     def _remember(self, state: dict[str, Any]) -> None:
         # Whoever reads meanwhile, without the lock, finds the old state or the new one, never a piece.
-        written = self._state.with_suffix(".new")
-        written.write_text(json.dumps(state) + "\n")
-        written.replace(self._state)
+        write_whole(self._state, json.dumps(state) + "\n")
 
     def _last(self) -> dict[str, Any]:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -88,7 +88,7 @@ def write_rows(rows: pa.Table, output: Path) -> None:
     if write is None:
         endings = ", ".join(_WRITERS)
         raise ArgumentError(f"expected an output file that ends in {endings}, got {output}. Try: rows.parquet")
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    temporary = output.with_name(f".{output.name}.{secrets.token_hex(8)}")  # no name that somebody could take before
     try:
         write(rows, temporary)
         temporary.replace(output)

@@ -11,7 +11,7 @@ Events and facts stay the bytes they are; only outcomes are ever written.
 
 from __future__ import annotations
 
-import os
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,7 +97,7 @@ def write_outcomes(file: Path, outcomes: Mapping[int, Outcome]) -> None:
         line.rejected = UNSET if outcome.rejected is None else outcome.rejected
         line.dropped = UNSET if outcome.rows or outcome.rejected is not None else True
         lines[number - 1] = msgspec.json.encode(line) + b"\n"
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     temporary.write_bytes(b"".join(lines))
     temporary.replace(file)
 

@@ -7,17 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow.parquet as pq
 
 from trivium.config.pipeline import Pipeline
+from trivium.config.regular_file import read_regular
 from trivium.connectors.parquet_files import locate
 from trivium.operations.edge_cases import examples, records
 from trivium.operations.errors import ArgumentError
 from trivium.operations.sample_file import read_samples
 
 SAMPLES = "samples.jsonl"
+
+MOST_BYTES: Final = 1 << 30
+"""Of a file of records, which is read whole."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def inputs_of(pipeline: Pipeline, wanted: Wanted) -> list[Input]:
 
 
 def _of_file(file: Path) -> Iterator[Input]:
-    for number, line in enumerate(file.read_bytes().splitlines(), 1):
+    for number, line in enumerate(read_regular(file, MOST_BYTES).splitlines(), 1):
         if line:
             yield Input(line, f"{file.name}:{number}")
 
