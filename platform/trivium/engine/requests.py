@@ -79,7 +79,7 @@ class RequestWorker:
         answers = [_NOTHING] * len(values)
         for name, (rows, events) in decoded.events.items():
             out.rejects += self._types[name].run(rows, events, limit, answers)
-        self._worker.apply_policies(out)
+        self._worker.finish(out)
         for name, dropped in out.dropped.items():
             for row in dropped.tolist():
                 answers[row] = EventAnswer("dropped", name)

@@ -15,6 +15,7 @@ from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.lookup import Lookup
 from trivium.contract.types import UTC_MICROSECONDS
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.concealment import Concealment
 from trivium.engine.decode import JsonDecoder
 from trivium.engine.decode_named import NamedDecoder
 from trivium.engine.decoded import Decoded
@@ -57,6 +58,7 @@ class Worker:
             purity=pipeline.config.purity,
         )
         self.settings = settings
+        self._concealment = Concealment(pipeline.secrets)
         self.types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
 
     def run(self, batch: Batch) -> Outcomes:
@@ -70,7 +72,7 @@ class Worker:
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
         for event_type, given in inputs.items():
             self.types[event_type].run(given, batch, out)
-        self.apply_policies(out)
+        self.finish(out)
         return out
 
     def _raw(self, batch: RawBatch, out: Outcomes) -> dict[str, Inputs]:
@@ -104,13 +106,14 @@ class Worker:
             name: self.types[name].inputs_from_columns(rows, columns) for name, (rows, columns) in routed.events.items()
         }
 
-    def apply_policies(self, out: Outcomes) -> None:
-        """Make rejects of the unrouted and the tombstones where routing says so."""
+    def finish(self, out: Outcomes) -> None:
+        """Make rejects of the unrouted and the tombstones where routing says so, and leave no secret in any reject."""
         routing = self._pipeline.config.routing
         for name, policy in ((UNROUTED, routing.unrouted), (TOMBSTONE, routing.tombstones)):
             if policy == "reject" and name in out.dropped:
                 reason, error = _POLICY_REJECTS[name]
                 out.rejects += [Reject(int(row), "route", reason, error, name) for row in out.dropped.pop(name)]
+        out.rejects = self._concealment.of(out.rejects)
 
 
 def _moment(day: Any) -> pa.Scalar:

@@ -1,0 +1,66 @@
+"""What an author's error quotes of its options does not get into dead letters, answers and what is shown of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.engine.doors import raw
+from tests.engine.flows import line, row_form
+from trivium.config.in_memory import pipeline_of
+from trivium.config.pipeline import Pipeline
+from trivium.engine.requests import RequestWorker
+from trivium.engine.worker import Worker
+
+EVENT = b'{"event_type":"item","n":1}'
+
+
+def pipeline(said: str, **secrets: str) -> Pipeline:
+    def process(event: Any) -> Any:
+        if event.n == 1:
+            raise ValueError(said)
+        return line(event)
+
+    return replace(pipeline_of([row_form(process)]), secrets=secrets)
+
+
+def said_of(pipeline: Pipeline) -> list[str]:
+    [reject] = Worker(pipeline, {}).run(raw(EVENT)).rejects
+    [answer] = RequestWorker(pipeline, {}).answer(EVENT)
+    assert answer.error is not None
+    return [reject.error, answer.error]
+
+
+@pytest.mark.parametrize(
+    ("said", "secret"),
+    [
+        ("salt s3cr3t-0ne is bad", '"s3cr3t-0ne"'),
+        ("salt s3cr3t-0ne is bad", "s3cr3t-0ne"),
+        ("salt " + repr('ge"heim\\ß') + " is bad", '"ge\\"heim\\\\\\u00df"'),
+        ("url https://user:s3cr3t-0ne@host", '"https://user:s3cr3t-0ne@host"'),
+    ],
+)
+def test_a_value_is_left_out_of_every_error(said: str, secret: str) -> None:
+    for text in said_of(pipeline(said, salt=secret)):
+        assert "ValueError" in text
+        assert "s3cr3t" not in text
+        assert "heim" not in text
+        assert "(a value from a variable)" in text
+
+
+def test_a_longer_value_is_taken_before_one_inside_it() -> None:
+    for text in said_of(pipeline("s3cr3t-0ne-and-more", one='"s3cr3t-0ne"', two='"s3cr3t-0ne-and-more"')):
+        assert "more" not in text
+
+
+@pytest.mark.parametrize("value", ['"short"', "20", '"123456789"', "true", "[]", '""'])
+def test_short_values_and_numbers_stay_what_they_are(value: str) -> None:
+    for text in said_of(pipeline("20 minutes, short, 123456789, true []", option=value)):
+        assert "20 minutes, short, 123456789, true []" in text
+
+
+def test_other_rows_are_left_alone() -> None:
+    done = Worker(pipeline("nothing", salt='"s3cr3t-0ne"'), {}).run(raw(EVENT, b'{"event_type":"item","n":2}'))
+    assert [(each.index, each.error.count("nothing")) for each in done.rejects] == [(0, 1)]
