@@ -120,3 +120,18 @@ def test_foreign_columns_are_read_back_whatever_their_names(tmp_path: Path) -> N
     (row,) = pl.SQLContext(events=events).execute(merge_sql(inputs, "polars")).collect().to_dicts()
     assert {name: row[name] for name in foreign} == foreign
     assert not written.exists()
+
+
+def test_the_statement_runs_where_no_file_can_be_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, secret = str(tmp_path / "table"), tmp_path / "secret.csv"
+    secret.write_text("word\nhidden\n")
+    write_deltalake(table, pa.Table.from_pylist([ROW]), partition_by=["event_date", "_runtime"])
+    statements = [
+        f"SELECT * FROM '{secret}'",
+        "SET enable_external_access = true; SELECT 1",
+        "INSTALL httpfs; SELECT 1",
+    ]
+    for statement in statements:
+        monkeypatch.setattr("trivium.delivery.merge.merge_sql", lambda *_, statement=statement: statement)
+        with pytest.raises(duckdb.Error):
+            read(table)

@@ -96,3 +96,14 @@ def test_a_publish_that_fails_leaves_the_old_content(tmp_path: Path, monkeypatch
     with pytest.raises(errors.StorageError):
         storage.publish("m.json", b"new")
     assert [(file.path, storage.read(file.path)) for file in storage.list()] == [("m.json", b"old")]
+
+
+def test_what_is_no_regular_file_is_not_there(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+    (tmp_path / "zero.parquet").symlink_to("/dev/zero")
+    (tmp_path / "folder.parquet").mkdir()
+    (tmp_path / "file.parquet").write_bytes(b"x")
+    storage = Storage(str(tmp_path))
+    assert [file.path for file in storage.list("")] == ["file.parquet"]
+    assert storage.stat("pipe.parquet") is None
+    assert storage.stat("zero.parquet") is None
