@@ -15,8 +15,8 @@ MAX_PROBLEMS: Final = 1_000
 class Document:
     """The parsed file: `value` is plain data, problems are gathered beside it.
 
-    `references` holds the written text of every leaf that names environment variables, `variables` the values of those
-    it names; `broken` holds the leaves that could not be interpolated, about which nothing more is said.
+    `references` holds the written text of every leaf that names environment variables; `broken` the leaves that could
+    not be interpolated, about which nothing more is said.
     """
 
     file: str
@@ -24,7 +24,6 @@ class Document:
     keys: dict[Path, Position] = field(default_factory=dict)
     values: dict[Path, Position] = field(default_factory=dict)
     references: dict[Path, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict, repr=False)
     broken: set[Path] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 

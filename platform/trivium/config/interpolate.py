@@ -124,7 +124,6 @@ class _Filling:
             told.add(name)
             self._problem(path, "variable-text", f"the variable {name} holds unprintable characters", "set it anew")
             return ""
-        self._document.variables[name] = value
         return value
 
     def _unset(self, path: Path, name: str) -> None:

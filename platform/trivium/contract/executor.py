@@ -20,7 +20,7 @@ RowT = TypeVar("RowT", bound=NormalizedEvent)
 class ExecutorOptions(BaseModel):
     """What a pipeline file may set on an executor: strict, frozen, no unknown keys."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Executor(Generic[EventT, RowT]):

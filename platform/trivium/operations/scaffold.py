@@ -12,7 +12,8 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from trivium.config.load import load_text
+from trivium.config.load import MAX_BYTES, load_text
+from trivium.config.regular_file import read_regular
 from trivium.operations.errors import ArgumentError
 from trivium.operations.executor_names import check_shadows_nothing, class_name_of, column_of, folder_of, lower
 from trivium.operations.pipeline_edit import with_executor
@@ -131,7 +132,7 @@ def _routing_field(text: str, file: Path) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_bytes().decode()
+        return read_regular(file, MAX_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ArgumentError(f"cannot read the pipeline file {file}: {error}") from error
 
