@@ -17,6 +17,7 @@ from trivium import Event, Executor, NormalizedEvent, Precision
 from trivium.config.in_memory import pipeline_of
 from trivium.contract.errors import TriviumError
 from trivium.engine.batch import RawBatch
+from trivium.engine.last_values import LastValues
 from trivium.engine.packed_values import pack
 from trivium.engine.record_checks import check_nesting, may_have_long_fraction, with_long_fractions, with_many_brackets
 from trivium.engine.request_body import events_of
@@ -72,6 +73,15 @@ def decode_records(text: bytes) -> None:
     run(*[RECORD % (b"other", b'"0.1234567' + text[at : at + 32] + b'"') for at in range(0, len(text), 32)])
 
 
+def decode_repeated(text: bytes) -> None:
+    """The text as a wrong value before a right one, and as many wrong ones."""
+    run(
+        RECORD % (b"words", b'"' + text + b'","words":[]'),
+        RECORD % (b"words", b"1" + b',"words":1' * (len(text) // 10)),
+    )
+    LastValues(WideExecutor.declaration.event_fields)(b'{"name":' + b'0,"name":' * (len(text) // 10) + b"1}")
+
+
 def take_apart(text: bytes) -> None:
     """The text as a request's list, as one event of it, and behind one that is no JSON."""
     for body in (b"[" + text, b"[01," + text + b",1]", b'[01,"' + text + b'"]'):
@@ -89,6 +99,7 @@ SCANNERS: dict[str, Callable[[bytes], Any]] = {
     "records": decode,
     "values of declared fields": decode_declared,
     "many records": decode_records,
+    "values of a repeated field": decode_repeated,
 }
 FAMILIES: dict[str, bytes] = {
     "escaped quotes": rb"\"",

@@ -33,7 +33,7 @@ class JsonDecoder:
         # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
         other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(other, *self._by_struct)])
-        head = msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": tag_field})
+        head = msgspec.defstruct("Head", [("tag", msgspec.Raw, msgspec.UNSET)], rename={"tag": tag_field})
         self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._tag_field = tag_field
         self._other = other
@@ -71,7 +71,7 @@ class JsonDecoder:
         event_type: str | None = None
         try:
             check_nesting(value)
-            tag = self._decode_head(value).tag
+            tag = self._tag_of(value)
             if not isinstance(tag, str):
                 out.rejects.append(Reject(index, "decode", "no_tag", self._no_tag(tag)))
                 return
@@ -83,6 +83,11 @@ class JsonDecoder:
             out.add(tag, index, each.decode(value))
         except FAILURES as error:
             out.rejects.append(Reject(index, "decode", reason_of(error), decode_error(error), event_type))
+
+    def _tag_of(self, value: bytes) -> Any:
+        """Return the last value of the routed field, UNSET where there is none; earlier ones are not looked at."""
+        tag = self._decode_head(value).tag
+        return tag if tag is msgspec.UNSET else msgspec.json.decode(tag)
 
     def _no_tag(self, tag: Any) -> str:
         got = "nothing" if tag is msgspec.UNSET else shown(tag)

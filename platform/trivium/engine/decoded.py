@@ -12,6 +12,7 @@ import msgspec
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoder_types import derive, fraction_guard
 from trivium.engine.error_text import decode_error
+from trivium.engine.last_values import LastValues
 from trivium.engine.normalise import Normaliser, contains_time
 from trivium.engine.outcomes import Reject
 from trivium.engine.packed_values import PackedValues
@@ -53,6 +54,7 @@ class DeclaredType:
     def __init__(self, declaration: Declaration) -> None:
         self.name = declaration.event_type
         self.decoder = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields))
+        self._last_values = LastValues(declaration.event_fields)
         self.normalise = Normaliser(declaration.event_fields)
         self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
         guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
@@ -64,10 +66,24 @@ class DeclaredType:
         Raises:
             one of `FAILURES`: it is none of this type.
         """
-        event = self.decoder.decode(value)
-        check_fractions(self._guard, value)
+        try:
+            event = self._read(value)
+        except FAILURES as error:
+            event = self._read(self._once(value, error))
         self.normalise(event)
         return event
+
+    def _read(self, value: bytes) -> Any:
+        event = self.decoder.decode(value)
+        check_fractions(self._guard, value)
+        return event
+
+    def _once(self, value: bytes, error: Exception) -> bytes:
+        """Return a refused record with each field once; raise its error where it is JSON and no object."""
+        try:
+            return self._last_values(value)
+        except msgspec.ValidationError:
+            raise error from None
 
     def normalised(self, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
         """Events that one pass decoded, without those the normaliser refuses, which become rejects."""
