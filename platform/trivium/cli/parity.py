@@ -37,26 +37,33 @@ class SampleSize(click.ParamType[int | None]):
 )
 @click.option("--input", "file", type=click.Path(path_type=Path, exists=True), help="JSON lines, instead of all else.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Which records of the archive.")
+@click.option(
+    "--require",
+    "required",
+    type=click.Choice(["batch", "streaming", "serving"]),
+    multiple=True,
+    help="Fail unless this runtime was tried, though the file has no such section.",
+)
 @click.option("--fast", is_flag=True, help="Only the decoders and workers, in this process.")
 @click.option("--watch", "again", is_flag=True, help="With --fast: again whenever an executor or the file changes.")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page about it.")
 @click.pass_context
-def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: Path | None, **wanted: Any) -> None:
+def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: Path | None, **given: Any) -> None:
     """Take the same inputs through batch, streaming and serving, and compare what became of each.
 
     The inputs are the project's samples, records of the archive, records that are wrong in common ways, and records
-    made up from the declared types. Exit code 1: the roads disagree.
+    made up from the declared types. Exit code 1: the roads disagree, or one of them could take nothing.
     """
     if again:
-        _watch(config, fast, [wanted["file"]] if wanted["file"] else [])
+        _watch(config, fast, [given["file"]] if given["file"] else [])
         return
     from trivium.operations.parity.inputs import Wanted
     from trivium.operations.parity.page import page
     from trivium.operations.parity.run import FAST, REAL, check_parity
 
-    report = check_parity(
-        config, Wanted(**wanted), FAST if fast else REAL, lambda road: click.echo(f"{road} …", err=True)
-    )
+    required = given.pop("required")
+    ways = FAST if fast else REAL
+    report = check_parity(config, Wanted(**given), ways, lambda road: click.echo(f"{road} …", err=True), required)
     _show(report)
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
@@ -91,7 +98,7 @@ def _show(report: ParityReport) -> None:
             ("fields", _fields(report.coverage)),
             *_branches(report.coverage),
             ("rejects", ", ".join(rejects) or "none"),
-            ("not tried", "\n".join(report.coverage.thin) or "nothing that this looks for"),
+            ("not tried", "\n".join(report.not_tried) or "nothing that this looks for"),
             ("logic", report.logic),
             ("again", report.again),
         ]

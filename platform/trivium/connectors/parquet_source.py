@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -192,6 +192,14 @@ class ParquetReader:
         """
         listing = list_parquet(self._source.path, self._source.pattern)
         files = read_footers(listing.storage, listing.files, self._source.day_column)
+        return SourcePlan(tuple(files), (*listing.notes(), *self.check(files)))
+
+    def check(self, files: Iterable[SourceFile]) -> list[str]:
+        """Hold the schema of each file to the declared events; returns what a person may want to know of them.
+
+        Raises:
+            SourceError: columns that cannot be read as declared; names the file.
+        """
         found = SourceFindings(self._columns)
         for each in files:
             problems = found.add(each)
@@ -200,7 +208,7 @@ class ParquetReader:
                 raise SourceError(
                     f"{self._storage.uri}/{each.file.path} cannot be read as this pipeline declares:\n  {listed}"
                 )
-        return SourcePlan(tuple(files), (*listing.notes(), *found.notes()))
+        return found.notes()
 
     def columns_of(self, file: SourceFile) -> tuple[str, ...]:
         """Return the columns that are read of a file, those that lie in its folders' names among them."""

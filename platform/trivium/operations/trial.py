@@ -97,12 +97,14 @@ class Trial:
         return Outcome(note=f"its {self._routing.field} is not {self._declaration.event_type}" if unrouted else "")
 
 
-def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str) -> pa.RecordBatch:
-    """Decoded events of one type as a typed source has them: wire names, and a column that names their type."""
+def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str | None) -> pa.RecordBatch:
+    """Decoded events of one type as a typed source has them: wire names, and the column that names their type."""
     fields = declaration.event_fields
     columns = columns_of(events, fields)
     named = {spec.wire: columns.column(spec.name).view(_wired(spec.type)) for spec in fields}
-    return pa.RecordBatch.from_pydict({**named, tag_column: pa.array([declaration.event_type] * len(events))})
+    if tag_column is not None:
+        named[tag_column] = pa.array([declaration.event_type] * len(events))
+    return pa.RecordBatch.from_pydict(named)
 
 
 def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:

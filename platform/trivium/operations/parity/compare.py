@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from trivium.config.pipeline import Pipeline
@@ -13,6 +13,7 @@ from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import DROPPED, Seen
 
 _SHOWN = 10
+_NO_RUNTIME = "columns"  # an input that is no event has none
 Kind = Literal["equal", "differs", "missing", "extra", "untaken"]
 
 
@@ -47,10 +48,18 @@ class Standing:
         """Inputs the road does not agree on."""
         return self.differs + self.missing + self.extra
 
+    @property
+    def taken(self) -> int:
+        """Inputs the road could take."""
+        return self.equal + self.unequal
+
 
 @dataclass(frozen=True)
 class ParityReport:
-    """The result. `differences` are the first ones of each road; `logic` and `plan` are the pipeline's hashes."""
+    """The result. `differences` are the first ones of each road; `logic` and `plan` are the pipeline's hashes.
+
+    `untried` says why a runtime was not tried, `failed` what keeps the comparison from saying anything of a runtime.
+    """
 
     pipeline: str
     logic: str
@@ -61,24 +70,54 @@ class ParityReport:
     differences: Sequence[Difference]
     coverage: Coverage
     again: str
+    untried: Mapping[str, str] = field(default_factory=dict)
+    failed: Sequence[str] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether all roads agree."""
-        return not any(each.unequal for each in self.standings)
+        """Tell that all roads agree, and that each was tried."""
+        return not self.failed and not any(each.unequal for each in self.standings)
+
+    @property
+    def not_tried(self) -> list[str]:
+        """What was not tried: runtimes, ways that no input could take, and what the inputs never held."""
+        silent = [each.road for each in self.standings if not each.taken and each.road not in self.untried]
+        runtimes = [f"{name}: {why}" for name, why in self.untried.items()]
+        return [*runtimes, *(f"{road}: it could take no input" for road in silent), *self.coverage.thin]
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        roads = ", ".join(each.road for each in self.standings if each.equal + each.unequal)
-        if self.holds:
-            return f"Parity holds: {roads} made the same of {self.inputs:,} inputs."
+        roads = ", ".join(each.road for each in self.standings if each.taken)
         worst = max(each.unequal for each in self.standings)
-        return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {roads} disagree on {worst:,}."
+        if worst:
+            return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {roads} disagree on {worst:,}."
+        if self.failed:
+            return f"PARITY IS NOT SHOWN: {'; '.join(self.failed)}."
+        untried = f" Not tried: {', '.join(self.untried)}." if self.untried else ""
+        return f"Parity holds: {roads} made the same of {self.inputs:,} inputs.{untried}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was to be tried: runtimes that the file has not (`absent`, with why), and those that must be tried."""
+
+    absent: Mapping[str, str] = field(default_factory=dict)
+    required: Sequence[str] = ()
+
+    def failures(self, standings: Sequence[Standing], inputs: int) -> list[str]:
+        """Return a sentence on each road that could take nothing, and on each required runtime that is absent."""
+        silent = [each.road for each in standings if not each.taken and each.road not in (*self.absent, _NO_RUNTIME)]
+        missed = [f"{each} was not tried, {why}" for each, why in self.absent.items() if each in self.required]
+        return [*(f"{road} could take none of {inputs:,} inputs" for road in silent), *missed]
 
 
 def compare(
-    pipeline: Pipeline, inputs: Sequence[Input], found: Mapping[str, Iterable[Seen | None]], again: str
+    pipeline: Pipeline,
+    inputs: Sequence[Input],
+    found: Mapping[str, Iterable[Seen | None]],
+    again: str,
+    scope: Scope | None = None,
 ) -> ParityReport:
     """Hold every road to the first one that takes an input, one input at a time.
 
@@ -87,7 +126,9 @@ def compare(
         inputs: What they were given.
         found: By road, what it made of each input, in order; None where it has no way to take it.
         again: The command that repeats it.
+        scope: What was to be tried; None: whatever is in `found`.
     """
+    scope = scope or Scope()
     counts: dict[str, Counter[Kind]] = {road: Counter() for road in found}
     differences: dict[str, list[Difference]] = {road: [] for road in found}
     tried = Tried(pipeline)
@@ -99,19 +140,22 @@ def compare(
             counts[road][kind] += 1
             if got is not None and kind != "equal" and len(differences[road]) < _SHOWN:
                 differences[road].append(Difference(each, road, kind, expected, got))
+    standings = [
+        Standing(road, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
+        for road, each in counts.items()
+    ]
     return ParityReport(
         pipeline=pipeline.name,
         logic=pipeline.plan.logic,
         plan=pipeline.plan.plan,
         executors={name: bound.version for name, bound in pipeline.executors.items()},
         inputs=len(inputs),
-        standings=[
-            Standing(road, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
-            for road, each in counts.items()
-        ],
+        standings=standings,
         differences=[each for road in found for each in differences[road]],
         coverage=tried.coverage(),
         again=again,
+        untried=scope.absent,
+        failed=scope.failures(standings, len(inputs)),
     )
 
 

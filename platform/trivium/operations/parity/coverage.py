@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from trivium.config.pipeline import Pipeline
+from trivium.engine.outcomes import UNROUTED
 from trivium.operations.parity.branches import Branches
 from trivium.operations.parity.inputs import Input
 from trivium.operations.parity.seen import Seen
@@ -47,6 +48,9 @@ class Tried:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
+        rename = {"tag": pipeline.config.routing.field}
+        head: Any = msgspec.defstruct("Head", [("tag", Any, None)], rename=rename)
+        self._head = msgspec.json.Decoder(head)
         self._outcomes: Counter[tuple[str, str]] = Counter()
         self._rejects: Counter[tuple[str, str]] = Counter()
         self._held: Counter[tuple[str, str, bool]] = Counter()
@@ -54,7 +58,8 @@ class Tried:
 
     def add(self, each: Input, seen: Seen) -> None:
         """Count an input."""
-        self._outcomes[seen.event_type or "", seen.outcome] += 1
+        name = self._dropped_as(each) if seen.outcome == "dropped" else seen.event_type
+        self._outcomes[name or "", seen.outcome] += 1
         if seen.outcome == "rejected":
             self._rejects[seen.stage or "", seen.reason or ""] += 1
         try:
@@ -91,6 +96,16 @@ class Tried:
             missed = not each.nulls and (each.event_type, each.field) in nullable
             thin += [f"{each.event_type}.{each.field} never was null"] if missed else []
         return Coverage(self._outcomes, self._rejects, fields, thin)
+
+    def _dropped_as(self, each: Input) -> str:
+        """Return the type under which a dropped input is counted, which tables do not tell."""
+        name: Any = each.event_type
+        if self._pipeline.config.routing.by_body:
+            try:
+                name = self._head.decode(each.value).tag
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                name = None
+        return name if isinstance(name, str) and name in self._pipeline.executors else UNROUTED
 
     def _count_fields(self, record: Mapping[str, Any], named: str | None) -> None:
         routing = self._pipeline.config.routing

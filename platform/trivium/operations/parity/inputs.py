@@ -10,16 +10,20 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pyarrow.parquet as pq
+import numpy as np
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.regular_file import read_regular
-from trivium.connectors.parquet_files import locate
+from trivium.connectors.parquet_files import read_footers
+from trivium.connectors.parquet_listing import list_parquet
+from trivium.connectors.parquet_source import ParquetReader, Range, Unit
+from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.edge_cases import examples, records
 from trivium.operations.errors import ArgumentError
 from trivium.operations.sample_file import read_samples
 
 SAMPLES = "samples.jsonl"
+_FILES: Final = 8
 
 MOST_BYTES: Final = 1 << 30
 """Of a file of records, which is read whole."""
@@ -99,19 +103,43 @@ def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
     batch = pipeline.config.batch
     if batch is None or batch.source.value_column is None or wanted.sample == 0:
         return
-    value_column, type_column = batch.source.value_column, batch.source.type_column
-    storage, files = locate(batch.source.path)
+    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+    reader = ParquetReader(batch.source, declarations, pipeline.config.type_column)
+    listing = list_parquet(batch.source.path, batch.source.pattern)
     chance = random.Random(wanted.seed)
-    chosen = files if wanted.sample is None else chance.sample(files, min(len(files), 8))
-    for file in chosen:
-        with storage.open(file.path) as opened:
-            table = pq.ParquetFile(opened).read(columns=list(filter(None, (value_column, type_column))))
-        values = table[value_column].to_pylist()
-        types = table[type_column].to_pylist() if type_column else [None] * len(values)
-        most = len(values) if wanted.sample is None else min(len(values), -(-wanted.sample // len(chosen)))
-        for at in sorted(chance.sample(range(len(values)), most)):
-            if values[at] is not None:
-                yield Input(values[at], f"{file.path}:{at}", types[at])
+    chosen = listing.files if wanted.sample is None else chance.sample(listing.files, min(len(listing.files), _FILES))
+    files = read_footers(listing.storage, chosen, None)
+    reader.check(files)
+    for each in files:
+        most = each.rows if wanted.sample is None else min(each.rows, -(-wanted.sample // len(chosen)))
+        places = np.sort(np.array(chance.sample(range(each.rows), most), np.int64))
+        file = each.file
+        unit = Unit((Range(file.path, file.size, file.modified_us, None, 0, each.rows),))
+        for part in reader.batches(unit):
+            yield from _chosen(pipeline, file.path, part.batch, places)
+
+
+def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> Iterator[Input]:
+    """Those records of a batch that stand at `places` of its file and have a value."""
+    assert isinstance(batch, RawBatch)
+    for at in np.flatnonzero(np.isin(batch.positions, places)).tolist():
+        value, event_type = batch.values[at], batch.types[at] if batch.types is not None else None
+        if value is None:
+            continue
+        if pipeline.config.routing.by_body and batch.types is not None:
+            value, event_type = _tagged(value, pipeline.config.routing.field, event_type), None
+        yield Input(value, f"{path}:{batch.positions[at]}", event_type)
+
+
+def _tagged(value: bytes, field: str, event_type: str | None) -> bytes:
+    """A record with the type that its source says beside it, as roads without a place beside a record have it."""
+    try:
+        found = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
+        found.pop(field, None)
+        tag = {} if event_type is None else {field: msgspec.Raw(msgspec.json.encode(event_type))}
+        return msgspec.json.encode(found | tag)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return value
 
 
 def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:

@@ -58,7 +58,7 @@ def _page(report: ParityReport, shown: int) -> str:
         _table(("field", "values", "nulls", "edges among them"), fields),
         *_branches(cover.branches),
         "<h2>What was not tried</h2>",
-        _list(cover.thin) or "<p>Nothing that this looks for.</p>",
+        _list(report.not_tried) or "<p>Nothing that this looks for.</p>",
         "<h2>Versions</h2>",
         _table(("what", "digest"), hashes),
     ]

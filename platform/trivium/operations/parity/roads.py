@@ -99,9 +99,10 @@ def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     pipeline = scene.pipeline
     found: list[Seen | None] = [None] * len(inputs)
     worker, tag = Worker(pipeline, _lookups(pipeline)), _tag_column(pipeline)
-    for event_type, (rows, events) in _decoded(pipeline, inputs).events.items() if tag else ():
+    for event_type, (rows, events) in _decoded(pipeline, inputs).events.items():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
-        batch = TypedBatch(typed, "parity", np.arange(len(rows), dtype=np.int64))
+        positions = np.arange(len(rows), dtype=np.int64)
+        batch = TypedBatch(typed, "parity", positions, event_type=None if tag else event_type)
         for row, seen in zip(rows, _through_files(scene, worker.run(batch)), strict=True):
             found[row] = seen
     return found
@@ -111,10 +112,10 @@ def _through_files(scene: Scene, outcomes: Outcomes) -> list[Seen]:
     return of_outcomes(scene.pipeline, outcomes, written_and_read(scene.pipeline, outcomes, scene.folder / "files"))
 
 
-def _tag_column(pipeline: Pipeline) -> str:
-    """The column that names the type in a typed source; empty if the pipeline names none."""
-    routing, source = pipeline.config.routing, pipeline.config.batch and pipeline.config.batch.source
-    return routing.field if routing.by_body else (source and source.type_column) or ""
+def _tag_column(pipeline: Pipeline) -> str | None:
+    """The column that names the type in a typed source; None if the pipeline names none."""
+    routing, batch = pipeline.config.routing, pipeline.config.batch
+    return pipeline.config.type_column if routing.by_body or batch is not None else None
 
 
 def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from trivium.config.compile import compile_file
+from trivium.config.pipeline import Pipeline
 from trivium.operations.parity import roads
 from trivium.operations.parity.branches import branches_of, traced
-from trivium.operations.parity.compare import ParityReport, compare
+from trivium.operations.parity.compare import ParityReport, Scope, compare
 from trivium.operations.parity.inputs import Wanted, inputs_of
 from trivium.operations.parity.roads import Road, Scene
 from trivium.operations.parity.seen import Seen
@@ -21,9 +22,15 @@ FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests, "colu
 
 
 def check_parity(
-    config: Path, wanted: Wanted, ways: dict[str, Road], tell: Callable[[str], None] = lambda _road: None
+    config: Path,
+    wanted: Wanted,
+    ways: dict[str, Road],
+    tell: Callable[[str], None] = lambda _road: None,
+    required: Sequence[str] = (),
 ) -> ParityReport:
     """Take the same inputs of a pipeline through each of the `ways`; nothing of the pipeline's own tables is touched.
+
+    `required` are runtimes without which parity is not shown, whether or not the file has them.
 
     Raises:
         TriviumError: the file has problems, or a road cannot be taken at all.
@@ -37,15 +44,29 @@ def check_parity(
             tell(name)
             yield from road(scene, inputs)
 
+        scope = Scope(_absent(pipeline, wanted, ways), required)
+        again = _again(config, wanted, ways, required)
         ways_found = {name: found(name, road) for name, road in ways.items()}
         if ways is not FAST:
-            return compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
+            return compare(pipeline, inputs, ways_found, again, scope)
         with traced(pipeline) as steps:
-            report = compare(pipeline, inputs, ways_found, _again(config, wanted, ways))
+            report = compare(pipeline, inputs, ways_found, again, scope)
         return replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
 
 
-def _again(config: Path, wanted: Wanted, ways: dict[str, Road]) -> str:
+def _absent(pipeline: Pipeline, wanted: Wanted, ways: dict[str, Road]) -> dict[str, str]:
+    """Return what is not tried, with why. Batch and stream are tried for real without their sections."""
+    tried = set() if ways is FAST else {"batch", "streaming"}
+    names = [name for name in REAL if name not in tried and getattr(pipeline.config, name) is None]
+    absent = dict.fromkeys(names, "the file has no such section")
+    batch = pipeline.config.batch
+    if batch is not None and batch.source.value_column is None and wanted.file is None:
+        absent["the archive"] = "its columns are typed, and inputs are records"
+    return absent
+
+
+def _again(config: Path, wanted: Wanted, ways: dict[str, Road], required: Sequence[str]) -> str:
     sample = "all" if wanted.sample is None else wanted.sample
     named = f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {sample} --seed {wanted.seed}"
-    return f"trivium parity {shlex.quote(str(config))} {named}{' --fast' if ways is FAST else ''}"
+    options = [*(["--fast"] if ways is FAST else []), *(f"--require {each}" for each in required)]
+    return " ".join([f"trivium parity {shlex.quote(str(config))} {named}", *options])
