@@ -33,7 +33,10 @@ class Given:
         metadata = _metadata(log)
         metadata["configuration"] |= self.properties
         schema = json.loads(metadata["schemaString"])
-        for column in schema["fields"]:
+        for number, column in enumerate(schema["fields"], 1):
+            if self.properties.get("delta.columnMapping.mode", "none") != "none":
+                named = {"delta.columnMapping.id": number, "delta.columnMapping.physicalName": column["name"]}
+                column["metadata"] |= named
             if column["name"] == "delay":
                 column["metadata"] |= self.column
         metadata["schemaString"] = json.dumps(schema)
@@ -106,5 +109,6 @@ KEPT_TO: Final = {
     "switches that are off": Given(
         1, 2, properties={"delta.appendOnly": "false", "delta.enableDeletionVectors": "false"}
     ),
+    "a comment": Given(column={"comment": "minutes"}),
     "properties of its own": Given(properties={"delta.logRetentionDuration": "interval 30 days", "owner": "me"}),
 }

@@ -130,7 +130,10 @@ def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         DeltaTable(uri).create_checkpoint()
     if request.param == "maintained":
         (done,) = maintain(Tables(uri, f"{uri}_dead_letters"))
-        assert (done.files_before, done.files_after) == (len(_ROWS), 1)
+        assert (done.files_before, done.files_after) == (
+            3,
+            2,
+        )  # the last has text without an upper bound: its type is unknown
     return uri
 
 

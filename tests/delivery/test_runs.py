@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,14 @@ def test_a_marker_whose_files_are_not_as_recorded_does_not_count(tables: Tables,
 def test_what_is_no_marker_is_passed_over(tables: Tables, content: bytes):
     Storage(tables.uri).create("_trivium/runs/l1/broken.json", content)
     assert _store(tables).load(0) == {}
+
+
+def test_markers_of_an_earlier_release_do_not_count_and_go(tables: Tables):
+    document = json.loads(_marker(tables, "u1", 1).encode())
+    del document["format"]
+    Storage(tables.uri).create("_trivium/runs/l1/u1.json", json.dumps(document).encode())
+    assert _store(tables).load(0) == {}
+    assert _store(tables).clear_spent(0) == 1
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 201])

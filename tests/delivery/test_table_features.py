@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -101,6 +102,12 @@ def test_a_feature_switched_on_beside_a_run_stops_its_commit(filled: Tables):
     with pytest.raises(UnsupportedFeature, match=r"CHECK constraints .*delta\.constraints\.small = delay < 5"):
         filled.commit(filled.proposal(generation, files))
     assert DeltaTable(filled.uri).version() == version
+
+
+def test_a_time_is_not_asked_of_a_table_that_keeps_its_own(filled: Tables):
+    FOR_WRITERS["inCommitTimestamp"].put(filled.uri)
+    with pytest.raises(UnsupportedFeature, match=r"not read as of a time.*in-commit timestamps"):
+        reading.read_rows(filled.uri, datetime.now(UTC))
 
 
 def test_features_inside_structs_and_lists_are_found(tmp_path: Path):

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.cli import shop
+from tests.delivery.foreign_features import FOR_WRITERS
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
+from trivium.delivery.errors import UnsupportedFeature
 from trivium.delivery.runs import UnitMarker
 from trivium.operations.plan_parts import BreakerSummary, StreamingSummary
 from trivium.operations.planning import plan_batch
@@ -47,6 +49,18 @@ def test_new_columns_and_conflicts_are_those_of_the_table(pipeline: Pipeline) ->
         sys.modules.pop(name, None)
     table = plan_batch(compile_file(root / "configs/shop.yaml"), BatchArguments()).table
     assert (table.version, table.new_columns, table.conflicts) == (1, ("note",), ())
+
+
+def test_features_of_other_engines_are_conflicts_of_either_table(pipeline: Pipeline) -> None:
+    prepare(pipeline, BatchArguments(), SystemClock())
+    config = pipeline.config
+    FOR_WRITERS["delta.constraints.small"].put(config.table.path)
+    FOR_WRITERS["clustering"].put(config.dead_letters.path)
+    constraint, clustering = plan_batch(pipeline, BatchArguments()).table.conflicts
+    assert "CHECK constraints (checkConstraints: delta.constraints.small = delay < 5)" in constraint
+    assert clustering.startswith("the table of dead letters uses what is not implemented here: liquid clustering")
+    with pytest.raises(UnsupportedFeature, match="CHECK constraints"):
+        prepare(pipeline, BatchArguments(), SystemClock())
 
 
 STREAMING = """

@@ -18,6 +18,7 @@ from trivium.delivery.errors import StorageError
 from trivium.delivery.storage import Storage
 
 _FOLDER: Final = "_trivium/runs"
+_FORMAT: Final = 2  # before there was a number, markers held statistics that hid rows from readers
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 _log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class UnitMarker:
     def encode(self) -> bytes:
         """The marker as JSON."""
         document = {
+            "format": _FORMAT,
             "key": self.key,
             "generation": self.generation,
             "files": [file.as_json() for file in self.files],
@@ -46,8 +48,14 @@ class UnitMarker:
 
     @classmethod
     def decode(cls, content: bytes) -> UnitMarker:
-        """The inverse of `encode`."""
+        """Return the marker that `encode` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none, or an earlier release's.
+        """
         document = json.loads(content)
+        if document["format"] != _FORMAT:
+            raise ValueError(f"expected a marker of format {_FORMAT}, got {document['format']}")
         files = tuple(map(DataFile.from_json, document["files"]))
         rejects = tuple(map(DataFile.from_json, document["rejects"]))
         return cls(document["key"], document["generation"], files, rejects, document["payload"])

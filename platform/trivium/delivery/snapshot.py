@@ -13,6 +13,7 @@ import pyarrow.dataset as pad
 from deltalake import DeltaTable, Schema
 
 from trivium.delivery.delta_handle import find_delta, open_delta, store_errors
+from trivium.delivery.table_features import check_times
 
 PIPELINE_PROPERTY: Final = "trivium.pipeline"
 STATISTICS_PROPERTY: Final = "delta.dataSkippingStatsColumns"
@@ -51,8 +52,14 @@ class Snapshot:
 
     @classmethod
     def at(cls, uri: str, version: int | datetime | None) -> Snapshot:
-        """A version by number, the one that was current at a time, or the newest (None)."""
+        """A version by number, the one that was current at a time, or the newest (None).
+
+        Raises:
+            UnsupportedFeature: a time is asked for, and the table keeps the times of its versions in another way.
+        """
         table = open_delta(uri)
+        if isinstance(version, datetime):
+            check_times(table)
         if version is not None:
             with store_errors(uri):
                 table.load_as_version(version)

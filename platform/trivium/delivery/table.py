@@ -159,17 +159,22 @@ def _changed_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
         )
     if reasons:
         raise SchemaConflict(_conflict(spec.uri, reasons, list(present.values()), list(wanted.values())))
-    return new + [wanted[name] for name, field in present.items() if wanted[name].to_json() != field.to_json()]
+    return new + [wanted[name] for name, field in present.items() if _declared(wanted[name]) != _declared(field)]
 
 
 def same_column(one: Field, other: Field) -> bool:
-    """Return whether two columns of one name agree in type and nullability, that of children aside."""
+    """Return whether two columns of one name agree in type and nullability, that of children and comments aside."""
     return bool(_without_inner_nulls(one) == _without_inner_nulls(other))
 
 
 def _without_inner_nulls(field: Field) -> Any:
-    column = json.loads(field.to_json())
+    column = _declared(field)
     return column | {"type": _relaxed(column["type"])}
+
+
+def _declared(field: Field) -> Any:
+    """Return the column as JSON, without what other engines note down with it."""
+    return json.loads(field.to_json(), object_hook=lambda part: part | {"metadata": {}})
 
 
 def _relaxed(kind: Any) -> Any:

@@ -108,6 +108,16 @@ def check_readable(table: DeltaTable) -> None:
     _refuse(table, reading_features(table), "read")
 
 
+def check_times(table: DeltaTable) -> None:
+    """Prove that the versions of a table have the times of their log entries' files.
+
+    Raises:
+        UnsupportedFeature: in-commit timestamps hold instead.
+    """
+    kept = [each for each in writing_features(table) if each.name == "inCommitTimestamp"]
+    _refuse(table, kept, "read as of a time; --version is right")
+
+
 def check_writable(table: DeltaTable) -> None:
     """Prove that a writer keeps to all that the table asks of writers.
 

@@ -17,7 +17,9 @@ from trivium.delivery.errors import StorageError
 _COLOUR: Final = re.compile(r"\x1b\[\d+m")
 _STACK: Final = re.compile(r"\n\s*0: .*", re.DOTALL)
 _SPACE: Final = re.compile(r"\s+")
-_FOREIGN: Final = re.compile(r"Unsupported|catalog-managed|Invalid protocol action")  # by an engine that knows more
+_FOREIGN: Final = re.compile(
+    r"Unsupported|catalog-managed|Column mapping|Invalid protocol action"
+)  # by an engine that knows more
 _SHOWN: Final = 300
 
 

@@ -100,6 +100,7 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
     if snapshot and snapshot.pipeline != pipeline.name:
         conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
     conflicts += _features(snapshot, replaced)
+    conflicts += _features(Snapshot.find(pipeline.config.dead_letters.path), {}, "the table of dead letters")
     return TableSummary(
         path=pipeline.config.table.path,
         version=snapshot.version if snapshot else None,
@@ -110,10 +111,10 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
     )
 
 
-def _features(snapshot: Snapshot | None, replaced: Mapping[str, int]) -> list[str]:
+def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str = "the table") -> list[str]:
     if snapshot is None:
         return []
-    found = [f"the table uses what is not implemented here: {each}" for each in writing_features(snapshot.table)]
+    found = [f"{which} uses what is not implemented here: {each}" for each in writing_features(snapshot.table)]
     if replaced and is_append_only(snapshot.table):
         found.append("the table is append-only (delta.appendOnly), and rows of it would be replaced")
     return found

@@ -18,6 +18,7 @@ from trivium.delivery import transactions
 from trivium.delivery.committer import commit
 from trivium.delivery.positions import Positions, Reset, topic_of
 from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.table_features import check_writable
 from trivium.operations.errors import ArgumentError
 from trivium.operations.reset_targets import Target, ToBeginning, Wanted
 from trivium.runtimes.streaming.start import open_tables, take_over
@@ -77,6 +78,7 @@ def plan_reset(pipeline: Pipeline, log: KafkaLog, target: Target | None) -> Rese
 
     Raises:
         ArgumentError: there is nothing to move, or a position would go back or leave its partition's log.
+        UnsupportedFeature: another engine gave the table a feature that is not kept to here.
         SourceError: Kafka does not answer.
     """
     uri = pipeline.config.table.path
@@ -84,6 +86,7 @@ def plan_reset(pipeline: Pipeline, log: KafkaLog, target: Target | None) -> Rese
     if snapshot is None:
         message = f"there is no table at {uri} yet, so there are no positions to move"
         raise ArgumentError(f"{message}. Try: trivium run streaming CONFIG, with --from-time or --from-offsets")
+    check_writable(snapshot.table)
     partitions = log.partitions()
     known = Positions.of(snapshot, pipeline.name, partitions)
     identities = {topic: log.identity(topic) for topic in known.identities}
