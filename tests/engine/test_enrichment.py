@@ -236,3 +236,13 @@ def test_events_with_one_key_share_one_fact() -> None:
     assert seen[0] is seen[2]
     assert (seen[0].seats, seen[0].maker) == (100, "Airbus")
     assert isinstance(seen[0], Plane)
+
+
+def test_an_answer_with_text_that_is_none_is_named() -> None:
+    planes = Planes()
+    maker = pa.Array.from_buffers(
+        pa.string(), 3, [None, pa.py_buffer(bytes(12) + b"\x02\0\0\0"), pa.py_buffer(b"\xff\xfe")]
+    )
+    planes.rows = pa.RecordBatch.from_arrays([planes.rows.column("seats"), maker], names=["seats", "maker"])
+    with pytest.raises(RunError, match="lookup plane gave no usable answer: UnicodeDecodeError"):
+        worker(executors()["row"], planes).run(keyed("a"))

@@ -114,7 +114,7 @@ TIMES: dict[str, tuple[Any, str | None]] = {
     "first day": (datetime(1970, 1, 1, tzinfo=UTC), None),
     "before the first day": (datetime(1969, 12, 31, 23, 59, tzinfo=UTC), "expected 1970-01-01"),
     "last day": (datetime(2200, 1, 1, 23, 59, 59, 999999, tzinfo=UTC), None),
-    "after the last day": (datetime(2200, 1, 2, tzinfo=UTC), "to before 2200-01-02, got 2200-01-02"),
+    "after the last day": (datetime(2200, 1, 2, tzinfo=UTC), "to 2200-01-01, got 2200-01-02"),
     "naive": (datetime(2024, 1, 1), "event_time: "),  # noqa: DTZ001
     "text": ("2024-01-01T00:00:00Z", "not a datetime"),
     "a number": (1_700_000_000, "not a datetime"),

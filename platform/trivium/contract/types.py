@@ -29,6 +29,7 @@ from msgspec import inspect as ms
 from trivium.contract.errors import ContractError
 
 UTC_MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
+MOST_DIGITS: Final = 38
 
 Int8 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int8()})]
 Int16 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int16()})]
@@ -37,7 +38,17 @@ Float32 = Annotated[float, msgspec.Meta(extra={"arrow": pa.float32()})]
 
 
 def Precision(digits: int, scale: int) -> msgspec.Meta:
-    """Annotate a Decimal with its digits, in all and after the point: `Annotated[Decimal, Precision(10, 2)]`."""  # noqa: D402
+    """Annotate a Decimal with its digits, in all and after the point: `Annotated[Decimal, Precision(10, 2)]`.
+
+    Raises:
+        ContractError: not 1 to 38 digits in all, or not 0 to all of them after the point.
+    """  # noqa: D402
+    whole = type(digits) is int and type(scale) is int
+    if not (whole and 1 <= digits <= MOST_DIGITS and 0 <= scale <= digits):
+        message = (
+            f"Precision({digits!r}, {scale!r}): expected 1 to {MOST_DIGITS} digits, of which 0 to all are decimals"
+        )
+        raise ContractError(message, hint="Precision(18, 4)")
     return msgspec.Meta(extra={"arrow": pa.decimal128(digits, scale)})
 
 
@@ -99,7 +110,29 @@ def row_fields(row: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
         info = ms.type_info(row)
     except (TypeError, NameError) as error:
         raise ContractError(f"{row.__name__}: {error}", hint="check the annotations of its fields") from error
+    _refuse_rows_in_themselves(info, ())
     return _struct_fields(info, row.__name__)
+
+
+def _refuse_rows_in_themselves(info: Any, holders: tuple[type, ...]) -> None:
+    """Refuse a row class that is inside of itself, at whatever depth: a column has an end.
+
+    Raises:
+        ContractError: naming the classes on the way round.
+    """
+    if isinstance(info, ms.StructType):
+        if info.cls in holders:
+            way = " > ".join(each.__name__ for each in (*holders[holders.index(info.cls) :], info.cls))
+            message = f"{holders[0].__name__} holds a row that holds itself ({way}); a column has no such type"
+            raise ContractError(message, hint="a flat list of rows that name each other by an id, or JSON text")
+        holders = (*holders, info.cls)
+        inside = [field.type for field in info.fields]
+    else:
+        inside = [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+        names = ("type", "item_type", "key_type", "value_type")
+        inside += [each for name in names if isinstance(each := getattr(info, name, None), ms.Type)]
+    for each in inside:
+        _refuse_rows_in_themselves(each, holders)
 
 
 def without_wire_names(fields: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
@@ -126,6 +159,9 @@ def _struct_fields(info: ms.Type, where: str) -> tuple[FieldSpec, ...]:
     if not info.cls.__struct_config__.frozen:
         message = f"{info.cls.__name__} is not frozen, so a row could change after it was read"
         raise ContractError(message, hint="derive it from trivium.Row, Event or NormalizedEvent")
+    if hasattr(info.cls, "__post_init__"):
+        message = f"{info.cls.__name__} has a __post_init__, which rows that are read as columns never run"
+        raise ContractError(message, hint="msgspec.Meta limits on its fields, or a RejectError in process")
     return tuple(_field(spec, f"{where}.{spec.name}") for spec in info.fields)
 
 

@@ -1,14 +1,14 @@
 """The structs the engine builds: an author's class with the engine's answers added to its types.
 
 A class derived for decoding carries the routed field's name and narrowed annotations: integers to their width,
-datetimes to aware ones. A class derived for building from columns takes its fields by position, at C speed.
+datetimes to aware ones, decimals to the JSON text that the normaliser reads. A class derived for building from columns
+takes its fields by position, at C speed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -51,8 +51,12 @@ def _subclass(row: type[Row], fields: Sequence[FieldSpec], defaults: dict[str, A
 
 def annotation(spec: FieldSpec) -> Any:
     """The type a field is decoded as."""
-    inner = _annotation(spec.type)
-    return inner | None if spec.nullable else inner
+    return _nullable(spec.type) if spec.nullable else _annotation(spec.type)
+
+
+def _nullable(spec: TypeSpec) -> Any:
+    # msgspec takes nothing but null for `Raw | None`; the text of a null is for the normaliser too.
+    return _NULLABLE_DECIMAL if pt.is_decimal(spec.arrow) else _annotation(spec) | None
 
 
 def _annotation(spec: TypeSpec) -> Any:
@@ -69,8 +73,7 @@ def _annotation(spec: TypeSpec) -> Any:
 
 def _item(spec: TypeSpec) -> Any:
     assert spec.item is not None
-    inner = _annotation(spec.item)
-    return inner | None if spec.item_nullable else inner
+    return _nullable(spec.item) if spec.item_nullable else _annotation(spec.item)
 
 
 def _limited(python: Any, limits: dict[str, Any]) -> Any:
@@ -101,14 +104,19 @@ def _guarded(spec: TypeSpec) -> Any:
     return Annotated[str, msgspec.Meta(pattern=r"^[^.]*(\.\d{1,6}(\D.*)?)?$")] | None
 
 
-_PYTHON: Final[list[tuple[Callable[[pa.DataType], bool], type]]] = [
+_SCHEMA: Final = {"type": "string", "format": "decimal"}
+_DECIMAL: Final = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=_SCHEMA)]
+_NULLABLE_DECIMAL: Final = Annotated[
+    msgspec.Raw, msgspec.Meta(extra_json_schema={"anyOf": [_SCHEMA, {"type": "null"}]})
+]
+_PYTHON: Final[list[tuple[Callable[[pa.DataType], bool], Any]]] = [
     (pt.is_boolean, bool),
     (pt.is_integer, int),
     (pt.is_floating, float),
     (pt.is_string, str),
     (pt.is_binary, bytes),
     (pt.is_date32, date),
-    (pt.is_decimal, Decimal),
+    (pt.is_decimal, _DECIMAL),
 ]
 
 

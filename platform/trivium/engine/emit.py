@@ -127,11 +127,11 @@ def without_refused(checked: Checked, reasons: Mapping[int, str]) -> Checked:
 
 
 def refuse_times_outside(checked: Checked, earliest: pa.Scalar, latest: pa.Scalar) -> Checked:
-    """Refuse inputs with a row whose event_time lies outside [earliest, latest)."""
+    """Refuse inputs with a row whose event_time lies outside [earliest, latest]."""
     times = checked.columns.column("event_time")
-    outside = pc.or_(pc.less(times, earliest), pc.greater_equal(times, latest))
+    outside = pc.or_(pc.less(times, earliest), pc.greater(times, latest))
     rows = np.flatnonzero(outside.to_numpy(zero_copy_only=False))
-    reason = f"event_time: expected {earliest.as_py():%Y-%m-%d} to before {latest.as_py():%Y-%m-%d}"
+    reason = f"event_time: expected {earliest.as_py().date()} to {latest.as_py().date()}"
     return without_refused(checked, {int(row): f"{reason}, got {times[int(row)]}" for row in rows})
 
 

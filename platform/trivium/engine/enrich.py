@@ -98,21 +98,26 @@ class EnrichmentStep:
         except (RunError, MemoryError):
             raise
         except Exception as error:
-            message = f"lookup {self._use.name} gave no usable answer: {raised(error)}"
-            raise RunError(message) from error
+            raise self._no_answer(error) from error
 
     def structs(self, fact: Fact) -> list[Any]:
         """The fact as one struct (or None) an event; equal rows share a struct.
 
         Structs are kept for as long as the lookup answers with the same rows.
+
+        Raises:
+            RunError: the lookup answered with a value that its declaration does not allow.
         """
         if fact.given is not self._built_from or len(self._built) > _MOST_BUILT:
             self._built, self._built_from = {None: None}, fact.given
         index = fact.index.to_pylist()
         missing = list(set(index) - self._built.keys())
         if missing:
-            built = self._structs.build(fact.rows.take(pa.array(missing, pa.int32())))
-            self._built.update(zip(missing, built, strict=True))
+            rows = fact.rows.take(pa.array(missing, pa.int32()))
+            try:
+                self._built.update(zip(missing, self._structs.build(rows), strict=True))
+            except ValueError as error:  # text that is no UTF-8, a value that is none of an enum's
+                raise self._no_answer(error) from error
         return list(map(self._built.__getitem__, index))
 
     def columns(self, fact: Fact) -> pa.RecordBatch:
@@ -134,6 +139,9 @@ class EnrichmentStep:
                     return None
             self._clock.sleep(wait)
         return None
+
+    def _no_answer(self, error: Exception) -> RunError:
+        return RunError(f"lookup {self._use.name} gave no usable answer: {raised(error)}")
 
     def _fail_if_told_to(self, error: TransientError) -> None:
         if self._use.unavailable == "fail":

@@ -221,4 +221,5 @@ def as_exception(error: BaseException) -> Exception:
     if issubclass(kind, DeniedCall):
         return ImpureError(text_of(error))
     did = "called exit" if issubclass(kind, SystemExit) else f"raised {class_name(error)}"
-    return RejectError(f"the executor {did}: {text_of(error)}")
+    said = text_of(error)
+    return RejectError(f"the executor {did}: {said}" if said else f"the executor {did}")

@@ -63,7 +63,7 @@ class RowJson:
         except Exception:  # noqa: BLE001 - a time zone, for one, has code of its own
             return None
         times = [row.event_time for row in read]
-        if not (self._moments[0] <= min(times) and max(times) < self._moments[1]):
+        if not (self._moments[0] <= min(times) and max(times) <= self._moments[1]):
             return None
         return None if len(set(parents)) < len(rows) and _repeats(rows, parents) else rows
 

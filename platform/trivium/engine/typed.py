@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -133,16 +131,3 @@ def _conform_events(batch: TypedBatch, rows: Rows, declaration: Declaration, out
         ]
         rows, columns = rows[keep], columns.take(pa.array(keep))
     out.events[declaration.event_type] = (rows, columns)
-
-
-def original(columns: pa.RecordBatch, row: int) -> bytes:
-    """A typed row as JSON, for its dead letter."""
-    values = {name: _plain(columns.column(name)[row]) for name in columns.schema.names}
-    return json.dumps(values, default=str, ensure_ascii=False).encode("utf-8", "surrogateescape")
-
-
-def _plain(value: pa.Scalar) -> Any:
-    try:
-        return str(value) if pt.is_timestamp(value.type) and value.is_valid else value.as_py()
-    except (ValueError, UnicodeDecodeError):
-        return repr(value)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -25,7 +25,6 @@ from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
 from trivium.engine.type_worker import Settings, TypeWorker
 from trivium.engine.typed import route
 
-_LAST_DAY: Final = date.max - timedelta(days=1)
 _POLICY_REJECTS: Final = {
     UNROUTED: ("unrouted", "its event type is not declared in this pipeline and routing.unrouted is reject"),
     TOMBSTONE: ("tombstone", "the record has no value and routing.tombstones is reject"),
@@ -52,8 +51,8 @@ class Worker:
             table_columns=pipeline.table_columns,
             logic=pipeline.plan.logic_short,
             plan=pipeline.plan.plan_short,
-            earliest=_moment(pipeline.config.event_time.earliest),
-            latest=_moment(min(pipeline.config.event_time.latest, _LAST_DAY) + timedelta(days=1)),
+            earliest=_moment(pipeline.config.event_time.earliest, time.min),
+            latest=_moment(pipeline.config.event_time.latest, time.max),
             clock=self._clock,
             purity=pipeline.config.purity,
         )
@@ -116,5 +115,5 @@ class Worker:
         out.rejects = self._concealment.of(out.rejects)
 
 
-def _moment(day: Any) -> pa.Scalar:
-    return pa.scalar(datetime.combine(day, time(), UTC), UTC_MICROSECONDS)
+def _moment(day: date, at: time) -> pa.Scalar:
+    return pa.scalar(datetime.combine(day, at, UTC), UTC_MICROSECONDS)

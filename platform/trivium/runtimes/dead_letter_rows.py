@@ -11,8 +11,8 @@ from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock
 from trivium.delivery.dead_letters import ROW_SCHEMA
 from trivium.engine.batch import Batch, RawBatch, source_column
+from trivium.engine.original import original
 from trivium.engine.outcomes import Reject
-from trivium.engine.typed import original
 
 
 def dead_letter_rows(

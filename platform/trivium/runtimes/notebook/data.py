@@ -18,7 +18,8 @@ import pyarrow.types as pt
 
 from trivium.contract.declaration import Declaration
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
-from trivium.engine.typed import original, schema_problems
+from trivium.engine.original import original
+from trivium.engine.typed import schema_problems
 from trivium.runtimes.notebook.errors import InputError, listed
 from trivium.runtimes.notebook.json_text import TAG_FIELD, tagged, tagged_line
 from trivium.runtimes.notebook.tables import arrow_table, is_table, library_of

@@ -22,7 +22,9 @@ from trivium.engine.column_types import type_problem
 from trivium.engine.conform import conform
 from trivium.engine.convert import columns_of
 from trivium.engine.decoder_types import derive
+from trivium.engine.error_text import shown
 from trivium.engine.normalise import Normaliser
+from trivium.engine.original import plain
 from trivium.runtimes.notebook.errors import InputError, listed
 from trivium.runtimes.notebook.json_text import encoded
 from trivium.runtimes.notebook.tables import arrow_table, is_table
@@ -138,9 +140,8 @@ def _column(bound: BoundLookup, table: pa.Table, spec: FieldSpec) -> pa.Array:
     conformed = conform(column, spec)
     for mask, reason in conformed.flaws:
         row = int(np.flatnonzero(mask)[0])
-        raise InputError(
-            f"lookup {bound.name}: row {row}, column {spec.wire}: {reason}, got {column[row].as_py()!r:.80}"
-        )
+        given = shown(plain(column[row]), 80)
+        raise InputError(f"lookup {bound.name}: row {row}, column {spec.wire}: {reason}, got {given}")
     return conformed.column
 
 
