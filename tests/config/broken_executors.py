@@ -24,6 +24,7 @@ _SEATS = '    class Other(Row):\n        seats: str | None = None\n    plane = E
 
 BROKEN = {
     "raises": "LIMIT = 15\nRATIO = LIMIT / 0\n",
+    "unprintable": "class Bad(Exception):\n    def __str__(self): raise KeyError\nraise Bad\n",
     "syntax": "def broken(:\n    pass\n",
     "absent_import": "import no_such_distribution\n",
     "exits": "import sys\nsys.exit(3)\n",

@@ -20,6 +20,7 @@ from trivium.contract.executor import Executor
 
 GROUP: Final = "trivium.executors"
 PACKAGE: Final = "executors"
+_MOST_SAID: Final = 1_000
 ExecutorClass = type[Executor[Any, Any]]
 
 
@@ -141,7 +142,9 @@ def _import_failure(name: str, error: BaseException, root: Path) -> Failure:
         return Failure("executor-import", f"{name} is not Python: {error.msg} at {place}", "correct that line")
     frames = [f for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).is_relative_to(root)]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
-    message = f"importing {name} failed{place}: {type(error).__name__}: {error}"
+    # Of the standard library, since an author's error may fail to print.
+    said = "".join(traceback.format_exception_only(error)).strip()[:_MOST_SAID]
+    message = f"importing {name} failed{place}: {said}"
     hint = "install it, or correct the import" if isinstance(error, ImportError) else "correct that line"
     return Failure("executor-import", message, hint)
 
