@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -11,6 +11,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.config.document import Document
+from trivium.config.interpolate import variable
 from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
 from trivium.config.problems import Path
 from trivium.config.section import EVENT_TYPE
@@ -152,14 +153,14 @@ def _check_key(
         document.add(executor.place, "key-type", message, "give the event's field the type of the lookup's key")
 
 
-def check_api_keys(document: Document, places: Sequence[Path]) -> None:
-    """API keys that variables give can be used; no message holds a character of one."""
+def check_api_keys(document: Document, places: Sequence[Path], taken: Mapping[str, str]) -> None:
+    """API keys that variables give can be used; `taken` has their values, of which no message holds a character."""
     for place in places:
-        key = document.at(place)
-        wrong = weakness(key) if place in document.references and isinstance(key, str) else None
-        if wrong and place not in document.broken:
-            document.add(place, "api-key", f"{document.references[place]}: {wrong}")
-            document.broken.add(place)
+        reference = document.at(place)
+        name = variable(reference) if isinstance(reference, str) else None
+        wrong = weakness(taken[name]) if name and name in taken and place not in document.broken else None
+        if wrong:
+            document.add(place, "api-key", f"{reference}: {wrong}")
 
 
 def check_key_file(document: Document, place: Path) -> None:

@@ -86,8 +86,9 @@ class _Compilation:
             self._secrets[USERNAME] = username
         keys = self._document.at(_KEYS)
         places: list[Place] = [(index,) for index in range(len(keys) if isinstance(keys, list) else 0)]
-        checks.check_api_keys(self._document, [(*_KEYS, *place) for place in places])
-        self._secrets.update(take_secrets(self._document, _KEYS, places) or {})
+        taken = take_secrets(self._document, _KEYS, places) or {}
+        checks.check_api_keys(self._document, [(*_KEYS, *place) for place in places], taken)
+        self._secrets.update(taken)
         config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
         self._resolve_paths()
         self._cross_check()
