@@ -27,7 +27,7 @@ class Predicate:
     value: Any = None
 
     def holds(self, row: dict[str, Any]) -> bool:
-        """The answer for a row in memory, as SQL gives it."""
+        """Return the answer for a row in memory, as SQL gives it."""
         found = reduce(lambda inner, name: None if inner is None else inner[name], self.column, row)
         if self.sign in ("is null", "is not null"):
             return (found is None) == (self.sign == "is null")
@@ -44,7 +44,7 @@ def pyarrow_dataset(uri: str, predicate: Predicate) -> list[str]:
 
 
 def pandas_filters(uri: str, predicate: Predicate) -> list[str] | None:
-    """None for what its filters cannot say."""
+    """Return None for what its filters cannot say."""
     if len(predicate.column) > 1 or predicate.sign.startswith("is"):
         return None
     condition = (predicate.column[0], predicate.sign, predicate.value)
@@ -141,7 +141,7 @@ def _sql(predicate: Predicate, values: list[str]) -> str:
 
 
 def _literal(value: Any) -> str:
-    """A value as DataFusion reads it: its own literals know no microseconds and no long decimals."""
+    """Return a value as DataFusion reads it: its own literals know no microseconds and no long decimals."""
     if isinstance(value, datetime):
         return f"""arrow_cast('{value.isoformat()}', 'Timestamp(Microsecond, Some("UTC"))')"""
     if isinstance(value, date):

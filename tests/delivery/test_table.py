@@ -59,21 +59,36 @@ def test_rows_older_than_a_column_are_found_where_it_is_null(tables: Tables, rea
     assert found is None or sorted(found) == ["a", "b"]
 
 
-def test_a_table_that_does_not_name_its_described_columns_is_told_to(tmp_path: Path):
-    spec = events_table(str(tmp_path), PIPELINE, AUTHOR, ["event_date"])
-    columns, properties = Schema.from_arrow(spec.schema), {"trivium.pipeline": PIPELINE}
+def _created_before_the_property(uri: str, author: pa.Schema) -> None:
+    spec = events_table(uri, PIPELINE, author, ["event_date"])
     DeltaTable.create(
-        spec.uri,
-        columns,
+        uri,
+        Schema.from_arrow(spec.schema),
         partition_by=["event_date", "_runtime"],
-        configuration=properties,
+        configuration={"trivium.pipeline": PIPELINE},
         raise_if_key_not_exists=False,
     )
+
+
+def _described_columns(uri: str) -> list[str]:
+    return DeltaTable(uri).metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
+
+
+def test_a_table_that_does_not_name_its_described_columns_is_told_to(tables: Tables, tmp_path: Path):
+    uri = str(tmp_path / "old")
+    _created_before_the_property(uri, AUTHOR)
     gate = AUTHOR.append(pa.field("gate", pa.string()))
-    assert open_table(events_table(spec.uri, PIPELINE, gate, ["event_date"])).version == 2
-    described = DeltaTable(spec.uri).metadata().configuration["delta.dataSkippingStatsColumns"].split(",")
+    assert open_table(events_table(uri, PIPELINE, gate, ["event_date"])).version == 2
+    assert _described_columns(uri) == _described_columns(tables.uri)
     lineage = [field.name for field in LINEAGE if field.name != "_runtime"]
-    assert described == ["event_id", "event_time", "delay", *lineage]
+    assert _described_columns(uri) == ["event_id", "event_time", "delay", *lineage]
+
+
+def test_of_an_old_wide_table_no_more_columns_are_described_than_were(tmp_path: Path):
+    wide = pa.schema([*AUTHOR, *(pa.field(f"column_{number}", pa.int64()) for number in range(40))])
+    _created_before_the_property(str(tmp_path), wide)
+    open_table(events_table(str(tmp_path), PIPELINE, wide, ["event_date"]))
+    assert _described_columns(str(tmp_path))[-1] == "column_27"
 
 
 def test_columns_behind_the_first_thirty_two_are_described(tmp_path: Path):

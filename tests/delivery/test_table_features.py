@@ -40,7 +40,7 @@ WRITE: dict[str, Callable[[Tables], object]] = {
 
 
 def _name(label: str) -> str:
-    """The name that is to be said: the label without what tells it from another."""
+    """Return the name that is to be said: the label without what tells it from another."""
     return label.split(" of ", maxsplit=1)[0]
 
 

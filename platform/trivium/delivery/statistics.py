@@ -65,7 +65,7 @@ class FileStatistics:
             leaf.add(_values(rows, leaf.path))
 
     def encode(self) -> str:
-        """The statistics as Delta's JSON text."""
+        """Return the statistics as Delta's JSON text."""
         document: dict[str, Any] = {"numRecords": self._rows}
         bounds = {leaf.path: leaf.bounds() for leaf in self._leaves} if self._rows else {}
         if bounds and None not in bounds.values():
@@ -103,7 +103,7 @@ class _Leaf:
         self.high = pair["max"] if self.high is None else max(self.high, pair["max"])
 
     def bounds(self) -> tuple[Any, ...] | None:
-        """Both bounds as JSON holds them, () where every value is null, None where they cannot be written."""
+        """Return both bounds as JSON holds them, () where every value is null, None where they cannot be written."""
         if self.unbounded:
             return None
         if self.low is None:
@@ -130,7 +130,7 @@ def _written(low: Any, high: Any, kind: pa.DataType) -> tuple[Any, ...] | None:
 
 
 def _not_below(text: str) -> str | None:
-    """A text of at most LONGEST_TEXT characters that is not less than this one, by code points as by UTF-8's bytes."""
+    """Return a text of at most LONGEST_TEXT characters that is not less, by code points as by UTF-8's bytes."""
     if len(text) <= LONGEST_TEXT:
         return text
     for last in reversed(range(LONGEST_TEXT)):
@@ -159,7 +159,7 @@ def _leaves(path: Path, kind: pa.DataType) -> Iterator[tuple[Path, pa.DataType]]
 
 
 def _values(rows: pa.Table, path: Path) -> pa.ChunkedArray:
-    """The values of a leaf, null where a struct around it is."""
+    """Return the values of a leaf, null where a struct around it is."""
     column = rows[path[0]]
     for name in path[1:]:
         column = pc.struct_field(column, name)

@@ -24,6 +24,7 @@ from trivium.delivery.storage import Storage
 from trivium.delivery.table_features import check_writable
 
 _ATTEMPTS: Final = 10
+_DESCRIBED_BY_DEFAULT: Final = 32  # delta.dataSkippingNumIndexedCols
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 _log = logging.getLogger(__name__)
@@ -205,7 +206,9 @@ def _column(field: Field) -> str:
 
 
 def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
-    described = described_columns(pa.schema(snapshot.schema.to_arrow()), snapshot.partition_columns)
+    # Of a table without the property readers look at the first columns only: its files may mislead about the others.
+    looked_at = pa.schema(list(pa.schema(snapshot.schema.to_arrow()))[:_DESCRIBED_BY_DEFAULT])
+    described = described_columns(looked_at, snapshot.partition_columns)
     changed = snapshot.version + 1
     try:
         with store_errors(spec.uri):
