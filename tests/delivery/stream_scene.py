@@ -20,6 +20,7 @@ from trivium.delivery.errors import (
     FileMismatch,
     OutcomeUnknown,
     PreconditionFailed,
+    StorageError,
     TopicChanged,
 )
 
@@ -29,7 +30,7 @@ _ENDS: Final[tuple[tuple[type[BaseException], str, str], ...]] = (
     (Killed, "", "killed"),
     (Fenced, "", "zombies fenced"),
     (TopicChanged, "", "topic changed"),
-    (OSError, "", "storage did not answer"),
+    (StorageError, "no answer", "storage did not answer"),
     (CommitRaceLost, "", "storage did not answer"),
     (OutcomeUnknown, "", "storage did not answer"),
     (FileMismatch, "no longer on storage", "files gone"),

@@ -66,7 +66,10 @@ def opening(uri: str) -> Iterator[None]:
         yield
     except TableNotFoundError:
         raise
-    except (OSError, DeltaError) as error:
+    except OSError as error:
+        message = f"table {uri}: its log cannot be read: {_reason(error)}"
+        raise StorageError(f"{message}. Try: check the volume, its mount and the permissions there") from error
+    except DeltaError as error:
         message = f"table {uri}: expected a Delta log that can be read, got: {_reason(error)}"
         advice = "restore the folder _delta_log from a copy, or name another path"
         if _FOREIGN.search(str(error)):
