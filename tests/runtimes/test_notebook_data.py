@@ -167,7 +167,7 @@ def test_options_are_read_as_in_a_pipeline_file() -> None:
         (event(), "a list of dicts"),
         (Path("x.parquet"), "read_table"),
         ("x.parquet", "read_bytes"),
-        ([1], "got a list with a int"),
+        ([1], "got a int among the events"),
         (7, "got int"),
         ([event(undeclared=object())], "JSON has no word for a object"),
         (pl.LazyFrame({"flight": ["A"]}), "collect"),

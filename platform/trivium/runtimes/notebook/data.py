@@ -7,7 +7,7 @@ get the executor's.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 from zoneinfo import ZoneInfo
@@ -17,12 +17,15 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from trivium.contract.declaration import Declaration
+from trivium.contract.rows import Event
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.original import original
+from trivium.engine.outcomes import Reject
 from trivium.engine.typed import schema_problems
 from trivium.runtimes.notebook.errors import InputError, listed
 from trivium.runtimes.notebook.json_text import TAG_FIELD, tagged, tagged_line
-from trivium.runtimes.notebook.tables import arrow_table, is_table, library_of
+from trivium.runtimes.notebook.remarks import in_words
+from trivium.runtimes.notebook.tables import arrow_table, is_column, is_table, library_of
 
 SOURCE: Final = "notebook"
 _FORMS: Final = "a list of dicts, JSON lines (str or bytes), or a table of Arrow, pandas or Polars"
@@ -40,12 +43,16 @@ class Data(Protocol):
     def text(self, index: int) -> str:
         """One event as JSON, for people."""
 
+    def explained(self, reject: Reject) -> Reject:
+        """A reject in words of what was handed over."""
+
 
 @dataclass(frozen=True)
 class JsonData:
-    """JSON records. None is a record without a value."""
+    """JSON records. None is a record without a value. `dicts` are those that were handed over as such, by index."""
 
     values: list[bytes | None]
+    dicts: Mapping[int, Mapping[str, Any]]
 
     def __len__(self) -> int:
         return len(self.values)
@@ -60,6 +67,13 @@ class JsonData:
         """One event as JSON; bytes that are no UTF-8 are replaced."""
         value = self.values[index]
         return "null" if value is None else value.decode("utf-8", "replace")
+
+    def explained(self, reject: Reject) -> Reject:
+        """A reject whose text speaks of the value in the dict, where a dict was handed over."""
+        given = self.dicts.get(reject.index)
+        if given is None or reject.stage != "decode":
+            return reject
+        return replace(reject, error=in_words(given, reject.error))
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,10 @@ class TableData:
         part = self.table.slice(index, 1).combine_chunks().to_batches()[0]
         return original(part, 0).decode("utf-8", "replace")
 
+    def explained(self, reject: Reject) -> Reject:
+        """The reject: it speaks of columns already."""
+        return reject
+
 
 def read(data: Any, declaration: Declaration, timezone: str | None) -> Data:
     """The events of one executor from what a person handed over.
@@ -99,7 +117,13 @@ def read(data: Any, declaration: Declaration, timezone: str | None) -> Data:
             "timezone= says what naive timestamps of a table's columns mean; in JSON a time without its offset is a "
             "reject. Try: leave timezone out, and write times like 2024-01-01T08:00:00-05:00"
         )
-    return JsonData([_record(value, declaration.event_type) for value in _records(data)])
+    values: list[bytes | None] = []
+    dicts: dict[int, Mapping[str, Any]] = {}
+    for index, value in enumerate(_records(data)):
+        values.append(_record(value, declaration.event_type))
+        if isinstance(value, Mapping):
+            dicts[index] = value
+    return JsonData(values, dicts)
 
 
 def _typed(data: Any, declaration: Declaration, timezone: str | None) -> TableData:
@@ -142,14 +166,20 @@ def _records(data: Any) -> Iterable[Any]:
         return _lines(bytes(data) if isinstance(data, bytearray) else data)
     if isinstance(data, Mapping):
         raise InputError("expected events, got one dict. Try: a list of dicts, [event]; or a table for columns")
-    if isinstance(data, Path) or not isinstance(data, Iterable):
-        advice = (
-            "read the file first, for example pyarrow.parquet.read_table(path), or path.read_bytes() for JSON lines"
-        )
-        if library_of(data) == "polars":
-            advice = "data.collect()"
-        raise InputError(f"expected {_FORMS}, got {type(data).__name__}. Try: {advice}")
+    if is_column(data) or isinstance(data, Path | type) or not isinstance(data, Iterable):
+        kind = f"{library_of(data)}'s {type(data).__name__}" if is_column(data) else type(data).__name__
+        raise InputError(f"expected {_FORMS}, got {'None' if data is None else kind}. Try: {_how_to_hand_over(data)}")
     return data
+
+
+def _how_to_hand_over(data: Any) -> str:
+    if is_column(data):
+        return "a table, whose columns have the names of the event's fields; or a list of dicts, data.to_list()"
+    if library_of(data) == "polars":
+        return "data.collect()"
+    if isinstance(data, Path):
+        return "read the file first: pyarrow.parquet.read_table(path), or path.read_bytes() for JSON lines"
+    return "a list of dicts, [event, …]; an empty list for no events"
 
 
 def _lines(data: bytes | str) -> list[bytes | str]:
@@ -169,4 +199,8 @@ def _record(value: Any, event_type: str) -> bytes | None:
         return tagged(value, event_type)
     if isinstance(value, bytes | str):
         return tagged_line(value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass"), event_type)
-    raise InputError(f"expected {_FORMS}; got a list with a {type(value).__name__}: {value!r:.80}")
+    advice = "dicts whose keys are the event's fields, or a table whose columns are"
+    if isinstance(value, Event):
+        advice = "dicts, such as msgspec.to_builtins(event)"
+    message = f"expected {_FORMS}; got a {type(value).__name__} among the events: {value!r:.80}"
+    raise InputError(f"{message}. Try: {advice}")

@@ -21,7 +21,10 @@ TAG_FIELD: Final = Routing().field
 _HEAD: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
     msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": TAG_FIELD})
 )
+_NO_WORD: Final = float("nan")  # written as NaN, which the decoder rejects in every field, a text's included
 _FORMS: Final[list[tuple[Any, Callable[[Any], Any]]]] = [
+    (np.datetime64, lambda value: value.astype("datetime64[us]").item().isoformat()),
+    (np.ndarray, lambda value: value.tolist()),
     (datetime | date | time, lambda value: value.isoformat()),
     (Decimal | UUID, str),
     (bytes, lambda value: base64.b64encode(value).decode()),
@@ -67,8 +70,19 @@ def _lacks_tag(line: bytes) -> bool:
         return False
 
 
+def has_no_word(value: Any) -> bool:
+    """Return whether a value stands for none: NaN, an infinity, or the NaT and NA of numpy and pandas."""
+    if isinstance(value, float | np.floating):
+        return not np.isfinite(value)
+    if isinstance(value, np.datetime64 | np.timedelta64):
+        return bool(np.isnat(value))
+    return type(value).__name__ in ("NaTType", "NAType")
+
+
 def _plain(value: Any) -> Any:
     """Values that have one obvious form in JSON, the one the decoder reads."""
+    if has_no_word(value):
+        return _NO_WORD
     for kind, form in _FORMS:
         if isinstance(value, kind):
             return form(value)

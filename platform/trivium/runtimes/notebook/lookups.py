@@ -51,6 +51,8 @@ def open_lookups(pipeline: Pipeline, declaration: Declaration, given: Mapping[st
     Raises:
         InputError: a lookup is missing, unknown, or cannot be read as declared.
     """
+    if not isinstance(given, Mapping):
+        raise InputError(f"lookups=: expected {{name: rows}}, got {type(given).__name__}")
     _check_names(pipeline, declaration, given)
     return {name: _opened(bound, declaration, given[name]) for name, bound in pipeline.lookups.items()}
 

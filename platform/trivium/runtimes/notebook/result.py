@@ -150,5 +150,5 @@ def joined(event_type: str, parts: Iterable[Part], columns: pa.Schema, data: Dat
         counts=merge_counts(dict(part.counts) for part in parts),
         data=data,
         drops=[drop for part in parts for drop in part.drops],
-        rejects=[reject for part in parts for reject in part.rejects],
+        rejects=[data.explained(reject) for part in parts for reject in part.rejects],
     )

@@ -12,7 +12,12 @@ from trivium.runtimes.notebook.errors import InputError
 
 def is_table(value: Any) -> bool:
     """Whether a value is a table of any library: Arrow's C stream is their common language."""
-    return hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__")
+    return not is_column(value) and (hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"))
+
+
+def is_column(value: Any) -> bool:
+    """Return whether a value is one column without a name of its fields: a Series or an array."""
+    return isinstance(value, pa.Array | pa.ChunkedArray) or type(value).__name__ == "Series"
 
 
 def arrow_table(value: Any) -> pa.Table:
@@ -23,10 +28,11 @@ def arrow_table(value: Any) -> pa.Table:
     """
     try:
         table = _arrow_table(value)
-    except (pa.ArrowException, TypeError) as error:
+    except (pa.ArrowException, TypeError, ValueError) as error:
         library = library_of(value)
         raise InputError(
-            f"this {library} table cannot be read as Arrow columns: {error}. Try: give every column one type"
+            f"this {library} table cannot be read as Arrow columns: {error}. "
+            "Try: give every column one type and a name of its own"
         ) from error
     twice = [name for name, count in Counter(table.schema.names).items() if count > 1]
     if twice:
