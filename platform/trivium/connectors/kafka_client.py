@@ -62,7 +62,11 @@ def translate(error: Exception, source: KafkaSource, doing: str) -> SourceError:
             f"no Kafka broker of {source.servers} answered within {source.request_timeout_seconds:g} s "
             f"({doing}): {diagnose(source)}"
         )
-    return SourceError(f"Kafka at {source.servers}, {doing}: {type(error).__name__}: {error}")
+    # A coordinator that loads, or a leader that moves, passes by itself.
+    kind, state = (
+        (KafkaUnavailableError, " (not ready)") if isinstance(error, errors.RetriableError) else (SourceError, "")
+    )
+    return kind(f"Kafka at {source.servers}{state}, {doing}: {type(error).__name__}: {error}")
 
 
 def _options(source: KafkaSource, password: str | None) -> dict[str, Any]:

@@ -137,17 +137,27 @@ class KafkaLog:
         return {from_client(partition): answer[partition].offset for partition in asked}
 
     def _publish(self, group: str, positions: Mapping[str, int]) -> None:
-        from kafka.errors import NoError
+        from kafka.errors import KafkaError, NoError, RetriableError
         from kafka.structs import OffsetAndMetadata
 
         offsets = {to_client(name): OffsetAndMetadata(offset, "", -1) for name, offset in positions.items()}
-        doing = f"publishing the offsets of group {group}"
-        answer = self._call(doing, lambda admin: admin.alter_group_offsets(group, offsets), _PUBLISH_SECONDS)
-        refused = {from_client(at): error for at, error in answer.items() if error is not NoError}
-        if refused:
+        doing, deadline = f"publishing the offsets of group {group}", Deadline.after(self._clock, _PUBLISH_SECONDS)
+        while True:
+            answer = self._call(doing, lambda admin: admin.alter_group_offsets(group, offsets), deadline.remaining())
+            refused = {from_client(at): error for at, error in answer.items() if error is not NoError}
+            if not refused:
+                return
             self._drop()
             which = ", ".join(f"{name}: {error.__name__}" for name, error in refused.items())
-            raise SourceError(f"{self._source.servers} refused {doing}: {which}. Is a consumer active in that group?")
+            if not all(
+                issubclass(error, KafkaError) and issubclass(error, RetriableError) for error in refused.values()
+            ):
+                raise SourceError(
+                    f"{self._source.servers} refused {doing}: {which}. Is a consumer active in that group?"
+                )
+            if deadline.remaining() <= _RETRY_SECONDS:
+                raise KafkaUnavailableError(f"{self._source.servers} is not ready for {doing}: {which}")
+            self._clock.sleep(_RETRY_SECONDS)
 
     def _call(self, doing: str, question: Callable[[Any], Answer], seconds: float | None = None) -> Answer:
         """The answer; failures that may pass are tried again on a fresh connection until the time is over."""

@@ -14,6 +14,7 @@ import ray
 import trivium
 from trivium.config.paths import in_ray_job
 from trivium.contract.errors import RunError
+from trivium.runtimes import ray_noise, steps
 
 # Arrow's allocator gives freed pages back after 10 ms, and each batch faults them in again: a tenth of a unit's time.
 KEEP_MEMORY: Final = {"MIMALLOC_PURGE_DELAY": "10000"}
@@ -42,8 +43,12 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     # Ray's coming default, and without it a warning a start; workers of ours use no accelerator.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it announces its default at each start
+    options = _options(address, cpus)
+    own = options["address"] == "local"
+    steps.begin(f"starting Ray with {cpus} CPUs" if own else f"connecting to Ray at {options['address']}")
+    ray_noise.keep_in_the_logs()
     try:
-        ray.init(logging_level=logging.WARNING, log_to_driver=False, **_options(address, cpus))
+        ray.init(logging_level=logging.WARNING, log_to_driver=False, **options)
     except SystemExit as error:  # Ray's own answer to SIGTERM, from the first line of its start on
         ray.shutdown()
         raise StoppedAtStart("asked to stop while Ray started; no event was read") from error

@@ -4,8 +4,13 @@ import io
 import json
 import logging
 
+import pytest
+
+from trivium.connectors.kafka_errors import KafkaUnavailableError
+from trivium.contract.errors import SourceError
 from trivium.runtimes import logs
 from trivium.runtimes.streaming.lag import Lag, events_behind, lags, seconds_behind
+from trivium.runtimes.streaming.monitor import Complaints
 from trivium.runtimes.streaming.progress import Standing, StreamProgress
 from trivium.testing import ManualClock
 
@@ -27,6 +32,50 @@ def test_the_progress_line_shows_the_rate_of_the_last_seconds() -> None:
         progress.show(Standing(5_000, 4_000, 7, 1_234, 2.54))
     line = "500 events/s, lag 2.5 s and 1,234 events, 4,000 rows committed, dead letters 7\n"
     assert said.getvalue() == line
+
+
+def test_until_the_first_record_the_line_says_how_many_workers_have_started() -> None:
+    clock, said = ManualClock(), io.StringIO()
+    with StreamProgress(clock, said) as progress:
+        for standing in (Standing(0, 0, 0, None, None, 2, 0), Standing(0, 0, 0, 7, None, 2, 1)):
+            clock.sleep(10)
+            progress.show(standing)
+        clock.sleep(10)
+        progress.show(Standing(0, 0, 0, 7, None, 2, 2))
+        clock.sleep(10)
+        progress.show(Standing(7, 0, 0, None, None, 2, 1))
+    assert said.getvalue().splitlines() == [
+        "starting 2 workers, 0 ready after 10 s",
+        "starting 2 workers, 1 ready after 20 s",
+        "0 events/s, lag 7 events, 0 rows committed, dead letters 0",
+        "1 events/s, lag not known yet, 0 rows committed, dead letters 0, 1 of 2 workers not ready",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KafkaUnavailableError("CoordinatorLoadInProgressError"), [False, False, True]),
+        (SourceError("the group has members"), [True, False, True]),
+    ],
+)
+def test_a_broker_that_is_not_ready_is_told_when_it_stays_so(
+    error: SourceError, told: list[bool], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("trivium"), "propagate", True)  # a command that ran before may have ended it
+    clock, said = ManualClock(), []
+    complaints = Complaints(clock)
+    for _ in told:
+        caplog.clear()
+        complaints.failed("ends", error)
+        said.append(bool(caplog.records))
+        clock.advance(6)
+    assert said == told
+    complaints.passed("ends")
+    clock.advance(60)
+    caplog.clear()
+    complaints.failed("ends", KafkaUnavailableError("again"))
+    assert not caplog.records
 
 
 def test_a_log_line_is_one_json_object_with_what_was_bound_and_what_it_is_about() -> None:

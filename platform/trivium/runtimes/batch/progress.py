@@ -1,13 +1,17 @@
-"""One progress display for a run, counting events: a live bar on a terminal, a line every ten seconds elsewhere."""
+"""One progress display for a run, counting events: a live bar on a terminal, a line every ten seconds elsewhere.
+
+Both go on while no unit is finished, with the seconds that went by: workers start, and units may be large.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 from types import TracebackType
 from typing import Final, Protocol, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from trivium.contract.clock import Clock
 
@@ -36,6 +40,7 @@ class Bar:
             TextColumn("{task.completed:,.0f} of {task.total:,.0f} events"),
             BarColumn(),
             TextColumn("{task.fields[rejected]:,} rejected"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(file=stream),
         )
@@ -55,34 +60,39 @@ class Bar:
 
 
 class Lines:
-    """A line at most every ten seconds, and one at the end."""
+    """A line every ten seconds, and one at the end."""
 
-    def __init__(self, total: int, stream: TextIO, clock: Clock) -> None:
-        self._total, self._stream, self._clock = total, stream, clock
+    def __init__(self, total: int, stream: TextIO, clock: Clock, seconds: float = _LINE_SECONDS) -> None:
+        self._total, self._stream, self._clock, self._seconds = total, stream, clock, seconds
         self._read = self._rejected = 0
-        self._started = self._said = clock.monotonic()
+        self._started = clock.monotonic()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="batch-progress", daemon=True)
 
     def __enter__(self) -> Lines:
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
         self._say()
 
     def advance(self, events: int, rejected: int) -> None:
-        """Count, and say so if it is time."""
+        """Count."""
         self._read += events
         self._rejected += rejected
-        if self._clock.monotonic() - self._said >= _LINE_SECONDS:
+
+    def _beat(self) -> None:
+        while not self._ended.wait(self._seconds):
             self._say()
 
     def _say(self) -> None:
-        self._said = self._clock.monotonic()
-        seconds = max(self._said - self._started, 1e-9)
-        print(
-            f"{self._read:,} of {self._total:,} events, {self._rejected:,} rejected, {self._read / seconds:,.0f}/s",
-            file=self._stream,
-            flush=True,
-        )
+        seconds = max(self._clock.monotonic() - self._started, 1e-9)
+        figures = f"{self._rejected:,} rejected, {self._read / seconds:,.0f}/s"
+        if not self._read and self._total:
+            figures = f"no unit is finished after {seconds:,.0f} s"
+        print(f"{self._read:,} of {self._total:,} events, {figures}", file=self._stream, flush=True)
 
 
 def display(total: int, clock: Clock) -> Display:

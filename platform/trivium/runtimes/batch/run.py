@@ -31,6 +31,7 @@ from trivium.delivery.storage import Storage
 from trivium.delivery.storage_token import remove_token
 from trivium.delivery.table import checkpoint_if_due
 from trivium.engine.breaker import BreakerState, SystemicRejects, judged_inputs
+from trivium.runtimes import steps
 from trivium.runtimes.batch.commit import commit_results
 from trivium.runtimes.batch.isolate import Isolation
 from trivium.runtimes.batch.job import UnitResult
@@ -53,11 +54,14 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
         TriviumError: the run stopped; the message says why and what to do. Readers see the table as it was.
     """
     clock, arguments = clock or SystemClock(), arguments or BatchArguments()
+    batch = batch_section(pipeline)
+    lookups = f", the lookups {', '.join(pipeline.lookups)}" if pipeline.lookups else ""
+    steps.begin(f"reading the source {batch.source.path}{lookups} and the table {pipeline.config.table.path}")
     prepared = prepare(pipeline, arguments, clock)
     for note in prepared.source.plan.notes:
         _log.warning("source: %s", note)
     try:
-        with connected(arguments.address, batch_section(pipeline).workers):
+        with connected(arguments.address, batch.workers):
             started = clock.monotonic()
             results = _Units(prepared, clock).run()
             seconds = clock.monotonic() - started
@@ -92,7 +96,8 @@ class _Units:
         return [self._results[key] for key in self._units]
 
     def _pool(self, todo: Sequence[Unit]) -> Iterator[tuple[str, UnitResult]]:
-        workers = min(self._batch.workers, max(1, int(ray.cluster_resources().get("CPU", 1))))
+        workers = min(self._batch.workers, len(todo), max(1, int(ray.cluster_resources().get("CPU", 1))))
+        steps.begin(f"starting {steps.many(workers, 'worker')} for {steps.many(len(todo), 'unit')}")
         return run_pool(todo, self._job, workers, self._batch.unit_deadline_seconds)
 
     def _collect(self, finished: Iterator[tuple[str, UnitResult]], shown: Display) -> None:

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from trivium.connectors.kafka_errors import KafkaUnavailableError
 from trivium.connectors.kafka_log import KafkaLog
 from trivium.contract.clock import Clock
 from trivium.contract.fault_points import reach
@@ -45,7 +46,7 @@ class LogMonitor:
     def start(self, clock: Clock) -> None:
         """Begin to look."""
         self._clock = clock
-        self._said = clock.monotonic() - _QUIET_SECONDS
+        self._complaints = Complaints(clock)
         self._thread.start()
 
     def show(self, positions: Mapping[str, int]) -> None:
@@ -118,6 +119,32 @@ class LogMonitor:
             look()
         except Exception as error:  # noqa: BLE001 - the stream goes on; it only sees less
             self.failures += 1
-            if self._clock.monotonic() - self._said >= _QUIET_SECONDS:
-                self._said = self._clock.monotonic()
-                _log.warning("%s", error)
+            self._complaints.failed(look.__name__, error)
+        else:
+            self._complaints.passed(look.__name__)
+
+
+class Complaints:
+    """Failed looks, of which few are worth a warning: one in ten seconds, and none that passes by itself within them.
+
+    A coordinator that still loads or a leader that moves is what every start and every upgrade of brokers looks like.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: dict[str, float] = {}
+        self._said = clock.monotonic() - _QUIET_SECONDS
+
+    def passed(self, look: str) -> None:
+        """Take note that a look succeeded."""
+        self._since.pop(look, None)
+
+    def failed(self, look: str, error: Exception) -> None:
+        """Warn of a failed look, if it is time."""
+        now = self._clock.monotonic()
+        since = self._since.setdefault(look, now)
+        if isinstance(error, KafkaUnavailableError) and now - since < _QUIET_SECONDS:
+            return
+        if now - self._said >= _QUIET_SECONDS:
+            self._said = now
+            _log.warning("%s", error)

@@ -63,7 +63,9 @@ class Observer:
         self._look_at(lanes)
         total = self._report.total
         behind = events_behind(found, len(positions))
-        return Standing(total.read, total.emitted_rows, self._report.dead_letters, behind, seconds_behind(found))
+        late, letters = seconds_behind(found), self._report.dead_letters
+        ready = sum(lane.ready for lane in lanes)
+        return Standing(total.read, total.emitted_rows, letters, behind, late, len(lanes), ready)
 
     def _count(self, committed: Committed) -> None:
         meters, result = self._meters, committed.result

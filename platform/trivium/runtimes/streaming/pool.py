@@ -69,6 +69,11 @@ class Lane:
         """Whether nothing is under way."""
         return not self._calls
 
+    @property
+    def ready(self) -> bool:
+        """Whether the actor has started."""
+        return self._actor is not None and not any(call.kind == "open" for call in self._calls)
+
     def give(self, positions: dict[str, int]) -> None:
         """Let the lane own more partitions, from its next epoch on."""
         self.positions |= positions

@@ -1,4 +1,7 @@
-"""One progress line for a stream: rate, lag in seconds and events, committed rows, dead letters."""
+"""One progress line for a stream: rate, lag in seconds and events, committed rows, dead letters.
+
+Until the first record is read it says how many workers have started instead.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from trivium.contract.clock import Clock
+from trivium.runtimes.steps import many
 
 _LINE_SECONDS: Final = 10.0
 _RATE_SECONDS: Final = 10.0
@@ -20,13 +24,18 @@ _RATE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a stream stands. `lag_seconds`: how old the newest committed record is while events wait; None: unknown."""
+    """Where a stream stands. `lag_seconds`: how old the newest committed record is while events wait; None: unknown.
+
+    `ready` of `workers` have started.
+    """
 
     read: int
     rows: int
     dead_letters: int
     lag_events: int | None
     lag_seconds: float | None
+    workers: int = 0
+    ready: int = 0
 
 
 class StreamProgress:
@@ -36,7 +45,7 @@ class StreamProgress:
         self._clock, self._stream = clock, stream or sys.stderr
         self._live = Live(console=Console(file=self._stream), transient=False) if self._stream.isatty() else None
         self._points: deque[tuple[float, int]] = deque()
-        self._said = clock.monotonic()
+        self._began = self._said = clock.monotonic()
         self._last = self._printed = ""
 
     def __enter__(self) -> StreamProgress:
@@ -69,11 +78,25 @@ class StreamProgress:
             self._printed = self._last
 
     def _line(self, standing: Standing) -> str:
+        if not standing.read and standing.ready < standing.workers:
+            seconds = self._clock.monotonic() - self._began
+            return f"starting {many(standing.workers, 'worker')}, {standing.ready} ready after {seconds:,.0f} s"
         (first, before), (last, after) = self._points[0], self._points[-1]
         rate = (after - before) / (last - first) if last > first else 0.0
-        events = "?" if standing.lag_events is None else f"{standing.lag_events:,}"
-        seconds = "?" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f}"
         return (
-            f"{rate:,.0f} events/s, lag {seconds} s and {events} events, "
-            f"{standing.rows:,} rows committed, dead letters {standing.dead_letters:,}"
+            f"{rate:,.0f} events/s, {_lag(standing)}, "
+            f"{standing.rows:,} rows committed, dead letters {standing.dead_letters:,}{_missing(standing)}"
         )
+
+
+def _lag(standing: Standing) -> str:
+    if standing.lag_events is None:
+        return "lag not known yet"
+    # Of a partition that nothing was committed of, no record's time is known.
+    seconds = "" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f} s and "
+    return f"lag {seconds}{standing.lag_events:,} events"
+
+
+def _missing(standing: Standing) -> str:
+    missing = standing.workers - standing.ready
+    return f", {missing} of {many(standing.workers, 'worker')} not ready" if missing > 0 else ""

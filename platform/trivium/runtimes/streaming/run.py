@@ -25,6 +25,7 @@ from trivium.delivery.positions import RUNTIME, Positions
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage_token import StorageToken, remove_token, write_token
 from trivium.engine.breaker import SystemicRejects
+from trivium.runtimes import steps
 from trivium.runtimes.cluster import StoppedAtStart, connected
 from trivium.runtimes.logs import bind
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
@@ -73,6 +74,10 @@ def run_streaming(
     config = streaming_section(pipeline)
     bind(pipeline=pipeline.name, plan=pipeline.plan.plan_short)
     log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
+    topics = ", ".join(config.source.topics)
+    steps.begin(
+        f"asking Kafka at {config.source.servers} for {topics}, and opening the table {pipeline.config.table.path}"
+    )
     try:
         started = start_stream(pipeline, log, arguments.beginning, clock)
         goal = log.end(sorted(started.positions)) if arguments.until_caught_up else None
@@ -119,6 +124,7 @@ class _Stream:
         """Run until `stop` is asked or every partition has reached its `goal`."""
         began = self._clock.monotonic()
         try:
+            steps.begin(f"starting {steps.many(len(self._lanes), 'worker')}")
             with StreamProgress(self._clock) as progress:
                 while not stop.asked and not self._reached(goal):
                     self._step(progress)

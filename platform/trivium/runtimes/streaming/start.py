@@ -27,6 +27,7 @@ from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
 from trivium.delivery.stream_letters import CleanUp, remove_uncounted
 from trivium.delivery.table import events_table, open_table
+from trivium.runtimes import steps
 
 _log = logging.getLogger(__name__)
 
@@ -157,7 +158,8 @@ def adopt_partitions(
     topics = {topic_of(name) for name in positions}
     own = {topic: value for topic, value in identities.items() if topic in topics}
     adopt(pipeline.config.table.path, Adoption(pipeline.name, generation, dict(positions), own), clock)
-    _log.warning("%s: no positions of %s yet; starting there", pipeline.config.table.path, _few(positions))
+    _log.info("%s: first positions: %s", pipeline.config.table.path, _few(positions))
+    steps.begin(f"reading for the first time: {_few(positions)}")
     return dict(positions)
 
 
