@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.cli.terminal import Trivium
@@ -184,3 +186,75 @@ def test_every_pipeline_of_the_project_is_checked(project: Path, trivium: Triviu
     assert done.stderr.startswith("configs/broken.yaml:1:1: ")
     assert "✗ configs/broken.yaml: " in done.stdout
     assert "configs/shop.yaml\n  ✓ order: 4 samples\n✓ all good" in done.stdout
+
+
+def lookup_of_customers(project: Path) -> Path:
+    """The shop, whose executor looks a customer up; the file of the lookup, which is not there yet."""
+    executor = project / "executors/order/executor.py"
+    text = executor.read_text().replace("from trivium import ", "from trivium import Enrichment, Row, ", 1)
+    text = text.replace(
+        "class OrderRow(", 'class Known(Row):\n    """Known."""\n\n    country: str\n\n\nclass OrderRow(', 1
+    )
+    text = text.replace(
+        "    def accepts", '    known = Enrichment(Known, key="customer", missing="null")\n\n    def accepts', 1
+    )
+    text = text.replace("event: Order) -> OrderRow:", "event: Order, known: Known | None) -> OrderRow:")
+    executor.write_text(text)
+    config = project / "configs/shop.yaml"
+    lookup = "lookups: {known: {type: parquet, path: ../data/known.parquet, key: name}}\n"
+    config.write_text(config.read_text() + lookup)
+    return project / "data/known.parquet"
+
+
+def test_no_outcome_is_written_of_a_fact_that_the_sample_does_not_say(
+    project: Path, samples: Path, trivium: Trivium
+) -> None:
+    lookup_of_customers(project)
+    order = '"event_type":"order","order_id":"o-9","placed_at":"2026-01-01T09:30:00Z","amount":150'
+    lines = [
+        f'{{"event":{{{order},"customer":"eve"}}}}',
+        f'{{"event":{{{order},"customer":"eve"}},"enrichments":{{"known":null}}}}',
+        f'{{"event":{{{order},"customer":"eve"}},"enrichments":{{"known":{{"country":"CH"}}}}}}',
+        f'{{"event":{{{order.replace("150", "0")},"customer":"eve"}}}}',
+    ]
+    samples.write_text("\n".join(lines) + "\n")
+    updated = trivium("check", "--update")
+    assert updated.exit_code == 1, updated.output
+    said = f"{SAMPLES}:1: asked for known of 'eve', which the sample does not answer, so no outcome is written"
+    assert said in updated.stdout
+    first, *others = samples.read_text().splitlines()
+    assert first == lines[0]
+    assert ['"rows":' in line for line in others] == [True, True, False]
+    assert '"dropped":true' in others[2]
+
+
+def test_what_a_run_would_not_find_is_said(project: Path, trivium: Trivium) -> None:
+    lookup = lookup_of_customers(project)
+    done = trivium("check", "configs/shop.yaml")
+    assert done.exit_code == 0, done.output
+    assert f"! lookups.known: {lookup}" in done.stdout
+    assert "all good" not in done.stdout
+    (project / "data/events").rename(project / "data/elsewhere")
+    done = trivium("check", "configs/shop.yaml", "--connect")
+    assert done.exit_code == 1
+    assert f"✗ batch.source: {project}/data/events" in done.stdout
+    assert "2 things that a run needs would not be found" in done.stdout
+    missing = json.loads(trivium("check", "--connect", "--format", "json").stdout)["files"][0]["missing"]
+    assert [each["place"] for each in missing] == ["batch.source", "lookups.known"]
+
+
+def test_a_lookup_without_its_columns_is_said(project: Path, trivium: Trivium) -> None:
+    pq.write_table(pa.table({"name": ["ada"], "land": ["CH"]}), lookup_of_customers(project))
+    done = trivium("check", "configs/shop.yaml", "--connect")
+    assert done.exit_code == 1
+    assert "column country: it is required and missing" in done.stdout
+
+
+def test_a_broker_that_is_away_fails_the_check_where_it_is_asked_for(project: Path, trivium: Trivium) -> None:
+    config = project / "configs/shop.yaml"
+    source = '{type: kafka, servers: "127.0.0.1:9", topics: [orders], request_timeout_seconds: 1}'
+    config.write_text(config.read_text() + f"streaming: {{source: {source}}}\n")
+    assert trivium("check").exit_code == 0
+    done = trivium("check", "--connect")
+    assert done.exit_code == 1
+    assert "✗ streaming.source: no Kafka broker of 127.0.0.1:9 answered" in done.stdout

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.config.problems import ConfigError
     from trivium.operations.samples import TypeCheck
+    from trivium.operations.surroundings import Missing
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class _Checked:
     problems: ConfigError | None
     types: Sequence[TypeCheck] = ()
     impure: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    missing: Sequence[Missing] = ()
     breaches: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def findings(self, event_type: str) -> list[str]:
@@ -42,29 +44,50 @@ class _Checked:
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--update", is_flag=True, help="Write the outcomes of samples that differ; events stay.")
+@click.option("--connect", is_flag=True, help="What a run would not find fails the check; asks S3 and Kafka, too.")
 @output_format
 @click.pass_context
-def check(ctx: click.Context, config: Path | None, update: bool, output_format: str) -> None:
+def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, output_format: str) -> None:
     """Check pipeline files, executors and samples.
 
     CONFIG is a pipeline file; without it, all of the project's configs/. An executor is held to its samples, its
-    sources are read for what is not pure, and its samples are asked again in other ways and in fresh processes. Exit
-    code 2: problems in a file; 1: samples that come to another outcome, or an executor that is impure or not compliant.
+    sources are read for what is not pure, and its samples are asked again in other ways and in fresh processes. Of an
+    archive and of lookups on this machine it says whether they are there with their columns. Exit code 2: problems in a
+    file; 1: samples that come to another outcome, an executor that is impure or not compliant, or, with --connect,
+    anything that a run would not find.
     """
     from trivium.operations.project import find_root, pipeline_files
     from trivium.operations.samples import check_samples, update_samples
 
     files = [config] if config else [_shown(file) for file in pipeline_files(find_root(Path.cwd()))]
-    checked = _checked(files, update_samples if update else check_samples)
+    checked = _checked(files, update_samples if update else check_samples, _look_everywhere if connect else _look_here)
     if output_format == "json":
         click.echo(json.dumps({"files": [_json(each) for each in checked]}, ensure_ascii=False, indent=2))
     else:
         for each in checked:
-            _show(each)
-    ctx.exit(2 if any(each.problems for each in checked) else 1 if any(each.wrong() for each in checked) else 0)
+            _show(each, "✗" if connect else "!")
+    failed = any(each.wrong() or (connect and each.missing) for each in checked)
+    ctx.exit(2 if any(each.problems for each in checked) else 1 if failed else 0)
 
 
-def _checked(files: Sequence[Path], samples: Callable[[Pipeline], list[TypeCheck]]) -> list[_Checked]:
+def _look_here(pipeline: Pipeline) -> list[Missing]:
+    from trivium.operations.surroundings import missing_here
+
+    return missing_here(pipeline)
+
+
+def _look_everywhere(pipeline: Pipeline) -> list[Missing]:
+    from trivium.contract.clock import SystemClock
+    from trivium.operations.surroundings import missing_anywhere
+
+    return missing_anywhere(pipeline, SystemClock())
+
+
+def _checked(
+    files: Sequence[Path],
+    samples: Callable[[Pipeline], list[TypeCheck]],
+    look: Callable[[Pipeline], list[Missing]],
+) -> list[_Checked]:
     from trivium.config.compile import compile_file
     from trivium.config.problems import ConfigError
 
@@ -77,7 +100,9 @@ def _checked(files: Sequence[Path], samples: Callable[[Pipeline], list[TypeCheck
     sampled = [[] if isinstance(each, ConfigError) else samples(each) for _, each in compiled]
     breaches = _breaches([each for _, each in compiled if not isinstance(each, ConfigError)])
     return [
-        _Checked(file, each) if isinstance(each, ConfigError) else _Checked(file, None, types, _impure(each), breaches)
+        _Checked(file, each)
+        if isinstance(each, ConfigError)
+        else _Checked(file, None, types, _impure(each), look(each), breaches)
         for (file, each), types in zip(compiled, sampled, strict=True)
     ]
 
@@ -105,7 +130,7 @@ def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     return {name: [str(each) for each in found] for name, found in sample_breaches(list(subjects.values())).items()}
 
 
-def _show(checked: _Checked) -> None:
+def _show(checked: _Checked, mark: str) -> None:
     if checked.problems:
         click.echo(printable(str(checked.problems), keep="\n"), err=True)
         click.echo(f"✗ {checked.file}: {plural(len(checked.problems.problems), 'problem')}")
@@ -116,9 +141,20 @@ def _show(checked: _Checked) -> None:
         click.echo(f"  {_line(each, findings)}")
         for text in (*map(printable, (*each.changes, *each.problems)), *(printable(each, "\n") for each in findings)):
             click.echo(indent(text, "    "))
-    wrong = checked.wrong()
-    kind = "findings" if any(map(checked.findings, wrong)) else "differences"
-    click.echo(f"✗ {plural(len(wrong), 'executor')} with {kind}" if wrong else "✓ all good")
+    for absent in checked.missing:
+        text = indent(printable(str(absent), keep="\n"), "    ").lstrip()
+        click.echo(f"  {mark} {text}")
+    click.echo(_verdict(checked, mark))
+
+
+def _verdict(checked: _Checked, mark: str) -> str:
+    wrong, missing = checked.wrong(), plural(len(checked.missing), "thing")
+    if wrong:
+        kind = "findings" if any(map(checked.findings, wrong)) else "differences"
+        return f"✗ {plural(len(wrong), 'executor')} with {kind}"
+    if not checked.missing:
+        return "✓ all good"
+    return f"{mark} the executors and samples are good; {missing} that a run needs would not be found"
 
 
 def _line(each: TypeCheck, findings: Sequence[str]) -> str:
@@ -149,7 +185,8 @@ def _json(checked: _Checked) -> dict[str, Any]:
         for each in checked.types
     ]
     problems = checked.problems.as_json() if checked.problems else []
-    return {"file": str(checked.file), "problems": problems, "types": types}
+    missing = [asdict(each) for each in checked.missing]
+    return {"file": str(checked.file), "problems": problems, "types": types, "missing": missing}
 
 
 def _shown(file: Path) -> Path:

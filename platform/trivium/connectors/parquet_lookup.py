@@ -37,6 +37,18 @@ def snapshot_of(uri: str) -> str:
     return hashlib.sha256(json.dumps(files).encode()).hexdigest()[:16]
 
 
+def check_files(bound: BoundLookup) -> None:
+    """Prove that the lookup's files are there and have its columns; reads no rows.
+
+    Raises:
+        SourceError: there are none, one is no whole Parquet file, or a column cannot be read as declared.
+    """
+    storage, files = locate(bound.config.path)
+    for file in files:
+        with open_parquet(storage, file.path) as opened:
+            _check_schema(bound, f"{storage.uri}/{file.path}", opened.schema_arrow)
+
+
 class ParquetLookup:
     """Answers keys from memory.
 
@@ -91,7 +103,7 @@ class ParquetLookup:
         """One file's declared columns and the key, in their declared types and order."""
         with open_parquet(self._storage, path) as opened:
             schema = opened.schema_arrow
-            self._check_schema(path, schema)
+            _check_schema(self._bound, f"{self._storage.uri}/{path}", schema)
             columns = [name for name in self._fields if name in schema.names]
             table = opened.read(columns=columns, use_threads=False).combine_chunks()
         return pa.table({name: self._column(path, table, spec) for name, spec in self._fields.items()})
@@ -107,23 +119,6 @@ class ParquetLookup:
                 "Try: repair the file, or declare the column optional"
             )
         return conformed.column
-
-    def _check_schema(self, path: str, schema: pa.Schema) -> None:
-        problems = []
-        for name, spec in self._fields.items():
-            if name in schema.names:
-                problem = type_problem(schema.field(name).type, spec.type)
-            elif name == self._bound.config.key:
-                problem = "it is the key and missing"
-            else:
-                problem = "it is required and missing" if spec.required else None
-            problems += [f"column {name}: {problem}"] if problem else []
-        if problems:
-            listed = "\n  ".join(problems)
-            raise SourceError(
-                f"lookup {self._bound.name}: {self._storage.uri}/{path} cannot be read as declared "
-                f"(it has {', '.join(schema.names)}):\n  {listed}"
-            )
 
     def _check_keys(self, keys: pa.Array) -> None:
         if keys.null_count:
@@ -144,3 +139,20 @@ def _fields(bound: BoundLookup) -> dict[str, FieldSpec]:
     undeclared = FieldSpec(key, key, TypeSpec(bound.key_type), nullable=True, required=False)
     declared = {spec.wire: spec for spec in bound.columns}
     return declared if key in declared else {**declared, key: undeclared}
+
+
+def _check_schema(bound: BoundLookup, place: str, schema: pa.Schema) -> None:
+    problems = []
+    for name, spec in _fields(bound).items():
+        if name in schema.names:
+            problem = type_problem(schema.field(name).type, spec.type)
+        elif name == bound.config.key:
+            problem = "it is the key and missing"
+        else:
+            problem = "it is required and missing" if spec.required else None
+        problems += [f"column {name}: {problem}"] if problem else []
+    if problems:
+        listed = "\n  ".join(problems)
+        raise SourceError(
+            f"lookup {bound.name}: {place} cannot be read as declared (it has {', '.join(schema.names)}):\n  {listed}"
+        )

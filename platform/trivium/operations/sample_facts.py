@@ -27,7 +27,7 @@ Facts = dict[tuple[str, Any], dict[str, Any] | None]
 
 
 class SampleLookup:
-    """Answers from what it was told last. Does no I/O."""
+    """Answers from what it was told last. Does no I/O. `missed` are the keys it had no row of since then."""
 
     def __init__(self, bound: BoundLookup) -> None:
         self._schema = pa.schema([pa.field(spec.wire, spec.type.arrow) for spec in bound.columns])
@@ -37,10 +37,13 @@ class SampleLookup:
         """Know these rows by key, and nothing else."""
         self._rows = pa.RecordBatch.from_pylist(list(facts.values()), schema=self._schema)
         self._places = {key: place for place, key in enumerate(facts)}
+        self.missed: list[Any] = []
 
     def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
         """Answer distinct keys."""
-        return Answer(self._rows, pa.array([self._places.get(key) for key in keys.to_pylist()], pa.int32()))
+        asked = keys.to_pylist()
+        self.missed += [key for key in asked if key not in self._places]
+        return Answer(self._rows, pa.array([self._places.get(key) for key in asked], pa.int32()))
 
 
 class FactReader:
@@ -62,6 +65,14 @@ class FactReader:
         Raises:
             SampleError: an unknown enrichment, a fact that is no such row, or two answers to one question.
         """
+        return self.read_stated(sample)[0]
+
+    def read_stated(self, sample: Sample) -> tuple[Facts, set[tuple[str, Any]]]:
+        """Return the facts, and of which lookups and keys the sample itself says them, be it that there is no row.
+
+        Raises:
+            SampleError: as `read`.
+        """
         enrichments = self._declaration.enrichments
         for name in sample.facts:
             if name not in enrichments:
@@ -69,6 +80,7 @@ class FactReader:
                 raise SampleError(sample.line, f"{message} ({one_of(name, enrichments) or 'it declares none'})")
         _, events = self._decode([sample.event]).events.get(self._declaration.event_type, ([], []))
         facts: Facts = {}
+        stated: set[tuple[str, Any]] = set()
         for name, enrichment in enrichments.items() if events else ():
             row = self._row(sample, name)
             inputs = RowInputs(np.arange(1), events)
@@ -80,7 +92,8 @@ class FactReader:
                 raise SampleError(sample.line, message)
             if key is not None:
                 facts[(enrichment.lookup, key)] = row
-        return facts
+                stated.update({(enrichment.lookup, key)} if name in sample.facts else ())
+        return facts, stated
 
     def _row(self, sample: Sample, name: str) -> dict[str, Any] | None:
         text = sample.facts.get(name, b"null")

@@ -53,6 +53,7 @@ class _Ran:
     sample: Sample
     alone: Outcome
     among_others: Outcome
+    unanswered: Sequence[tuple[str, Any]]
 
     @property
     def stable(self) -> bool:
@@ -66,7 +67,7 @@ class _Ran:
     @property
     def settled(self) -> bool:
         """Whether there is an outcome that can be written down."""
-        return self.stable and not self.foreign
+        return self.stable and not self.foreign and not self.unanswered
 
 
 class _Check:
@@ -78,6 +79,7 @@ class _Check:
         self._pipeline, self._bound = pipeline, with_default_options(bound)
         self._shown = _relative(self._file)
         self._schema = self._declaration.row_schema
+        self._stated: dict[int, set[tuple[str, Any]]] = {}
 
     def compare(self) -> TypeCheck:
         ran, problems = self._run()
@@ -88,7 +90,7 @@ class _Check:
     def update(self) -> TypeCheck:
         ran, problems = self._run()
         differing = [each for each in ran if self._differences(each)]
-        problems += [text for each in differing if not each.settled for text in self._differences(each)]
+        problems += [text for each in differing if not each.settled for text in self._unsettled(each)]
         changed = {each.sample.line: each.alone for each in differing if each.settled}
         if changed:
             write_outcomes(self._file, changed)
@@ -104,10 +106,12 @@ class _Check:
         found, errors = read_samples(self._file)
         reader = FactReader(self._declaration, self._pipeline.config.routing)
         samples, facts = [], []
+        self._stated.clear()
         for sample in found:
             try:
                 _with_options(self._bound, sample.options)
-                facts.append(reader.read(sample))
+                known, self._stated[sample.line] = reader.read_stated(sample)
+                facts.append(known)
                 samples.append(sample)
             except SampleError as error:
                 errors.append(error)
@@ -133,11 +137,14 @@ class _Check:
         """Samples of the same options."""
         trial = Trial(self._pipeline, _with_options(self._bound, samples[0].options))
         cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
-        alone = [trial.ask([case])[0] for case in cases]
+        alone = [(trial.ask([case])[0], trial.missed()) for case in cases]
         among: dict[int, Outcome] = {}
         for group in together(facts):
             among |= zip(group, trial.ask([cases[index] for index in group]), strict=True)
-        return [_Ran(sample, alone[index], among[index]) for index, sample in enumerate(samples)]
+        return [
+            _Ran(sample, outcome, among[at], [each for each in missed if each not in self._stated[sample.line]])
+            for at, (sample, (outcome, missed)) in enumerate(zip(samples, alone, strict=True))
+        ]
 
     def _differences(self, ran: _Ran) -> list[str]:
         place = f"{self._shown}:{ran.sample.line}"
@@ -153,6 +160,15 @@ class _Check:
             return [f"{place}: expected {expected.kind}, got {_shown(got)}"]
         unknown = [f"{place}: {text}" for text in self._unknown_columns(expected)]
         return unknown + [f"{place}: {path}: expected {a}, got {b}" for path, a, b in self._row_differences(ran)]
+
+    def _unsettled(self, ran: _Ran) -> list[str]:
+        """Return why no outcome is written: an outcome of a fact that nobody gave would look like a checked one."""
+        if not ran.unanswered:
+            return self._differences(ran)
+        place = f"{self._shown}:{ran.sample.line}"
+        asked = ", ".join(f"{lookup} of {key!r}" for lookup, key in ran.unanswered)
+        message = f"asked for {asked}, which the sample does not answer, so no outcome is written"
+        return [f'{place}: {message}. Try: "enrichments": {{"NAME": {{…}} or null}}']
 
     def _changes(self, ran: _Ran) -> list[str]:
         """What an update writes, as old → new."""

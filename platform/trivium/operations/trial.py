@@ -71,6 +71,10 @@ class Trial:
             found[row] = outcome
         return found
 
+    def missed(self) -> list[tuple[str, Any]]:
+        """Return the lookups and keys that the last call asked and the facts have no row of."""
+        return [(name, key) for name, lookup in self._lookups.items() for key in lookup.missed]
+
     def decode(self, cases: Sequence[Case]) -> Decoded:
         """The cases' events as the worker decodes them."""
         declared = {self._declaration.event_type: self._declaration}

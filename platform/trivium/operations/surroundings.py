@@ -1,0 +1,67 @@
+"""Whether a pipeline finds what it reads: the folder of its archive, the files of its lookups, its topics.
+
+A pipeline file can be right on a machine that has none of these, so what is missing is told apart from its problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trivium.config.pipeline import Pipeline
+from trivium.connectors.kafka_log import KafkaLog
+from trivium.connectors.parquet_lookup import check_files
+from trivium.contract.clock import Clock
+from trivium.contract.errors import TriviumError
+from trivium.runtimes.batch.prepare import read_source
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something a run would not find, or could not read as declared: where the file names it, and the reason."""
+
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+def missing_here(pipeline: Pipeline) -> list[Missing]:
+    """Look at the archive and the lookups that lie on this machine: their files and columns, no rows."""
+    return _found(pipeline, lambda path: "://" not in path)
+
+
+def missing_anywhere(pipeline: Pipeline, clock: Clock) -> list[Missing]:
+    """Look at the archive and the lookups wherever they lie, and ask Kafka for the topics."""
+    found = _found(pipeline, lambda _: True)
+    if pipeline.config.streaming is not None:
+        found += _tried("streaming.source", lambda: _ask_for_topics(pipeline, clock))
+    return found
+
+
+def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> list[Missing]:
+    found = []
+    batch = pipeline.config.batch
+    if batch is not None and wanted(batch.source.path):
+        found += _tried("batch.source", lambda: read_source(pipeline, None))
+    for name, bound in pipeline.lookups.items():
+        if wanted(bound.config.path):
+            found += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
+    return found
+
+
+def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
+    try:
+        look()
+    except (TriviumError, OSError) as error:
+        return [Missing(place, str(error))]
+    return []
+
+
+def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> None:
+    log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
+    try:
+        log.partitions()
+    finally:
+        log.close()
