@@ -124,3 +124,19 @@ def test_with_a_header_an_event_may_declare_the_tags_field(project: Path) -> Non
         compiled(project)
     edit = ("pipeline: flights", "pipeline: flights\nrouting: {header: kind}")
     assert compiled(project, TYPE_COLUMN, edit).config.routing.header == "kind"
+
+
+@pytest.mark.parametrize(
+    ("topics", "said"),
+    [
+        ('["orders-.*"]', ['patterns are not supported; got "orders-.*"']),
+        ('["a b", ok, ""]', ['patterns are not supported; got "a b"', 'patterns are not supported; got ""']),
+        ("[]", ["expected at least one topic; got a list"]),
+    ],
+)
+def test_topics_that_are_none_are_each_told_once(topics: str, said: list[str], project: Path) -> None:
+    source = f'{{type: kafka, servers: "one:9092", topics: {topics}}}'
+    with pytest.raises(ConfigError) as raised:
+        compiled(project, source=source)
+    messages = [problem.message for problem in raised.value.problems]
+    assert [message.endswith(end) for message, end in zip(messages, said, strict=True)] == [True] * len(said)

@@ -11,13 +11,22 @@ from trivium.config.interpolate import variable
 from trivium.config.section import Location, Seconds, Section
 
 KAFKA_FILES: Final = ("ca_file", "certificate_file", "key_file")
+_TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
 _SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
 
-def _no_folder(topic: str) -> str:
-    if topic in (".", ".."):
+def _topic(name: str) -> str:
+    if name in (".", ".."):
         raise ValueError("no topic can be called . or ..")
-    return topic
+    if re.fullmatch(_TOPIC, name) is None:
+        raise ValueError("expected the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -; patterns are not supported")
+    return name
+
+
+def _some(topics: tuple[str, ...]) -> tuple[str, ...]:
+    if not topics:
+        raise ValueError("expected at least one topic")
+    return topics
 
 
 def _host_and_port(servers: str) -> str:
@@ -29,7 +38,9 @@ def _host_and_port(servers: str) -> str:
     return servers
 
 
-Topic = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$"), AfterValidator(_no_folder)]
+Topic = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TOPIC}$"}), AfterValidator(_topic)]
+# Pydantic's own least length would be told of a list whose topics are wrong, too.
+Topics = Annotated[tuple[Topic, ...], Field(json_schema_extra={"minItems": 1}), AfterValidator(_some)]
 Servers = Annotated[str, Field(min_length=1), AfterValidator(_host_and_port)]
 Bytes = Annotated[int, Field(ge=1 << 16, le=1 << 40)]
 
@@ -74,7 +85,7 @@ class KafkaSource(Section):
 
     type: Literal["kafka"]
     servers: Servers
-    topics: Annotated[tuple[Topic, ...], Field(min_length=1)]
+    topics: Topics
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     security: KafkaSecurity = KafkaSecurity(protocol="PLAINTEXT")
     fetch_bytes: Bytes = 64 << 20
