@@ -139,6 +139,12 @@ def test_formulas_are_defused_where_it_is_asked_for(tmp_path: Path, trivium: Tri
     assert trivium("read", str(tmp_path / "shop"), "--output", "rows.json", "--defuse").exit_code == 2
 
 
-@pytest.mark.parametrize("uri", ["http://host/table", "gs://bucket/table", "s3://", "hdfs://host/x", "a\0b", "x" * 300])
+ODD_PATHS = (
+    *("http://host/table", "gs://bucket/table", "s3://", "hdfs://host/x", "x" * 300),
+    *("a\0b", "a\nb", "a[b]", "a|b", "a^b", "a\\b", "a%20b"),
+)
+
+
+@pytest.mark.parametrize("uri", ODD_PATHS)
 def test_a_path_that_can_be_no_table_is_refused(uri: str, trivium: Trivium) -> None:
     assert well_told(trivium("read", uri))

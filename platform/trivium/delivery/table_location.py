@@ -21,6 +21,8 @@ _FOREIGN: Final = re.compile(
     r"Unsupported|catalog-managed|Column mapping|Invalid protocol action"
 )  # by an engine that knows more
 _SHOWN: Final = 300
+# The Delta library takes a path for a URL: it decodes %20, reads \ as / and gives up at the others.
+_UNUSABLE: Final = re.compile(r"[\[\]|^\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 def check_location(uri: str) -> None:
@@ -37,11 +39,17 @@ def check_location(uri: str) -> None:
             raise StorageError(f"expected {supported} for a table, got {uri!r}. Try: one of those")
         return
     path = Path(uri if parts.scheme == "" else unquote(parts.path))
+    if unusable := _UNUSABLE.search(str(path.absolute())):
+        message = (
+            f"expected a path for a table without {unusable[0]!r}, which the Delta library cannot take, got {uri!r}"
+        )
+        raise StorageError(f"{message}. Try: another path")
     try:
         _check_folders(uri, path)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise StorageError(f"expected a folder for a table, got {uri!r}: {reason}. Try: another path") from error
+    except OSError as error:
+        raise StorageError(
+            f"expected a folder for a table, got {uri!r}: {error.strerror}. Try: another path"
+        ) from error
 
 
 def _check_folders(uri: str, path: Path) -> None:

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from trivium.contract.errors import DeliveryError
 from trivium.delivery import merge
+from trivium.delivery.merge_standalone import standalone_sql
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.sql_text import Dialect
 from trivium.operations.errors import ArgumentError
@@ -65,7 +66,8 @@ def sql(uri: str, dialect: Dialect, at: int | datetime | None = None) -> str:
     """
     snapshot = snapshot_at(uri, at)
     _check_columns(uri, snapshot)
-    return merge.merge_sql(merge.merge_inputs(uri, snapshot.version), dialect)
+    inputs = merge.merge_inputs(uri, snapshot.version)
+    return standalone_sql(inputs, snapshot) if dialect == "duckdb" else merge.merge_sql(inputs, dialect)
 
 
 def _check_columns(uri: str, snapshot: Snapshot) -> None:
