@@ -1,7 +1,7 @@
 """`trivium`: the group of all commands, and what each kind of error ends in.
 
-Exit codes: 0 done; 1 a run that stopped, or a check that found differences; 2 problems in a pipeline file or an
-argument; 130 interrupted.
+Exit codes: 0 done; 1 a run that stopped, a plan of a run that would refuse to start, or a check that found differences;
+2 problems in a pipeline file or an argument; 130 interrupted.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ class Enrichment:
         if not (isinstance(row, type) and issubclass(row, Row)):
             raise ContractError(f"Enrichment({row!r}) needs a row class", hint="class Plane(Row): …")
         if missing not in _MISSING:
-            raise ContractError(f"missing={missing!r}", hint=f"one of {', '.join(_MISSING)}")
+            raise ContractError(
+                f"expected missing to be one of {', '.join(_MISSING)}, got {missing!r}", hint='missing="null"'
+            )
         self.row, self.key, self.missing, self.hints = row, key, missing, hints
         self.name = ""
         self.lookup = lookup or ""

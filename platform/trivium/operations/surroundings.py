@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from trivium.config.model import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka_log import KafkaLog
 from trivium.connectors.parquet_lookup import check_files
+from trivium.connectors.parquet_source import ParquetReader
 from trivium.contract.clock import Clock
-from trivium.contract.errors import TriviumError
-from trivium.runtimes.batch.prepare import read_source
+from trivium.contract.errors import SourceError, TriviumError
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> list[Missing]:
     found = []
     batch = pipeline.config.batch
     if batch is not None and wanted(batch.source.path):
-        found += _tried("batch.source", lambda: read_source(pipeline, None))
+        found += _tried("batch.source", lambda: _read_footers(pipeline, batch.source))
     for name, bound in pipeline.lookups.items():
         if wanted(bound.config.path):
             found += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
@@ -57,6 +58,13 @@ def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
     except (TriviumError, OSError) as error:
         return [Missing(place, str(error))]
     return []
+
+
+def _read_footers(pipeline: Pipeline, source: ParquetSource) -> None:
+    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+    plan = ParquetReader(source, declarations, pipeline.config.type_column).plan()
+    if not plan.days():
+        raise SourceError(f"{source.path}: expected rows, found files without any. Try: check the path")
 
 
 def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> None:
