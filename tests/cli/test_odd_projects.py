@@ -207,6 +207,7 @@ def test_a_path_that_is_another_thing_is_said(
     if words[:2] == ("new", "project"):
         monkeypatch.chdir(tmp_path)
     done = trivium(*words)
-    assert done.exit_code in (1, 2) or words[0] == "kafka", done.output
+    fine = words[0] == "kafka" or words[-2:] == ("--input", "binary")  # any bytes are records that may be compared
+    assert done.exit_code in (1, 2) or fine, done.output
     assert "Traceback" not in done.output
     assert "bug in trivium" not in done.output

@@ -32,7 +32,7 @@ from trivium.delivery.storage import Storage, StoredFile
 from trivium.delivery.stream_letters import is_streaming
 from trivium.delivery.table_features import check_writable
 from trivium.operations.errors import ArgumentError
-from trivium.operations.tables import Tables, existing
+from trivium.operations.tables import Tables, check_columns, existing
 
 SHORTEST_HOURS: Final = 24
 DEFAULT_HOURS: Final = 168
@@ -121,6 +121,7 @@ def _upkeeps(tables: Tables) -> list[_Upkeep]:
     if table.pipeline is None:
         message = f"{tables.table} is no pipeline's table, so its files are not Trivium's to arrange or remove"
         raise ArgumentError(f"{message}. Try: a pipeline file, or the path of its table")
+    check_columns(tables.table, table)
     # Letters of the newest generation may still have to be taken back; those of batch count by partition, not by row.
     newest = table.transaction(transactions.generation(table.pipeline, "streaming")) or 0
 

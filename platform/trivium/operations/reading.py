@@ -15,17 +15,13 @@ import pyarrow as pa
 from trivium.contract.errors import DeliveryError
 from trivium.delivery import merge
 from trivium.delivery.merge_standalone import standalone_sql
-from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.sql_text import Dialect
 from trivium.operations.errors import ArgumentError
 from trivium.operations.flat_columns import flattened
 from trivium.operations.plain_rows import plain_rows
-from trivium.operations.tables import snapshot_at
+from trivium.operations.tables import check_columns, snapshot_at
 
 _JSON_ROWS: Final = 10_000
-_NEEDED: Final = (
-    *("event_id", "event_date", "_event_type", "_runtime", "_ingested_at", "_source", "_position", "_row"),
-)
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def read_rows(uri: str, at: int | datetime | None = None) -> Rows:
         DeliveryError: a file of the table is gone or cannot be read.
     """
     snapshot = snapshot_at(uri, at)
-    _check_columns(uri, snapshot)
+    check_columns(uri, snapshot)
     try:
         return Rows(uri, snapshot.version, merge.read(uri, snapshot.version))
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
@@ -65,17 +61,9 @@ def sql(uri: str, dialect: Dialect, at: int | datetime | None = None) -> str:
         ArgumentError: as `read_rows`.
     """
     snapshot = snapshot_at(uri, at)
-    _check_columns(uri, snapshot)
+    check_columns(uri, snapshot)
     inputs = merge.merge_inputs(uri, snapshot.version)
     return standalone_sql(inputs, snapshot) if dialect == "duckdb" else merge.merge_sql(inputs, dialect)
-
-
-def _check_columns(uri: str, snapshot: Snapshot) -> None:
-    there = {field.name for field in snapshot.schema.fields}
-    missing = [name for name in _NEEDED if name not in there]
-    if missing:
-        message = f"{uri} is a Delta table, but no pipeline's: it has no column {', '.join(missing)}"
-        raise ArgumentError(f"{message}. Try: the table of a pipeline; others are read by DuckDB or Polars as they are")
 
 
 def write_rows(rows: pa.Table, output: Path) -> None:

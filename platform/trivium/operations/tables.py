@@ -21,6 +21,9 @@ from trivium.operations.errors import ArgumentError
 _SUFFIX: Final = "_dead_letters"
 _LOG: Final = "_delta_log"
 _SHOWN: Final = 3
+_NEEDED: Final = (
+    *("event_id", "event_date", "_event_type", "_runtime", "_ingested_at", "_source", "_position", "_row"),
+)
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,19 @@ def owned(uri: str, pipeline: str) -> Snapshot:
         message = f"expected the table of the pipeline {pipeline} at {uri}, got one that belongs to {owner}"
         raise ArgumentError(f"{message}. Try: another table.path, or the pipeline file of its owner")
     return snapshot
+
+
+def check_columns(uri: str, snapshot: Snapshot) -> None:
+    """Prove that a table has the columns by which a pipeline's rows are told apart.
+
+    Raises:
+        ArgumentError: it has not, so no pipeline wrote it.
+    """
+    there = {field.name for field in snapshot.schema.fields}
+    missing = [name for name in _NEEDED if name not in there]
+    if missing:
+        message = f"{uri} is a Delta table, but no pipeline's: it has no column {', '.join(missing)}"
+        raise ArgumentError(f"{message}. Try: the table of a pipeline; others are read by DuckDB or Polars as they are")
 
 
 def letters_table(uri: str) -> str | None:
