@@ -13,8 +13,10 @@ import pytest
 
 from trivium.config.document import MAX_PROBLEMS
 from trivium.config.interpolate import MAX_CHARACTERS
+from trivium.config.key_file import keys_of
 from trivium.config.load import MAX_BYTES, load, load_text
 from trivium.config.problems import ConfigError
+from trivium.contract.errors import RunError
 
 GROWTH = 2.5
 FAMILIES: dict[str, bytes] = {
@@ -59,6 +61,20 @@ REPEATED: dict[str, bytes] = {
 }
 
 
+@pytest.mark.parametrize(
+    "unit", [b"a" * 15, b"a" * 16 + b"\n", b"\n", b"#", b" ", b"\r", b"\xe2\x80\xa8", b"\xff", b"\0"]
+)
+def test_a_file_of_keys_is_read_in_linear_time(unit: bytes) -> None:
+    assert_linear(lambda size: unit * (8 * size // len(unit)), read_as_keys)
+
+
+def read_as_keys(data: bytes) -> float:
+    began = time.process_time()
+    with suppress(RunError):
+        keys_of(data, Path("keys"))
+    return time.process_time() - began
+
+
 def read(data: bytes) -> float:
     began = time.process_time()
     with suppress(ConfigError):
@@ -66,7 +82,7 @@ def read(data: bytes) -> float:
     return time.process_time() - began
 
 
-def assert_linear(text: Callable[[int], bytes]) -> None:
+def assert_linear(text: Callable[[int], bytes], read: Callable[[bytes], float] = read) -> None:
     """Doubled twice, since what is small is measured badly; looked at again, since the machine has other work, too."""
     growth = 100.0
     for _ in range(5):

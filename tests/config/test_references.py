@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.config.conftest import ENVIRON
 from trivium.config.compile import Pipeline, compile_file
+from trivium.config.load import load_text
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
@@ -188,3 +193,22 @@ def test_the_user_of_a_broker_is_not_shown_either(project: Path) -> None:
     for each in (pipeline, rebuild(pipeline.plan.json, pipeline.secrets, project)):
         assert each.kafka_source().security.username == "secret-user"
         assert each.kafka_password() == ENVIRON["TOKEN"]
+
+
+TOKEN = re.compile(r"\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}|(\$\{)")
+
+
+@given(st.lists(st.sampled_from(["$", "{", "}", "${", ":-", "A", "B", "_1", " ", "$$", "${A}", "${B:-"]), max_size=12))
+@settings(max_examples=500, derandomize=True, deadline=None)
+def test_one_pass_reads_what_the_pattern_of_a_reference_says(parts: list[str]) -> None:
+    text, environ = "".join(parts), {"A": "value"}
+    expected = TOKEN.sub(lambda found: "$" if found[0] == "$$" else environ.get(found[1], found[2] or ""), text)
+    found = list(TOKEN.finditer(text))
+    document = load_text(f"a: {json.dumps(text)}".encode(), "pipeline.yaml", environ)
+    codes = {problem.code for problem in document.problems}
+    if any(each[3] for each in found):
+        assert codes == {"malformed-reference"}
+    elif any(each[1] and each[1] not in environ and each[2] is None for each in found):
+        assert codes == {"unset-variable"}
+    else:
+        assert (codes, document.value["a"]) == (set(), expected)

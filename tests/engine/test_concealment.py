@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from tests.engine.doors import raw
 from tests.engine.flows import line, row_form
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
+from trivium.contract.errors import RunError
 from trivium.engine.requests import RequestWorker
 from trivium.engine.worker import Worker
 
@@ -64,3 +66,17 @@ def test_short_values_and_numbers_stay_what_they_are(value: str) -> None:
 def test_other_rows_are_left_alone() -> None:
     done = Worker(pipeline("nothing", salt='"s3cr3t-0ne"'), {}).run(raw(EVENT, b'{"event_type":"item","n":2}'))
     assert [(each.index, each.error.count("nothing")) for each in done.rejects] == [(0, 1)]
+
+
+def test_an_executor_that_does_not_open_says_so_without_the_value() -> None:
+    def fail(_executor: Any, _artifacts: Any) -> None:
+        raise ValueError("no s3cr3t-0ne here")
+
+    opening = replace(pipeline_of([row_form(line, open=fail)]), secrets={"salt": '"s3cr3t-0ne"'})
+    with pytest.raises(RunError, match=r"did not open: .*no .a value from a variable. here") as caught:
+        Worker(opening, {})
+    assert "s3cr3t" not in "".join(traceback.format_exception(caught.value)).replace('"no s3cr3t-0ne here"', "")
+    plain = replace(opening, secrets={})
+    with pytest.raises(RunError, match="no s3cr3t-0ne here") as caught:
+        Worker(plain, {})
+    assert isinstance(caught.value.__cause__, ValueError)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
+from trivium.contract.errors import RunError
 from trivium.engine.outcomes import Reject
 
 _SHORTEST: Final = 6
@@ -23,13 +25,28 @@ class Concealment:
         forms = dict.fromkeys(form for value in values for form in (value, repr(value)[1:-1], json.dumps(value)[1:-1]))
         self._pattern = re.compile("|".join(map(re.escape, forms))) if forms else None
 
+    @contextmanager
+    def of_what_is_raised(self) -> Iterator[None]:
+        """Raise a `RunError` again without such values, and then without the cause, which holds them, too."""
+        try:
+            yield
+        except RunError as error:
+            said = self.text(str(error))
+            if said == str(error):
+                raise
+            raise RunError(said) from None
+
+    def text(self, text: str) -> str:
+        """Return a text with no such value in it."""
+        return text if self._pattern is None else self._pattern.sub(_INSTEAD, text)
+
     def of(self, rejects: list[Reject]) -> list[Reject]:
         """Return the rejects with no such value in what they say."""
         pattern = self._pattern
         if pattern is None:
             return rejects
         return [
-            replace(each, error=pattern.sub(_INSTEAD, each.error), reason=pattern.sub(_INSTEAD, each.reason))
+            replace(each, error=self.text(each.error), reason=self.text(each.reason))
             if pattern.search(each.error) or pattern.search(each.reason)
             else each
             for each in rejects

@@ -58,7 +58,8 @@ class Worker:
         )
         self.settings = settings
         self._concealment = Concealment(pipeline.secrets)
-        self.types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
+        with self._concealment.of_what_is_raised():
+            self.types = {name: TypeWorker(bound, uses, settings) for name, bound in pipeline.executors.items()}
 
     def run(self, batch: Batch) -> Outcomes:
         """The outcome of every input of a batch.
