@@ -21,7 +21,7 @@ from trivium.delivery.data_files import DataFile
 from trivium.delivery.delta_handle import store_errors
 from trivium.delivery.errors import StorageError
 from trivium.delivery.generation import take_generation
-from trivium.delivery.log_check import set_aside_torn_entries
+from trivium.delivery.log_check import check_log
 from trivium.delivery.runs import RunStore, UnitMarker
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
@@ -63,7 +63,7 @@ def test_a_torn_entry_that_was_copied_there_is_moved_aside(s3_tables: S3Tables):
     s3_tables.run({"a": day(0)})
     whole = s3_tables.snapshot.version
     Storage(s3_tables.uri).publish(f"_delta_log/{whole + 1:020}.json", b"")
-    (moved,) = set_aside_torn_entries(s3_tables.uri)
+    (moved,) = check_log(s3_tables.uri)
     assert Storage(s3_tables.uri).stat(moved)
     assert s3_tables.snapshot.version == whole
 

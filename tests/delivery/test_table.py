@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 from pathlib import Path
 
@@ -149,7 +150,14 @@ def test_a_checkpoint_comes_every_so_many_versions(tables: Tables):
 
 
 def test_a_failing_checkpoint_is_a_warning(tables: Tables, caplog):
-    Path(tables.uri, "_delta_log", "_last_checkpoint").write_text("{")
+    Path(tables.uri, "_delta_log", f"{0:020}.checkpoint.parquet").mkdir()
     with caplog.at_level(logging.WARNING):
         checkpoint_if_due(tables.uri, every=1)
     assert "no checkpoint was written" in caplog.text
+
+
+def test_a_hint_that_says_nothing_does_not_put_checkpoints_off(tables: Tables):
+    hint = Path(tables.uri, "_delta_log", "_last_checkpoint")
+    hint.write_text("{")
+    checkpoint_if_due(tables.uri, every=1)
+    assert json.loads(hint.read_text())["version"] == 0

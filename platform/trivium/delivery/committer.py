@@ -7,8 +7,9 @@ Each attempt is numbered the same way:
 3. Prove that no feature of the table is broken by writing. Ask the proposal for its change against this very snapshot;
    it checks its preconditions and recomputes its removals.
 4. Check what holds for every change: removed paths are active, added ones are not, and are on storage.
-5. Commit once: the library's own retries and hooks are off, and it loses if anyone committed since step 1.
-6. Landed: sync the log entry and its directory. Lost, or any other error: wait with jitter and start again at 1.
+5. Make the log durable up to the version of step 1, whoever wrote its entries.
+6. Commit once: the library's own retries and hooks are off, and it loses if anyone committed since step 1.
+7. Landed: sync the log entry and its directory. Lost, or any other error: wait with jitter and start again at 1.
 
 Data files are durable before (they are when closed). Nothing is ever deleted here; maintenance collects orphans.
 """
@@ -31,8 +32,9 @@ from trivium.contract.clock import Clock
 from trivium.contract.errors import DeliveryError
 from trivium.contract.fault_points import reach
 from trivium.delivery.data_files import DataFile, check_presence
+from trivium.delivery.durability import make_durable, make_own_durable
 from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
-from trivium.delivery.log_check import ACTION_COUNTS, entry_path
+from trivium.delivery.log_entry import ACTION_COUNTS, DURABLE_UP_TO
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
 from trivium.delivery.table_features import check_replaceable, check_writable
@@ -94,7 +96,6 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
         CommitRaceLost: other writers won every attempt.
         OutcomeUnknown: an attempt ended without an answer and the table cannot be read to find out.
     """
-    first: int | None = None
     doubt: Exception | None = None
     for attempt in range(1, _ATTEMPTS + 1):
         try:
@@ -105,20 +106,22 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
             doubt = error
             _wait(clock, attempt)
             continue
-        first = snapshot.version if first is None else first
         if doubt is not None and proposal.landed(snapshot):  # step 2
-            return _settle(uri, first + 1, Landed(snapshot.version, attempt))
+            make_durable(uri, snapshot.version)
+            return Landed(snapshot.version, attempt)
         check_writable(snapshot.table)  # step 3
         change = proposal.change(snapshot)
         _check(uri, snapshot, change)  # step 4
+        make_durable(uri, snapshot.version)  # step 5
         try:
-            _commit_once(uri, snapshot, _numbered(change, attempt), clock, proposal.fault_point)  # step 5
+            _commit_once(uri, snapshot, _numbered(change, attempt), clock, proposal.fault_point)  # step 6
         except Exception as error:  # noqa: BLE001 - whatever it was, only the table knows whether the commit landed
             doubt = error
             _log.info("%s: attempt %d on version %d: %s: %s", uri, attempt, snapshot.version, _outcome(error), error)
             _wait(clock, attempt)
             continue
-        return _settle(uri, snapshot.version + 1, Landed(snapshot.version + 1, attempt))  # step 6
+        make_own_durable(uri, snapshot.version + 1)  # step 7
+        return Landed(snapshot.version + 1, attempt)
     raise _given_up(uri, proposal, doubt)
 
 
@@ -139,7 +142,11 @@ def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fau
         partition_by=snapshot.partition_columns,
         commit_properties=CommitProperties(
             max_commit_retries=0,
-            custom_metadata={**change.metadata, ACTION_COUNTS: json.dumps(counts)},
+            custom_metadata={
+                **change.metadata,
+                ACTION_COUNTS: json.dumps(counts),
+                DURABLE_UP_TO: str(snapshot.version),
+            },
             app_transactions=[Transaction(name, value) for name, value in change.transactions.items()],
         ),
         post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
@@ -196,15 +203,6 @@ def _check(uri: str, snapshot: Snapshot, change: Change) -> None:
             message = f"{where}: {file.path}: expected partition values {sorted(columns)}, got {file.partition_values}"
             raise PreconditionFailed(message)
         check_presence(Storage(uri), file)
-
-
-def _settle(uri: str, first: int, landed: Landed) -> Landed:
-    """Make the log durable up to the commit (step 6)."""
-    storage = Storage(uri)
-    for version in range(first, landed.version + 1):
-        if storage.stat(entry_path(version)):
-            storage.sync(entry_path(version))
-    return landed
 
 
 def _wait(clock: Clock, attempt: int) -> None:

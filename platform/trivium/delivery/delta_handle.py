@@ -1,18 +1,30 @@
-"""Opens Delta tables: the one place that tells deltalake how to reach their storage."""
+"""Opens Delta tables: the one place that tells deltalake how to reach their storage.
+
+The first time that a process opens a table on a disk, its log is checked for what a power cut left torn; so is the log
+of any table that does not open.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from trivium.delivery.errors import StorageError
+from trivium.delivery.log_check import check_log, check_whole_log
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.s3_errors import explain, from_delta
+from trivium.delivery.storage import Storage
 from trivium.delivery.table_features import check_readable
 from trivium.delivery.table_location import check_location, opening
+
+T = TypeVar("T")
+
+_checked: set[str] = set()
+"""Tables whose log this process has checked."""
 
 
 def open_delta(uri: str) -> DeltaTable:
@@ -20,14 +32,37 @@ def open_delta(uri: str) -> DeltaTable:
 
     Raises:
         deltalake.exceptions.TableNotFoundError: there is no table.
-        StorageError: S3 refused or could not be reached, no folder can be there, or the log cannot be read.
+        StorageError: S3 refused or could not be reached, no folder can be there, the log cannot be read, or something
+            torn in it cannot be moved aside.
+        LogBroken: log entries that are needed are gone.
         UnsupportedFeature: readers of the table would have to know what we do not.
     """
     check_location(uri)
-    with opening(uri), store_errors(uri):
-        table = DeltaTable(uri, storage_options=storage_options(uri))
+    if uri not in _checked and not Storage(uri).durable_once_written:
+        check_log(uri)
+        _checked.add(uri)
+    with opening(uri):
+        table = mended(uri, lambda: DeltaTable(uri, storage_options=storage_options(uri)))
     check_readable(table)
     return table
+
+
+def mended(uri: str, read: Callable[[], T]) -> T:
+    """Return what `read` reads of a table; if its log is torn, move aside what is, and read again.
+
+    Raises:
+        StorageError: S3 refused or could not be reached; or something torn cannot be moved aside.
+        LogBroken: log entries that are needed are gone.
+    """
+    with store_errors(uri):
+        try:
+            return read()
+        except TableNotFoundError:
+            raise
+        except DeltaError as error:
+            if from_delta(error) or not check_whole_log(uri):
+                raise
+        return read()
 
 
 def find_delta(uri: str) -> DeltaTable | None:

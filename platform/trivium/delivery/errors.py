@@ -6,6 +6,7 @@ DeliveryError
 ├── WrongPipeline        the table belongs to another pipeline
 ├── UnsupportedFeature   another engine gave the table a feature that is not implemented here
 ├── SchemaConflict       the table's columns or partitions cannot become the pipeline's
+├── LogBroken            entries or checkpoints that readers need are gone
 ├── FileMismatch         a data file is not what its manifest says
 ├── PreconditionFailed   the snapshot forbids the commit
 │   ├── TopicChanged     a topic is not the one the table's positions are of
@@ -37,6 +38,10 @@ class UnsupportedFeature(DeliveryError):
 
 class SchemaConflict(DeliveryError):
     """The table's schema or partition columns cannot become what the pipeline needs; the message shows both."""
+
+
+class LogBroken(DeliveryError):
+    """Log entries that readers need are gone, and no whole checkpoint stands for them; the message names them."""
 
 
 class FileMismatch(DeliveryError):

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from trivium.delivery.errors import StorageError
-from trivium.delivery.log_check import entry_path
+from trivium.delivery.log_entry import entry_path
 from trivium.delivery.storage import Storage
 
 _FOLDER: Final = "_trivium/ledger"

@@ -9,7 +9,6 @@ Delta's own clean-up stays off: it does not know the ledger, and follows a reten
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
@@ -17,13 +16,14 @@ from typing import Final
 from trivium.contract.errors import DeliveryError
 from trivium.contract.fault_points import reach
 from trivium.delivery import ledger
-from trivium.delivery.log_check import entry_path
+from trivium.delivery.checkpoint_files import HINT, hinted_version
+from trivium.delivery.checkpoint_write import write_checkpoint
+from trivium.delivery.log_entry import entry_path
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage, StoredFile
 
 _FILE: Final = re.compile(r"_delta_log/(\d{20})\.(.+)")
 _CHECKPOINT: Final = "checkpoint.parquet"
-_HINT: Final = "_delta_log/_last_checkpoint"
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,8 @@ def expired_log(storage: Storage, cutoff_us: int) -> ExpiredLog:
 
 def checkpoint(uri: str) -> int:
     """Write a checkpoint of the newest version, durably, unless there is one; returns the version."""
-    snapshot, storage = Snapshot.latest(uri), Storage(uri)
-    if storage.stat(_checkpoint_path(snapshot.version)) is None:
-        snapshot.table.create_checkpoint()
-    storage.sync(_checkpoint_path(snapshot.version))
-    storage.sync(_HINT)
+    snapshot = Snapshot.latest(uri)
+    write_checkpoint(uri, snapshot)
     return snapshot.version
 
 
@@ -93,11 +90,10 @@ def clean_log(uri: str, expired: ExpiredLog) -> int:
 
 
 def _check_cut(uri: str, storage: Storage, cut: int) -> None:
-    storage.sync(_checkpoint_path(cut))
-    hinted = json.loads(storage.read(_HINT))["version"] if storage.stat(_HINT) else -1
-    if hinted < cut:
+    hinted = hinted_version(storage)
+    if hinted is None or hinted < cut:
         message = (
-            f"table {uri}: expected the newest checkpoint to be {cut} or later, {_HINT} names {hinted}; nothing was "
+            f"table {uri}: expected the newest checkpoint to be {cut} or later, {HINT} names {hinted}; nothing was "
             "erased. Try: again; maintenance writes a checkpoint first"
         )
         raise DeliveryError(message)
@@ -106,6 +102,10 @@ def _check_cut(uri: str, storage: Storage, cut: int) -> None:
     except Exception as error:
         message = f"table {uri}: version {cut} cannot be read ({error}); nothing was erased. Try: look at its log"
         raise DeliveryError(message) from error
+    if storage.stat(_checkpoint_path(cut)) is None:
+        message = f"table {uri}: checkpoint {cut} was torn and is moved aside; nothing was erased. Try: again"
+        raise DeliveryError(message)
+    storage.sync(_checkpoint_path(cut), HINT)  # in the disk's own time the erasures could come before these
 
 
 def _by_version(storage: Storage) -> dict[int, dict[str, StoredFile]]:

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 
 from trivium.contract.errors import DeliveryError
 from trivium.delivery import ledger, transactions
+from trivium.delivery.durability import make_durable
 from trivium.delivery.errors import StorageError
 from trivium.delivery.maintenance_log import expired_log
 from trivium.delivery.runs import UnitMarker
@@ -89,9 +90,14 @@ def leftovers(uri: str, cutoff_us: int) -> list[StoredFile]:
 
 
 def remove(uri: str, files: Iterable[StoredFile]) -> None:
-    """Remove files; one that is gone already is fine."""
-    storage = Storage(uri)
-    for file in files:
+    """Remove files; one that is gone already is fine.
+
+    The log that says they are of no use is made durable first: an older one may still need them.
+    """
+    storage, wanted = Storage(uri), list(files)
+    if wanted:
+        make_durable(uri, Snapshot.latest(uri).version)
+    for file in wanted:
         storage.remove(file.path)
 
 

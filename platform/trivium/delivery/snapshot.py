@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.dataset as pad
 from deltalake import DeltaTable, Schema
 
-from trivium.delivery.delta_handle import find_delta, open_delta, store_errors
+from trivium.delivery.delta_handle import find_delta, mended, open_delta, store_errors
 from trivium.delivery.table_features import check_times
 
 PIPELINE_PROPERTY: Final = "trivium.pipeline"
@@ -61,8 +61,7 @@ class Snapshot:
         if isinstance(version, datetime):
             check_times(table)
         if version is not None:
-            with store_errors(uri):
-                table.load_as_version(version)
+            mended(uri, lambda: table.load_as_version(version))
         return cls(table)
 
     @property

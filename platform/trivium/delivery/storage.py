@@ -8,6 +8,7 @@ AWS_ENDPOINT_URL for a store that is not Amazon's. They are in no pipeline file,
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -38,6 +39,11 @@ class Storage:
         """How many bytes are worth one request to the storage."""
         return self._files.read_ahead_bytes
 
+    @property
+    def durable_once_written(self) -> bool:
+        """Say whether a power cut cannot take what was written, whoever wrote it, so that nothing needs a sync."""
+        return self._files.durable_once_written
+
     def create(self, path: str, data: bytes) -> None:
         """Create a file with `data`, durably; see `open_new`."""
         with self.open_new(path) as file:
@@ -62,6 +68,10 @@ class Storage:
         """The file's size and time, or None when there is none."""
         return self._files.stat(self._checked(path))
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files directly in a folder, sorted; cheaper than `list`."""
+        return self._files.names(self._checked(folder))
+
     def list(self, prefix: str = "") -> list[StoredFile]:
         """All files below the folder `prefix`, sorted by path; empty when the folder does not exist."""
         return self._files.list(self._checked(prefix))
@@ -78,9 +88,17 @@ class Storage:
         """Give a file another name, durably; atomically on a local volume, by copy and removal on S3."""
         self._files.rename(self._checked(old), self._checked(new))
 
-    def sync(self, path: str) -> None:
-        """Make a file that someone else wrote, and its directories, durable."""
-        self._files.sync(self._checked(path))
+    def make_root(self) -> None:
+        """Make the root's folder, durably, for someone else to write into."""
+        self._files.make_root()
+
+    def sync(self, *paths: str) -> None:
+        """Make files that someone else wrote, then their directories, durable."""
+        self._files.sync([self._checked(path) for path in paths])
+
+    def hold(self, folder: str) -> AbstractContextManager[None]:
+        """Keep other processes of this machine that hold the same folder out; no one else is kept from anything."""
+        return self._files.hold(self._checked(folder))
 
     def _checked(self, path: str) -> str:
         if path.startswith("/") or ".." in path.split("/"):

@@ -1,15 +1,16 @@
 """Files below a local folder.
 
 Everything created is created exclusively and is durable once it is closed: the file and every directory from it up to
-the root are synced.
+the root are synced, and once per process the directories above the root, which someone may just have made.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISREG
@@ -78,7 +79,7 @@ class LocalNewFile(NewFile):
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
-            _sync_directories(self._path.parent, self._root)
+            _sync_directories({self._path.parent}, self._root)
 
     def abandon(self) -> None:
         """Remove the unfinished file."""
@@ -92,6 +93,7 @@ class LocalFiles:
     """The local side of `Storage`; its docstrings hold here."""
 
     read_ahead_bytes = _READ_AHEAD_BYTES
+    durable_once_written = False
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -121,6 +123,16 @@ class LocalFiles:
                 return None
             return StoredFile(path, found.st_size, found.st_mtime_ns // 1000)
 
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files directly in a folder."""
+        top = self._root / folder
+        with _translated("list", top):
+            try:
+                with os.scandir(top) as found:
+                    return sorted(entry.name for entry in found if entry.is_file())
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
     def list(self, prefix: str) -> list[StoredFile]:
         """All files below a folder."""
         top = self._root / prefix
@@ -145,24 +157,66 @@ class LocalFiles:
         """Give a file another name."""
         with _translated("rename", self._root / old):
             (self._root / old).replace(self._root / new)
-            _sync_directories((self._root / new).parent, self._root)
+            _sync_directories({(self._root / new).parent, (self._root / old).parent}, self._root)
 
-    def sync(self, path: str) -> None:
-        """Sync a file and its directories."""
-        target = self._root / path
-        with _translated("sync", target):
-            _sync(target)
-            _sync_directories(target.parent, self._root)
+    def make_root(self) -> None:
+        """Make the root's folder, and sync it and those above."""
+        with _translated("create", self._root):
+            self._root.mkdir(parents=True, exist_ok=True)
+            _sync_directories({self._root}, self._root)
+
+    def sync(self, paths: Sequence[str]) -> None:
+        """Sync files, then the directories that lead to them, each once."""
+        targets = [self._root / path for path in paths]
+        for target in targets:
+            with _translated("sync", target):
+                _sync(target)
+        with _translated("sync", self._root):
+            _sync_directories({target.parent for target in targets}, self._root)
+
+    @contextmanager
+    def hold(self, folder: str) -> Iterator[None]:
+        """Hold the folder's own lock; a network volume that cannot lock a folder holds nobody up."""
+        with _translated("lock", self._root / folder):
+            descriptor = os.open(self._root / folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
 
-def _sync_directories(folder: Path, root: Path) -> None:
-    """Sync `folder` and its parents up to and including the root's own parent, whose entry the root is."""
-    last = root.parent if os.access(root.parent, os.R_OK) else root
-    while True:
+_led_to: set[tuple[str, int]] = set()
+"""Roots, as path and inode, whose directories above were synced by this process."""
+
+
+def _sync_directories(folders: set[Path], root: Path) -> None:
+    """Sync folders and their parents, up to and including the root's own parent, whose entry the root is."""
+    chain = {root}
+    for folder in folders:
+        chain.update((folder, *(above for above in folder.parents if above.is_relative_to(root))))
+    for folder in sorted(chain, key=lambda each: len(each.parts), reverse=True):
         _sync(folder)
-        if folder in (last, folder.parent):
-            return
-        folder = folder.parent
+    if os.access(root.parent, os.R_OK):
+        _sync(root.parent)
+    _sync_above(root)
+
+
+def _sync_above(root: Path) -> None:
+    """Sync the directories above the root's parent once: whoever made the root may have made them, too.
+
+    Those of another volume, or that may not be read, are not ours to sync.
+    """
+    known = (str(root), root.stat().st_ino)
+    if known in _led_to:
+        return
+    below = root.absolute().parent
+    while not os.path.ismount(below):
+        below = below.parent
+        with suppress(OSError):
+            _sync(below)
+    _led_to.add(known)
 
 
 def _sync(path: Path) -> None:

@@ -11,7 +11,7 @@ Times are whole seconds.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -79,6 +79,7 @@ class S3Files:
     """The S3 side of `Storage`; its docstrings hold here."""
 
     read_ahead_bytes = _READ_AHEAD_BYTES
+    durable_once_written = True
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._root = f"{bucket}/{prefix}".rstrip("/")
@@ -102,6 +103,12 @@ class S3Files:
         with _translated("look at", self._at(path)):
             found = file_system().get_file_info(self._at(path))
         return StoredFile(path, found.size, _seconds(found.mtime_ns)) if found.is_file else None
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the objects directly below a folder."""
+        with _translated("list", self._at(folder)):
+            found = file_system().get_file_info(FileSelector(self._at(folder), allow_not_found=True))
+        return sorted(one.base_name for one in found if one.is_file)
 
     def list(self, prefix: str) -> list[StoredFile]:
         """All objects below a folder."""
@@ -129,8 +136,16 @@ class S3Files:
         with _translated("rename", self._at(old)):
             file_system().move(self._at(old), self._at(new))
 
-    def sync(self, path: str) -> None:
+    def make_root(self) -> None:
+        """Nothing: a bucket has no folders."""
+
+    def sync(self, paths: Sequence[str]) -> None:
         """Nothing: what was put is durable."""
+
+    @contextmanager
+    def hold(self, folder: str) -> Iterator[None]:
+        """Keep nobody out: a bucket has no locks, and what is put is never torn."""
+        yield
 
     def _at(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")

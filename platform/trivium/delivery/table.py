@@ -13,9 +13,13 @@ from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookPropert
 from deltalake.exceptions import DeltaError
 
 from trivium.delivery import lineage
+from trivium.delivery.checkpoint_files import hinted_version
+from trivium.delivery.checkpoint_write import write_checkpoint
 from trivium.delivery.delta_handle import store_errors
+from trivium.delivery.durability import make_durable, make_own_durable
 from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
-from trivium.delivery.log_check import entry_path, set_aside_torn_entries
+from trivium.delivery.log_check import check_log
+from trivium.delivery.log_entry import ACTION_COUNTS, DURABLE_UP_TO
 from trivium.delivery.partition_values import check_partition_types
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
@@ -63,15 +67,16 @@ def open_table(spec: TableSpec) -> Snapshot:
 
     Children that a table of an earlier version declares `not null` become nullable in the same way.
 
-    A torn or empty newest log entry is moved aside first. A table without the property that names the columns with
-    statistics gets it: its files say nothing of a column that is younger, and some readers take that for bounds.
+    What a power cut left torn at the end of its log is moved aside first. A table without the property that names the
+    columns with statistics gets it: its files say nothing of a column that is younger, and some readers take that for
+    bounds.
 
     Raises:
         WrongPipeline: the table belongs to another pipeline.
         UnsupportedFeature: another engine gave the table a feature that is not kept to here.
         SchemaConflict: columns were widened, narrowed or removed, or the partition columns differ.
     """
-    set_aside_torn_entries(spec.uri)
+    check_log(spec.uri)
     for _ in range(_ATTEMPTS):
         snapshot = Snapshot.find(spec.uri)
         if snapshot is None:
@@ -93,21 +98,18 @@ def open_table(spec: TableSpec) -> Snapshot:
 
 
 def checkpoint_if_due(uri: str, every: int = 20) -> None:
-    """Write a checkpoint when at least `every` versions came since the last one. A failure is a warning, no error."""
+    """Write a checkpoint, durably, when `every` versions or more came since the last. A failure is only a warning."""
     try:
         snapshot = Snapshot.latest(uri)
-        if snapshot.version - _last_checkpoint(uri) >= every:
-            snapshot.table.create_checkpoint()
+        last = hinted_version(Storage(uri))
+        if snapshot.version - (-1 if last is None else last) >= every:
+            write_checkpoint(uri, snapshot)
     except Exception as error:  # noqa: BLE001 - the table is whole without a checkpoint, only slower to open
         _log.warning("%s: no checkpoint was written: %s", uri, error)
 
 
-def _last_checkpoint(uri: str) -> int:
-    storage, path = Storage(uri), "_delta_log/_last_checkpoint"
-    return int(json.loads(storage.read(path))["version"]) if storage.stat(path) else -1
-
-
 def _try_create(spec: TableSpec) -> None:
+    Storage(spec.uri).make_root()
     try:
         with store_errors(spec.uri):
             DeltaTable.create(
@@ -123,7 +125,9 @@ def _try_create(spec: TableSpec) -> None:
                     "delta.enableExpiredLogCleanup": "false",
                 },
                 raise_if_key_not_exists=False,
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=CommitProperties(
+                    max_commit_retries=0, custom_metadata={ACTION_COUNTS: json.dumps({"protocol": 1, "metaData": 1})}
+                ),
                 post_commithook_properties=_NO_HOOKS,
                 storage_options=storage_options(spec.uri),
             )
@@ -132,7 +136,7 @@ def _try_create(spec: TableSpec) -> None:
             raise
         _log.info("%s: the table is there, whoever created it: %s", spec.uri, error)
         return
-    Storage(spec.uri).sync(entry_path(0))
+    make_own_durable(spec.uri, 0)
 
 
 def _check_owner(snapshot: Snapshot, spec: TableSpec) -> None:
@@ -210,31 +214,41 @@ def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
     looked_at = pa.schema(list(pa.schema(snapshot.schema.to_arrow()))[:_DESCRIBED_BY_DEFAULT])
     described = described_columns(looked_at, snapshot.partition_columns)
     changed = snapshot.version + 1
+    make_durable(spec.uri, snapshot.version)
     try:
         with store_errors(spec.uri):
             snapshot.table.alter.set_table_properties(
                 {STATISTICS_PROPERTY: described},
                 raise_if_not_exists=False,
-                commit_properties=CommitProperties(max_commit_retries=0),
+                commit_properties=_on(snapshot),
                 post_commithook_properties=_NO_HOOKS,
             )
     except (DeltaError, StorageError) as error:
         _log.info("%s: setting %s did not land, trying again: %s", spec.uri, STATISTICS_PROPERTY, error)
         return
-    Storage(spec.uri).sync(entry_path(changed))
+    make_own_durable(spec.uri, changed)
 
 
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
     added = snapshot.version + 1  # adding columns moves the handle itself; a column that is there is merged
+    make_durable(spec.uri, snapshot.version)
     try:
         with store_errors(spec.uri):
             snapshot.table.alter.add_columns(
-                new, commit_properties=CommitProperties(max_commit_retries=0), post_commithook_properties=_NO_HOOKS
+                new,
+                commit_properties=_on(snapshot),
+                post_commithook_properties=_NO_HOOKS,
             )
     except (DeltaError, StorageError) as error:
         _log.info("%s: adding columns did not land, trying again: %s", spec.uri, error)
         return
-    Storage(spec.uri).sync(entry_path(added))
+    make_own_durable(spec.uri, added)
+
+
+def _on(snapshot: Snapshot) -> CommitProperties:
+    """A commit of metadata alone on a version that is durable; see `log_entry`."""
+    marks = {ACTION_COUNTS: json.dumps({"metaData": 1}), DURABLE_UP_TO: str(snapshot.version)}
+    return CommitProperties(max_commit_retries=0, custom_metadata=marks)
 
 
 def _stored(schema: pa.Schema) -> pa.Schema:

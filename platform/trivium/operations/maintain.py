@@ -16,13 +16,14 @@ and a shorter one would save space at the price of a stopped run or an empty rea
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from trivium.contract.clock import Clock, SystemClock
 from trivium.delivery import transactions
-from trivium.delivery.log_check import set_aside_torn_entries
+from trivium.delivery.log_check import check_log
 from trivium.delivery.maintenance_compaction import Compacted, compact, small_file_groups
 from trivium.delivery.maintenance_log import checkpoint, clean_log, expired_log
 from trivium.delivery.maintenance_rewrite import DEAD_LETTERS, EVENTS, Group, Layout
@@ -33,6 +34,8 @@ from trivium.delivery.stream_letters import is_streaming
 from trivium.delivery.table_features import check_writable
 from trivium.operations.errors import ArgumentError
 from trivium.operations.tables import Tables, check_columns, existing
+
+_log = logging.getLogger(__name__)
 
 SHORTEST_HOURS: Final = 24
 DEFAULT_HOURS: Final = 168
@@ -91,6 +94,8 @@ class _Useless:
 def maintain(tables: Tables, retention_hours: int = DEFAULT_HOURS, clock: Clock | None = None) -> list[Maintained]:
     """Maintain a pipeline's table and its dead letters. Every version of the last `retention_hours` stays readable.
 
+    Of a table that is no pipeline's only a torn log is mended, if it is torn.
+
     Raises:
         ArgumentError: there is no table, it is no pipeline's, or the retention is too short.
         UnsupportedFeature: another engine gave one of the tables a feature that is not kept to here.
@@ -98,6 +103,10 @@ def maintain(tables: Tables, retention_hours: int = DEFAULT_HOURS, clock: Clock 
     """
     clock = clock or SystemClock()
     cutoff_us = _cutoff(retention_hours, clock)
+    mended = check_log(tables.table)
+    if mended and Snapshot.latest(existing(tables.table)).pipeline is None:
+        _log.warning("%s is no pipeline's table: its log was mended, nothing else was done", tables.table)
+        return []
     return [_maintain(upkeep, tables.table, cutoff_us, clock) for upkeep in _upkeeps(tables)]
 
 
@@ -139,7 +148,7 @@ def _upkeeps(tables: Tables) -> list[_Upkeep]:
 
 def _maintain(upkeep: _Upkeep, table_uri: str, cutoff_us: int, clock: Clock) -> Maintained:
     uri, storage = upkeep.uri, Storage(upkeep.uri)
-    set_aside_torn_entries(uri)
+    check_log(uri)
     before = _active(uri)
     compacted = compact(uri, upkeep.layout, upkeep.groups(), clock)
     expired = expired_log(storage, cutoff_us)

@@ -10,6 +10,7 @@ from typing import Final
 from trivium.config.pipeline import Pipeline
 from trivium.contract.clock import Clock, Deadline
 from trivium.delivery.committer import Landed, Proposal
+from trivium.delivery.durability import make_durable
 from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
 from trivium.delivery.lineage import table_schema
 from trivium.delivery.snapshot import Snapshot
@@ -135,13 +136,20 @@ def land(uri: str, proposal: Proposal, attempt: Callable[[], Landed], clock: Clo
 
 
 def _found(uri: str, proposal: Proposal) -> Landed | None:
-    """The commit, if the table can be read and carries it."""
+    """The commit, durable, if the table can be read and carries it.
+
+    Raises:
+        StorageError: the storage refused to make it durable; what is committed next may not count on it.
+    """
     try:
         snapshot = Snapshot.latest(uri)
     except Exception as error:  # noqa: BLE001 - the next attempt says what is wrong, in its words
         _log.info("%s cannot be read yet: %s", uri, error)
         return None
-    return Landed(snapshot.version, 1) if proposal.landed(snapshot) else None
+    if not proposal.landed(snapshot):
+        return None
+    make_durable(uri, snapshot.version)
+    return Landed(snapshot.version, 1)
 
 
 def merged(results: Sequence[EpochResult]) -> EpochResult:

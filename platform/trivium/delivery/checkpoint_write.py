@@ -1,0 +1,60 @@
+"""Writes checkpoints that a power cut cannot leave torn under a hint that says they are whole.
+
+deltalake writes the checkpoint and the hint at once and syncs neither. So the entries that the checkpoint repeats are
+made durable first; then the checkpoint is synced, and only then a hint is published that says so (`SYNCED_TAG`, among
+the tags that Delta leaves to writers). A cut in between leaves deltalake's own hint, which the next opening checks.
+"""
+
+from __future__ import annotations
+
+import json
+
+from trivium.delivery.checkpoint_files import HINT, SYNCED_TAG, Checkpoint, checkpoints_among, hinted_version
+from trivium.delivery.delta_handle import store_errors
+from trivium.delivery.durability import make_durable
+from trivium.delivery.log_entry import LOG
+from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.storage import Storage
+
+
+def write_checkpoint(uri: str, snapshot: Snapshot) -> None:
+    """Write a checkpoint of a table at this version, unless there is one, and make it and its hint durable.
+
+    Raises:
+        StorageError: the storage refused.
+        deltalake.exceptions.DeltaError: deltalake could not write it.
+    """
+    storage, version = Storage(uri), snapshot.version
+    found = _checkpoint(storage, version)
+    if found is not None:
+        storage.sync(*found.paths)
+        _sync_hint(storage)
+        return
+    make_durable(uri, version)
+    with store_errors(uri):
+        snapshot.table.create_checkpoint()
+    if storage.durable_once_written:
+        return
+    written = _checkpoint(storage, version)
+    if written is not None:
+        storage.sync(*written.paths)
+        _publish_hint(storage, version)
+
+
+def _checkpoint(storage: Storage, version: int) -> Checkpoint | None:
+    found = checkpoints_among(storage.names(LOG))
+    return next((each for each in found if each.version == version and each.complete), None)
+
+
+def _publish_hint(storage: Storage, version: int) -> None:
+    if hinted_version(storage) != version:
+        _sync_hint(storage)  # somebody's newer checkpoint: readers are to begin there
+        return
+    said = json.loads(storage.read(HINT))
+    tags = {**(said.get("tags") or {}), SYNCED_TAG: "true"}
+    storage.publish(HINT, json.dumps({**said, "tags": tags}, separators=(",", ":")).encode())
+
+
+def _sync_hint(storage: Storage) -> None:
+    if storage.stat(HINT) is not None:
+        storage.sync(HINT)
