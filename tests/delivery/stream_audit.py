@@ -51,6 +51,7 @@ class Audit:
         for number in range(self._table_at, len(self._table.versions)):
             self._check_table(*self._table.versions[number - 1 : number + 1])
         self._table_at, self._letters_at = len(self._table.versions), len(self._letters.versions)
+        self._check_present()
         self._check_balance()
 
     def counted(self) -> Counter[Place]:
@@ -108,16 +109,20 @@ class Audit:
             assert all(at >= _positions(before).get(name, 0) for name, at in _positions(now).items()), "went back"
 
     def _check_files(self, before: Version, now: Version, kind: str, runtime: str | None) -> None:
-        """I4, and nobody removes another's files."""
+        """Nobody removes another's files."""
         removed = [before.active[path] for path in now.removed]  # a path that was not active fails here
         if kind == "compaction":
             assert self._rows(now.added) == self._rows(removed)
         else:
             assert all(file.partition_values["_runtime"] == runtime == "batch" for file in removed)
-        for path, file in now.active.items():
-            found = Path(self._world.uri, path)
-            assert found.exists(), f"{path} is gone"
-            assert found.stat().st_size == file.size
+
+    def _check_present(self) -> None:
+        """I4, of both tables."""
+        for uri, log in ((self._world.uri, self._table), (self._world.letters_uri, self._letters)):
+            for path, file in log.versions[-1].active.items():
+                found = Path(uri, path)
+                assert found.exists(), f"{path} is gone"
+                assert found.stat().st_size == file.size
 
     def _check_letters(self, before: Version, now: Version) -> None:
         self._check_fence(before, now)

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
 
-from tests.delivery.sample_table import PIPELINE, TYPES
+from tests.delivery.sample_table import AUTHOR, PIPELINE, TYPES
 from tests.delivery.stream_actors import Actor
 from tests.delivery.stream_world import TOPIC, Place, World, outcomes_of
 from trivium.delivery import dead_letters
 from trivium.delivery.batch_commit import BatchCommit
 from trivium.delivery.batch_scope import Scope
-from trivium.delivery.committer import Landed, Proposal, commit
+from trivium.delivery.committer import Landed, commit
 from trivium.delivery.coverage import Document
-from trivium.delivery.errors import OutcomeUnknown
 from trivium.delivery.generation import take_generation
 from trivium.delivery.positions import RUNTIME, Adoption, Positions, Reset, adopt, source_name
 from trivium.delivery.snapshot import Snapshot
 from trivium.delivery.storage import Storage
-from trivium.delivery.stream_commit import Range, StreamCommit
-from trivium.delivery.stream_letters import CleanUp, StreamLetters, append, remove_uncounted
-from trivium.runtimes.streaming.epochs import land
+from trivium.delivery.stream_commit import Range
+from trivium.delivery.stream_letters import CleanUp, remove_uncounted
+from trivium.engine.outcomes import Counts
+from trivium.runtimes.streaming.epochs import EpochCommitter
+from trivium.runtimes.streaming.job import EpochResult
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Driver:
     identities: dict[str, int] = field(default_factory=dict)
 
     def start(self) -> None:
-        """As `runtimes.streaming.start`."""
+        """Take the steps of `runtimes.streaming.start`."""
         names, self.identities = self.world.names, {TOPIC: self.world.identity}
         self.generation = _own_tables(self.world, self.actor, names)
         known = Positions.of(Snapshot.latest(self.world.uri), PIPELINE, names)
@@ -46,6 +48,8 @@ class Driver:
         self.epoch = known.epochs[TOPIC]
         self.positions = {name: at for name, at in known.next.items() if at is not None}
         self.adopt({name: 0 for name in names if name not in self.positions})
+        self.committer = PausingCommitter(_pipeline(self.world), self.generation, self.actor.clock)
+        self.committer.actor = self.actor
 
     def adopt(self, new: dict[str, int]) -> None:
         if new:
@@ -53,16 +57,22 @@ class Driver:
             self.positions |= new
 
     def run_epoch(self) -> None:
-        """As `runtimes.streaming.epochs`."""
+        """Write some files and have the product commit them."""
         ranges, outcomes = self._attempt()
-        rows = [place for place, outcome in outcomes.items() if outcome == "e"]
-        letters = [place for place, outcome in outcomes.items() if outcome == "r"]
-        files = (self.world.data_file(rows, RUNTIME),) if rows else ()
-        if letters:
-            self._land_letters(letters, ranges)
-            self.actor.pause("letters landed")
-        proposal = StreamCommit(PIPELINE, self.generation, files, ranges, {}, "l1", "p1")
-        self._land(self.world.uri, proposal, lambda: commit(self.world.uri, proposal, self.actor.clock))
+        kinds: dict[str, list[Place]] = {kind: [] for kind in "edr"}
+        for place, outcome in outcomes.items():
+            kinds[outcome].append(place)
+        rows, letters = kinds["e"], kinds["r"]
+        counts = Counts(len(outcomes), len(rows), len(rows), len(kinds["d"]), len(letters))
+        result = EpochResult(
+            ranges,
+            (self.world.data_file(rows, RUNTIME),) if rows else (),
+            self.world.letter_files(letters, str(self.generation), RUNTIME) if letters else (),
+            {"departure": counts},
+        )
+        self.committer.add(result)
+        committed = self.committer.commit()
+        self.world.last(self.world.uri, committed.version)
         self.positions |= {name: each.next for name, each in ranges.items()}
         self.world.seen["epochs"] += 1
 
@@ -83,22 +93,28 @@ class Driver:
             earlier.add(outcome)
         return ranges, outcomes
 
-    def _land_letters(self, letters: list[Place], ranges: dict[str, Range]) -> None:
-        files = self.world.letter_files(letters, str(self.generation), RUNTIME)
-        stretches = {name: (each.start, each.next) for name, each in ranges.items()}
-        proposal, uri = StreamLetters(PIPELINE, self.generation, files, stretches), self.world.letters_uri
-        self._land(uri, proposal, lambda: append(uri, proposal, self.actor.clock))
 
-    def _land(self, uri: str, proposal: Proposal, attempt: Callable[[], Landed]) -> None:
-        def watched() -> Landed:
-            try:
-                return attempt()
-            except OutcomeUnknown:
-                self.actor.doubted = True
-                self.world.seen["outcomes unknown"] += 1
-                raise
+class PausingCommitter(EpochCommitter):
+    """The product's own, at whose side a process can be stopped between letters and rows."""
 
-        land(uri, proposal, watched, self.actor.clock)
+    actor: Actor
+
+    def _land_rows(self, result: EpochResult) -> Landed:
+        if result.letters:
+            self.actor.pause("letters landed")
+        return super()._land_rows(result)
+
+
+def _pipeline(world: World) -> Any:
+    """What a committer takes of a pipeline."""
+    return SimpleNamespace(
+        name=PIPELINE,
+        config=SimpleNamespace(
+            table=SimpleNamespace(path=world.uri), dead_letters=SimpleNamespace(path=world.letters_uri), breaker="off"
+        ),
+        plan=SimpleNamespace(logic_short="l1", plan_short="p1"),
+        table_columns=AUTHOR,
+    )
 
 
 def drive(world: World, seed: int, actor: Actor) -> None:

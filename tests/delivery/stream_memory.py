@@ -1,6 +1,7 @@
 """A Delta table whose log is in memory: what `Snapshot` and the committer use of deltalake, and nothing else.
 
-Files are real, only versions are not: each is the active files, the transactions and the commit's own facts. As in
+Files are real, only versions are not: each is the active files, the transactions and the commit's own facts. Entries
+are files, too, but nobody reads a table from them: they are there to be synced, and to be torn by a cut. As in
 deltalake with its retries off, a commit lands only on the version its handle has read, removing a path that is not
 active passes silently, and transactions are looked up by their exact name.
 """
@@ -22,6 +23,7 @@ from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
+from trivium.delivery.log_entry import entry_path
 from trivium.delivery.snapshot import PIPELINE_PROPERTY
 from trivium.delivery.table import TableSpec
 
@@ -47,7 +49,8 @@ class MemoryLog:
         self.schema = pa.schema(list(plain))
         self.delta_schema = Schema.from_arrow(self.schema)
         self.files = SubTreeFileSystem(spec.uri, LocalFileSystem())
-        Path(spec.uri).mkdir(parents=True)
+        Path(spec.uri, "_delta_log").mkdir(parents=True)
+        self._write_entry([{"protocol": {}}, {"metaData": {}}])
 
     def commit(
         self, read: int, actions: Sequence[AddAction | RemoveAction], transactions: dict[str, int], metadata: dict
@@ -66,6 +69,20 @@ class MemoryLog:
         active = {path: one for path, one in last.active.items() if path not in removed}
         active |= {one.path: one for one in added}
         self.versions.append(Version(active, {**last.transactions, **transactions}, metadata, added, removed))
+        lines = [{"commitInfo": metadata}, *({"txn": {"appId": name}} for name in transactions)]
+        lines += [*({"add": {"path": one.path}} for one in added), *({"remove": {"path": path}} for path in removed)]
+        self._write_entry(lines)
+
+    def cut_to(self, version: int) -> None:
+        """Forget the versions after this one."""
+        del self.versions[version + 1 :]
+
+    def entry(self, version: int) -> Path:
+        """The file of a version's entry."""
+        return Path(self.spec.uri, entry_path(version))
+
+    def _write_entry(self, lines: list[dict[str, Any]]) -> None:
+        self.entry(len(self.versions) - 1).write_text("\n".join(map(json.dumps, lines)))
 
 
 class MemoryTable:

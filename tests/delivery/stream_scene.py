@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 from tests.delivery import stream_bodies
-from tests.delivery.stream_actors import Actor, Killed, Order
+from tests.delivery.cut_story import forget
+from tests.delivery.power_cut import SyncedPaths
+from tests.delivery.stream_actors import Actor, Killed, Order, current
+from tests.delivery.stream_memory import MemoryLog
 from tests.delivery.stream_world import Backend, World
 from trivium.delivery import delta_handle
+from trivium.delivery.committer import Landed
 from trivium.delivery.errors import (
     CommitRaceLost,
     Fenced,
@@ -23,6 +30,9 @@ from trivium.delivery.errors import (
     StorageError,
     TopicChanged,
 )
+from trivium.delivery.log_check import check_log
+from trivium.delivery.log_entry import versions_among
+from trivium.runtimes.streaming import epochs
 
 _MEMORY: Final = "/dev/shm"
 _ENOUGH: Final = 400
@@ -45,14 +55,53 @@ class Scene:
         self._folder = Path(tempfile.mkdtemp(prefix="trivium-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None))
         self.world = World(self._folder, backend)
         self.actors: list[Actor] = []
-        self._saved = delta_handle.DeltaTable
-        delta_handle.DeltaTable = self.world.open  # type: ignore[misc, assignment]
+        self.disk = SyncedPaths(self._folder)
+        self._patches = ExitStack()
+        for owner, name, stand_in in (
+            (delta_handle, "DeltaTable", self.world.open),
+            (epochs, "append", self._watched(epochs.append)),
+            (epochs, "commit_epoch", self._watched(epochs.commit_epoch)),
+            (os, "fsync", self.disk.sync),
+        ):
+            self._patches.enter_context(mock.patch.object(owner, name, stand_in))
 
     def close(self) -> None:
         for actor in self.actors:
             actor.kill()
-        delta_handle.DeltaTable = self._saved  # type: ignore[misc]
+        self._patches.close()
         shutil.rmtree(self._folder)
+
+    def _watched(self, attempt: Callable[..., Landed]) -> Callable[..., Landed]:
+        """An attempt of the product's; it is kept in mind when its outcome was not known."""
+
+        def watched(*arguments: Any) -> Landed:
+            try:
+                return attempt(*arguments)
+            except OutcomeUnknown:
+                if (actor := current()) is not None:
+                    actor.doubted = True
+                self.world.seen["outcomes unknown"] += 1
+                raise
+
+        return watched
+
+    def cut_power(self, logs: Mapping[str, MemoryLog], chance: random.Random) -> None:
+        """End all processes and lose some of what was not synced; then the logs are checked, as at every opening."""
+        for actor in self.actors:
+            actor.kill()
+        self.sweep()
+        self.world.late.clear()
+        for folder in (self.world.uri, self.world.letters_uri):
+            self.disk.lose(Path(folder), chance)
+        forget()
+        for uri, log in logs.items():
+            check_log(uri)
+            left = versions_among(os.listdir(Path(uri, "_delta_log")))
+            assert left == list(range(len(left))), f"{uri}: a cut left versions {left}"
+            assert left[-1] >= self.world.lasting[uri], f"{uri}: {self.world.lasting[uri]} landed, {left[-1]} is left"
+            self.world.seen["commits lost to a cut"] += len(log.versions) - len(left)
+            log.cut_to(left[-1])
+        self.world.seen["power cuts"] += 1
 
     def start(self, kind: str, seed: int) -> Actor:
         actor = Actor(kind, partial(getattr(stream_bodies, kind), self.world, seed))

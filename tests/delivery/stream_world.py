@@ -6,13 +6,14 @@ Records have no content: whether one is a row, a drop or a reject is drawn anew 
 
 from __future__ import annotations
 
-import json
 import random
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import count, groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -22,20 +23,22 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
-from tests.delivery.sample_table import AUTHOR, PIPELINE, TYPES
+from tests.delivery.sample_table import AUTHOR, PIPELINE, write_rows
 from tests.delivery.stream_actors import Actor, current
 from tests.delivery.stream_memory import MemoryLog, MemoryTable
-from tests.delivery.stream_table import letters_at
+from tests.delivery.stream_table import letters_at, rows_at
 from trivium.delivery.data_files import DataFile
 from trivium.delivery.letter_files import dead_letter_table, reject_files
+from trivium.delivery.maintenance_vacuum import remove
 from trivium.delivery.snapshot import ActiveFile, Snapshot
-from trivium.delivery.storage import Storage
+from trivium.delivery.storage import Storage, StoredFile
 from trivium.delivery.table import TableSpec, events_table, open_table
 
 TOPIC: Final = "flights"
 DAY: Final = "2026-01-01"
 
 Place = tuple[str, int]
+_SOURCE: Final = itemgetter(0)
 
 
 class Backend(Protocol):
@@ -70,7 +73,10 @@ class DeltaBackend:
 
 
 class World:
-    """`seen` counts what happened; `rows` are the contents of data files; `late` holds commits still under way."""
+    """`seen` counts what happened; `rows` are the contents of data files; `late` holds commits still under way.
+
+    `lasting` are the versions whose committers were told that they landed.
+    """
 
     def __init__(self, folder: Path, backend: Backend) -> None:
         self.uri, self.letters_uri, self.backend = str(folder / "table"), str(folder / "letters"), backend
@@ -80,6 +86,7 @@ class World:
         self.makers: dict[str, Actor | None] = {}
         self.tried: dict[Place, set[str]] = {}
         self.late: list[Callable[[], None]] = []
+        self.lasting: Counter[str] = Counter()
         self._numbers = count()
         backend.create(events_table(self.uri, PIPELINE, AUTHOR, ["event_date"]))
         backend.create(dead_letter_table(self.letters_uri, PIPELINE))
@@ -103,19 +110,24 @@ class World:
         return PausingTable(self.backend.open(uri), self)
 
     def data_file(self, places: Iterable[Place], runtime: str) -> DataFile:
-        """A file of the table; nobody reads its bytes."""
+        """A file of the table."""
         rows = Counter(places)
+        grouped = groupby(sorted(rows.elements()), _SOURCE)
+        parts = [rows_at(source, [at for _, at in group]) for source, group in grouped]
+        (written,) = write_rows(self.uri, pa.concat_tables(parts), runtime)
         path = f"event_date={DAY}/{runtime}-{next(self._numbers)}.parquet"
         self.rows[path], self.makers[path] = rows, current()
-        Storage(self.uri).create(path, b"x" * rows.total())
-        bound = {"_event_type": next(iter(TYPES))}
-        said = json.dumps({"numRecords": rows.total(), "minValues": bound, "maxValues": bound})
-        return DataFile(path, {"event_date": DAY, "_runtime": runtime}, rows.total(), rows.total(), said)
+        Storage(self.uri).rename(written.path, path)
+        return replace(written, path=path)
+
+    def last(self, uri: str, version: int) -> None:
+        """Somebody was told that a version is there to stay."""
+        self.lasting[uri] = max(self.lasting[uri], version)
 
     def letter_files(self, places: Iterable[Place], name: str, runtime: str) -> tuple[DataFile, ...]:
         """Real files of the dead-letter table."""
         writer = reject_files(Storage(self.letters_uri), name, runtime)
-        for source, group in groupby(sorted(places), key=lambda place: place[0]):
+        for source, group in groupby(sorted(places), _SOURCE):
             writer.write(letters_at(source, [offset for _, offset in group]))
         return tuple(writer.close())
 
@@ -153,7 +165,7 @@ class World:
         """Remove the files nobody sees and no living process has made."""
         active, makers = Snapshot(self.backend.open(self.uri)).active, list(living)
         for path in [path for path, maker in self.makers.items() if path not in active and maker not in makers]:
-            Storage(self.uri).remove(path)
+            remove(self.uri, [StoredFile(path, 0, 0)])
             del self.makers[path]
             self.seen["orphans removed"] += 1
 
@@ -162,6 +174,7 @@ class World:
         path = Path(files[0].path).with_name(f"part-{next(self._numbers)}.parquet").as_posix()
         rows = pa.concat_tables(parts)
         pq.write_table(rows, Path(self.letters_uri, path))
+        Storage(self.letters_uri).sync(path)  # an engine that does not has only itself to blame
         size = Path(self.letters_uri, path).stat().st_size
         return DataFile(path, files[0].partition_values, rows.num_rows, size)
 

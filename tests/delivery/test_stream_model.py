@@ -1,6 +1,7 @@
 """Interleavings of streams, resets, batch runs and compactions, drawn by hypothesis, over logs in memory.
 
-Processes stop anywhere and go on later as zombies, die, lose responses, lose races, cannot read their table. After
+Processes stop anywhere and go on later as zombies, die, lose responses, lose races, cannot read their table. Now and
+then the power is cut: all of them end, and what nobody had synced is lost, in part or whole. After
 every step the audit counts from the tables; at the end a fresh stream has to get through. That the logs in memory
 behave like deltalake's is tested beside it: the same script on both has the same end.
 """
@@ -9,11 +10,12 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 import pyarrow.compute as pc
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -29,16 +31,17 @@ from tests.delivery.stream_actors import Order
 from tests.delivery.stream_audit import Audit
 from tests.delivery.stream_scene import Scene
 from tests.delivery.stream_world import TOPIC, Backend, DeltaBackend, MemoryBackend
-from trivium.delivery import dead_letters
+from trivium.delivery import committer, dead_letters, storage_local
+from trivium.delivery.errors import DeliveryError
 from trivium.delivery.letter_files import SCHEMA
 from trivium.delivery.positions import Positions
 from trivium.delivery.snapshot import Snapshot
 
 EXPECTED: Final = (
-    "batch done", "compactions", "compactions of letters", "epochs", "half-done epochs taken over", "killed",
-    "landed without answer", "late commits landed", "late commits too late", "letters kept out of a mixed file",
-    "orphans removed", "outcomes that changed", "outcomes unknown", "partitions added", "races lost",
-    "resets forward", "resets to a new topic", "zombies fenced",
+    "batch done", "commits lost to a cut", "compactions", "compactions of letters", "epochs",
+    "half-done epochs taken over", "killed", "landed without answer", "late commits landed", "late commits too late",
+    "letters kept out of a mixed file", "orphans removed", "outcomes that changed", "outcomes unknown",
+    "partitions added", "power cuts", "races lost", "resets forward", "resets to a new topic", "zombies fenced",
 )  # fmt: skip
 _ORDERS: Final = ("go", "go", "go", "go", "fail", "lost", "blind", "late")
 _SILENCES: Final = (1, 3, 11, 12, 13, 40)
@@ -50,7 +53,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        backend = MemoryBackend()
+        backend = self.backend = MemoryBackend()
         self.scene = Scene(backend)
         self.world = self.scene.world
         self.audit = Audit(self.world, backend.logs[self.world.uri], backend.logs[self.world.letters_uri])
@@ -125,6 +128,13 @@ class Interleavings(RuleBasedStateMachine):
         self.world.partitions = partitions
         self.scene.start("reset", seed)
 
+    @precondition(lambda self: self.world.seen["turns"] % 7 == 3)
+    @rule(seed=st.integers(0, 2**16))
+    def cut_the_power(self, seed: int) -> None:
+        logs = self.backend.logs
+        self.scene.cut_power(logs, random.Random(seed))
+        self.audit = Audit(self.world, logs[self.world.uri], logs[self.world.letters_uri])
+
     @invariant()
     def tables_are_whole(self) -> None:
         if hasattr(self, "audit"):
@@ -162,10 +172,10 @@ class Interleavings(RuleBasedStateMachine):
         return identity in (None, self.world.identity)
 
 
-def _interleave(examples: int) -> Counter[str]:
+def _interleave(examples: int, phases: Sequence[Phase] = tuple(Phase)) -> Counter[str]:
     """Run that many examples; what was seen."""
     _SEEN.clear()
-    options: dict[str, Any] = {"deadline": None, "derandomize": True, "database": None}
+    options: dict[str, Any] = {"deadline": None, "derandomize": True, "database": None, "phases": phases}
     options |= {"stateful_step_count": 80, "suppress_health_check": list(HealthCheck), "print_blob": False}
     run_state_machine_as_test(Interleavings, settings=settings(max_examples=examples, **options))
     print(dict(sorted(_SEEN.items())))  # noqa: T201 - the figures of the run, shown by -s and after a failure
@@ -182,6 +192,22 @@ def test_interleavings_keep_the_tables_whole():
 def test_thousands_of_interleavings_keep_the_tables_whole():
     seen = _interleave(3000)
     assert not [name for name in EXPECTED if seen[name] < 20], "these hardly happened"
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (committer, "make_durable"),
+        (committer, "make_own_durable"),
+        (storage_local.LocalFiles, "sync"),
+        (storage_local, "_sync_directories"),
+    ],
+    ids=["of the entry before", "of our own entry", "of what others wrote", "of folders"],
+)
+def test_a_sync_that_is_left_out_is_noticed(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(owner, name, lambda *_: None)
+    with pytest.raises((AssertionError, DeliveryError)):
+        _interleave(60, [Phase.generate])
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,6 +1,6 @@
 """What a stream does before its first record.
 
-1. Open both tables (a torn newest log entry is moved aside); refuse to start on an unchanged tripped breaker.
+1. Open both tables (what is torn at the end of a log is moved aside); refuse to start on an unchanged tripped breaker.
 2. Compare the topics' identities with the table's; check that every position lies within its partition's log.
 3. Take the next generation in both: from here on no older run commits anything. A start that is refused fences nobody.
 4. Remove the dead letters that do not count.
