@@ -22,9 +22,9 @@ from trivium.connectors.parquet_files import open_parquet
 from trivium.connectors.parquet_leaves import Leaf, Size, leaf_arrays, leaves_of, size_of
 from trivium.delivery.storage import Storage
 
-STEP_ROWS: Final = 1024
+STEP_ROWS: Final = 4096
 STEP_BYTES: Final = 16 << 20
-_LONG_VALUE: Final = STEP_BYTES // STEP_ROWS
+_LONG_VALUE: Final = 16 << 10
 
 
 def read_rows(
@@ -32,7 +32,7 @@ def read_rows(
 ) -> Iterator[tuple[int, pa.RecordBatch]]:
     """Read the rows of `span` of an open file, in order, each step with the place of its first row.
 
-    A step has at most 1,024 rows and some 16 MB, or is one row, and only these columns. Dictionaries come expanded.
+    A step has at most 4,096 rows and some 16 MB, or is one row, and only these columns. Dictionaries come expanded.
 
     Raises:
         pa.ArrowException, OSError: the file cannot be read.
