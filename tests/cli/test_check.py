@@ -258,3 +258,21 @@ def test_a_broker_that_is_away_fails_the_check_where_it_is_asked_for(project: Pa
     done = trivium("check", "--connect")
     assert done.exit_code == 1
     assert "✗ streaming.source: no Kafka broker of 127.0.0.1:9 answered" in done.stdout
+
+
+def test_a_file_of_keys_that_is_not_here_is_said_and_a_bad_one_is_a_problem(
+    project: Path, trivium: Trivium, tmp_path: Path
+) -> None:
+    keys, config = tmp_path / "keys", project / "configs/shop.yaml"
+    config.write_text(f"{config.read_text()}serving: {{route: /shop, api_keys_file: {keys}}}\n")
+    here = trivium("check", "configs/shop.yaml")
+    assert here.exit_code == 0
+    assert "serving.api_keys_file: the file of API keys" in here.stdout
+    assert trivium("check", "configs/shop.yaml", "--connect").exit_code == 1
+    keys.write_text("eleven-char\n")
+    bad = trivium("check", "configs/shop.yaml")
+    assert bad.exit_code == 2
+    assert "line 1 of the file of API keys" in bad.stderr
+    assert "eleven-char" not in bad.stdout + bad.stderr
+    keys.write_text("a-key-of-sixteen\n")
+    assert "api_keys_file" not in trivium("check", "configs/shop.yaml").stdout

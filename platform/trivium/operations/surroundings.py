@@ -1,4 +1,4 @@
-"""Whether a pipeline finds what it reads: the folder of its archive, the files of its lookups, its topics.
+"""Whether a pipeline finds what it reads: its archive's folder, its lookups' files, its topics, its API keys.
 
 A pipeline file can be right on a machine that has none of these, so what is missing is told apart from its problems.
 """
@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
+from trivium.config.key_file import read_keys
 from trivium.config.model import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka_log import KafkaLog
@@ -49,6 +51,9 @@ def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> list[Missing]:
     for name, bound in pipeline.lookups.items():
         if wanted(bound.config.path):
             found += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
+    keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
+    if keys is not None:
+        found += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))
     return found
 
 
