@@ -42,3 +42,10 @@ def test_it_is_refused_at_once(project: Path, trivium: Trivium, command: str, ki
     assert "expected a regular file, got a" in said
     assert "odd.yaml" in said
     assert "bug in trivium" not in said
+
+
+def test_samples_without_end_are_refused(project: Path, trivium: Trivium, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trivium.operations.sample_file.MOST_BYTES", 10)
+    done = trivium("check", "configs/shop.yaml")
+    assert done.exit_code == 1
+    assert "samples.jsonl: the file has more than 10 bytes, which is the limit" in done.stderr

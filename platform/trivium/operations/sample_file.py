@@ -15,10 +15,15 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
+
+from trivium.config.regular_file import read_regular
+
+MOST_BYTES: Final = 256 << 20
+"""Of a file of samples, which is read whole."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,14 @@ class _Line(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_samples(file: Path) -> tuple[list[Sample], list[SampleError]]:
-    """The samples of a file, and the lines that are none. Empty lines are passed over."""
+    """Return the samples of a file, and the lines that are none. Empty lines are passed over.
+
+    Raises:
+        OSError: the file cannot be read, is no regular file, or is larger than samples are.
+    """
     samples: list[Sample] = []
     errors: list[SampleError] = []
-    for number, text in enumerate(file.read_bytes().splitlines(), 1):
+    for number, text in enumerate(read_regular(file, MOST_BYTES).splitlines(), 1):
         if not text.strip():
             continue
         try:

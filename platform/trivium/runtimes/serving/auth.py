@@ -44,7 +44,7 @@ class Keys:
 
     @property
     def required(self) -> bool:
-        """Whether a request needs a key."""
+        """Tell whether a request needs a key."""
         return bool(self._named) or self._file is not None
 
     def check(self, authorization: bytes | None) -> None:
