@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from kafka.errors import UnknownTopicOrPartitionError
 
 from benchmarks.nexmark import Bids
 from trivium.operations.dev_broker import DevBroker
+from trivium.operations.dev_broker_java import BrokerError
 
 PARTITIONS: Final = 4
 _CHUNK: Final = 10_000
@@ -28,7 +30,10 @@ class TopicUnfinished(Exception):
 def broker_in(cache: Path) -> Iterator[DevBroker]:
     """The benchmark's broker, up; its data stays for the next time."""
     broker = DevBroker(cache / "kafka")
-    broker.start()
+    try:
+        broker.start()
+    except BrokerError as error:
+        sys.exit(f"Error: {error}")
     try:
         yield broker
     finally:

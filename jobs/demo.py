@@ -18,6 +18,7 @@ from jobs.produce_flights import produce
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
 from trivium.contract.clock import SystemClock
+from trivium.contract.errors import TriviumError
 from trivium.delivery import merge
 from trivium.operations.dev_broker import DevBroker
 from trivium.operations.dev_broker_folder import BrokerFolder, work_folder
@@ -154,6 +155,14 @@ def service_url(running: subprocess.Popen[str]) -> str:
 
 
 def main() -> None:
+    """Takes the steps. What the machine or the network refuses is said in a sentence, as the command line says it."""
+    try:
+        take_steps()
+    except (TriviumError, OSError) as error:
+        sys.exit(f"Error: {error}")
+
+
+def take_steps() -> None:
     """Prepares the data and takes the steps."""
     summary = prepare(DATA.resolve())
     expected = sum(summary["events"].values())
