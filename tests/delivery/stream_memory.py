@@ -27,6 +27,12 @@ from trivium.delivery.log_entry import entry_path
 from trivium.delivery.snapshot import PIPELINE_PROPERTY
 from trivium.delivery.table import TableSpec
 
+_STATISTICS = (
+    ("min", "minValues", pa.string()),
+    ("max", "maxValues", pa.string()),
+    ("null_count", "nullCount", pa.int64()),
+)
+
 
 @dataclass(frozen=True)
 class Version:
@@ -125,10 +131,10 @@ class MemoryTable:
         files = list(self._version.active.values())
         columns = {"path": [one.path for one in files], "size_bytes": [one.size for one in files]}
         said = [json.loads(one.stats or "{}") for one in files]
-        for short, bound in (("min", "minValues"), ("max", "maxValues")):
-            columns[f"{short}._event_type"] = pa.array(
-                [each.get(bound, {}).get("_event_type") for each in said], pa.string()
-            )
+        columns["num_records"] = pa.array([each.get("numRecords") for each in said], pa.int64())
+        for short, part, kind in _STATISTICS:
+            found = [each.get(part, {}).get("_event_type") for each in said]
+            columns[f"{short}._event_type"] = pa.array(found, kind)
         for name in self._log.spec.partition_columns:
             columns[f"partition.{name}"] = [one.partition_values[name] for one in files]
         return pa.table(columns)

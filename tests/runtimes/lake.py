@@ -7,6 +7,7 @@ the merged reading. An archive maps source days to inputs; days are numbers from
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -105,6 +106,7 @@ class Lake:
         self.backend.create(events_table(self.uri, PIPELINE, AUTHOR, ["event_date"]))
         self.backend.create(dead_letters.dead_letter_table(self.letters_uri, PIPELINE))
         patch.setattr(delta_handle, "DeltaTable", lambda uri, **_: self.backend.open(uri))
+        patch.setattr(os, "fsync", lambda _: None)  # no power cuts here; thousands of small files are written
         self.clock, self.late_days = InstantClock(), late_days
         source = ParquetSource(type="parquet", path="/archive", value_column="value", day_column="day")
         self.batch = Batch(source=source, late_days=late_days)

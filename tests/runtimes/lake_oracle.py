@@ -66,9 +66,11 @@ class Oracle:
         for event_day, kind in list(self.cover):
             if scope(event_day) and kind in call.types:
                 del self.cover[event_day, kind]
+        empty = set(complete) - {day for day, _, _ in inputs}
         for event_day in (each for each in days if scope(each) and each in complete):
             for kind in call.types:
                 held = {day for day, _, each in inputs if each.kind == kind}
+                held |= empty if held else set()
                 near = {day for day in complete if event_day <= day <= event_day + self.late_days} & held
                 self.cover[event_day, kind] = {day: complete[day] for day in near}
 

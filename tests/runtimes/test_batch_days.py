@@ -95,6 +95,13 @@ def test_a_day_whose_files_hold_no_rows_is_there(lake: Lake) -> None:
     assert names(lake) == ["d0", "d2", "d3"]
 
 
+@pytest.mark.parametrize("call", [WHOLE, Call((0, 4)), Call((1, 2))])
+def test_a_day_without_rows_says_so_of_the_types_that_were_read(lake: Lake, call: Call) -> None:
+    lake.stream([Streamed("a", "ghost", 1, moment(1, 9)), Streamed("b", "unknown", 1, moment(1, 9))])
+    run(lake, {**FOUR, 1: []}, call)
+    assert {"ghost", "unknown"} & set(names(lake)) == {"unknown"}
+
+
 def test_a_run_that_leaves_days_out_covers_nothing_of_them(lake: Lake) -> None:
     lake.stream([Streamed("a", f"s{number}", number, moment(number, 9)) for number in range(4)])
     run(lake, without(1), Call((0, 4), missing="leave"))

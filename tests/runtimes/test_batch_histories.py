@@ -26,7 +26,7 @@ DAYS = 4
 FATES = ["row", "row", "drop", "reject"]
 KINDS = st.sampled_from("ab")
 SLOW = settings(
-    max_examples=40,
+    max_examples=15,
     phases=(Phase.explicit, Phase.generate),
     derandomize=True,
     deadline=None,
@@ -36,11 +36,12 @@ TIMES = st.builds(moment, st.integers(-1, DAYS), st.sampled_from([0, 0.01, 12, 2
 STREAMED = st.builds(Streamed, KINDS, st.sampled_from("xyz"), st.integers(-1, DAYS), TIMES)
 
 
-def inputs_of(number: int) -> st.SearchStrategy[list[Input]]:
+def inputs_of(number: int, least: int = 0) -> st.SearchStrategy[list[Input]]:
     """Inputs of a source day: on time, late, much too late, dated after their day."""
     event_day = st.sampled_from([number, number, number - 1, number - 2, number + 1])
     return st.lists(
         st.builds(Input, KINDS, st.sampled_from("xyzuv"), event_day, st.sampled_from(FATES)),
+        min_size=least,
         max_size=3,
     )
 
@@ -154,7 +155,7 @@ def test_a_reader_sees_what_the_policy_says(
 
 @st.composite
 def consistent(draw: Any) -> tuple[dict[int, list[Input]], list[Streamed], int]:
-    """An archive without gaps, what was streamed, and `late_days`.
+    """An archive without gaps or empty days, what was streamed, and `late_days`.
 
     An input that no window can find, since it is dated before the archive's first day, after its source day or too
     late, was streamed as well: then it does not depend on batch whether it can be read.
@@ -162,7 +163,7 @@ def consistent(draw: Any) -> tuple[dict[int, list[Input]], list[Streamed], int]:
     days, late_days = draw(st.integers(1, DAYS)), draw(st.integers(0, 2))
     archive, streamed = {}, draw(st.lists(STREAMED, max_size=4))
     for number in range(days):
-        drawn = enumerate(draw(inputs_of(number)))
+        drawn = enumerate(draw(inputs_of(number, least=1)))
         archive[number] = [replace(each, name=f"{number}-{place}") for place, each in drawn]
         for each in archive[number]:
             found = max(0, number - late_days) <= each.event_day <= number

@@ -67,9 +67,14 @@ def _balance(results: Sequence[UnitResult]) -> dict[str, Counts]:
 
 
 def _reading(prepared: Prepared, results: Sequence[UnitResult]) -> coverage.Reading:
-    """Return the source days that were read, and which event types had inputs in them."""
+    """Return the source days that were read, and those that count for each event type.
+
+    A day counts for the types it held inputs of. A day that held nothing at all says so of every type the run read.
+    """
     held = joined_days(result.held for result in results)
-    types = {name: frozenset(day or ALL_DAYS for day in held.get(name, ())) for name in prepared.job.scope.types}
+    empty = prepared.source.days.read.keys() - {day for days in held.values() for day in days}
+    read = {name: held[name] | empty for name in prepared.job.scope.types if held.get(name)}
+    types = {name: frozenset(day or ALL_DAYS for day in read.get(name, ())) for name in prepared.job.scope.types}
     return coverage.Reading(prepared.complete, types, batch_section(prepared.pipeline).late_days)
 
 

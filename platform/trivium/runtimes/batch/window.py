@@ -20,7 +20,8 @@ from trivium.runtimes.batch.job import joined_days
 class InWindow:
     """What of a batch this run writes, with the balance of all its inputs.
 
-    `held` are the source days in which each event type had inputs, whatever became of them.
+    `held` are the source days in which each event type had inputs, whatever became of them; those without a type count
+    under the names of the balance.
     """
 
     rows: Mapping[str, pa.RecordBatch]
@@ -73,8 +74,7 @@ def _held(outcomes: Outcomes, part: Slice) -> dict[str, frozenset[str | None]]:
     """Return the source days in which each event type had inputs."""
     rejected: dict[str, list[int]] = {}
     for reject in outcomes.rejects:
-        if reject.event_type is not None:
-            rejected.setdefault(reject.event_type, []).append(reject.index)
+        rejected.setdefault(reject.event_type or UNDECODED, []).append(reject.index)
     parts = [
         *((name, emitted.parents) for name, emitted in outcomes.emitted.items()),
         *outcomes.dropped.items(),
