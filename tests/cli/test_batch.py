@@ -71,6 +71,17 @@ def test_the_plan_of_a_window_names_late_days_and_what_is_replaced(ran: Path, tr
     assert {path: path.stat().st_mtime_ns for path in files(ran) if path.is_file()} == before
 
 
+def test_a_day_without_files_is_named_and_left_as_it_is_when_asked_to(ran: Path, trivium: Trivium) -> None:
+    wanted = ("plan", CONFIG, "--from", shop.DAYS[-1], "--to", "2026-01-05")
+    done = trivium(*wanted)
+    assert done.exit_code == 1, done.output
+    assert "found no files of 2026-01-04 (it has 2026-01-01 to 2026-01-03)" in " ".join(done.output.split())
+    done = trivium(*wanted, "--allow-missing-days")
+    assert done.exit_code == 0, done.output
+    said = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert "left as it is event days 1 day, 2026-01-04: source days are missing" in said
+
+
 def test_read_shows_rows_without_lineage(ran: Path, trivium: Trivium) -> None:
     done = trivium("read", "tables/shop", "--limit", "2")
     assert done.exit_code == 0, done.output

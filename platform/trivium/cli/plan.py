@@ -71,6 +71,8 @@ def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
     yield "table", _table(found.table)
     if isinstance(found, BatchPlan):
         yield "replaced", _replaced(found.table)
+        if found.left_out:
+            yield "left as it is", f"event days {span(found.left_out)}: source days are missing"
     yield "dead letters", found.dead_letters
     yield "breaker", _breaker(found.breaker)
     if isinstance(found, BatchPlan):

@@ -58,7 +58,10 @@ class SourceSummary:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go."""
+    """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go.
+
+    `left_out` are event days that would stay as they are, since source days are missing.
+    """
 
     pipeline: str
     logic: str
@@ -73,6 +76,7 @@ class BatchPlan:
     units_finished: int
     breaker: BreakerSummary | None
     streaming: StreamingSummary | None
+    left_out: tuple[str, ...] = ()
     guarantees: tuple[str, ...] = GUARANTEES
 
     def as_json(self) -> dict[str, Any]:
@@ -106,6 +110,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, scope, snapshots)),
         breaker=breaker(pipeline),
         streaming=streaming(pipeline),
+        left_out=tuple(sorted(scope.left_out)),
     )
 
 
