@@ -2,9 +2,9 @@
 
 It is kept per event day and event type as the source days that were read for it, each with the moment before which that
 source day was complete (microseconds since 1970 UTC). A source day counts for a type only if it held inputs of that
-type, and for an event day only if it is the day itself or one of the `late_days` after it; an event day whose own
-source day was not read is not covered. So a run over everything, the same days in single windows, and a re-run cover
-the same.
+type (or none at all), and for an event day only if it is the day itself or one of the `late_days` after it; an event
+day whose own source day was not read is not covered. So a run over everything, the same days in single windows, and a
+re-run cover the same.
 
 A run's coverage is a document `_trivium/coverage/<generation>.json`, published before the table's commit and never
 changed; the commit's transactions name it. A version of the table therefore finds its own coverage. A windowed run's
@@ -76,7 +76,7 @@ class Document(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Reading:
-    """The source days a run read: when each was complete, and in which of them it found inputs of an event type.
+    """The source days a run read: when each was complete, and which of them count for an event type.
 
     Both use ALL_DAYS for a source without days, whose moment is 0 when nobody said one.
     """
