@@ -1,6 +1,6 @@
 """Days and stretches of days."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.delivery.sample_table import day
@@ -8,6 +8,7 @@ from trivium.delivery.calendar_days import days_around, days_of, stretches
 
 
 @given(st.sets(st.integers(0, 40)))
+@settings(deadline=None)
 def test_stretches_are_the_days_again(numbers: set[int]) -> None:
     days = sorted(day(number).isoformat() for number in numbers)
     found = stretches(days)

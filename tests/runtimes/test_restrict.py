@@ -4,7 +4,7 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivium.connectors.parquet_source import Slice
@@ -60,6 +60,7 @@ def rows(part: InWindow) -> list[tuple[int, date]]:
 
 
 @given(batches, some_days, some_days)
+@settings(deadline=None)
 def test_every_input_is_counted_once_and_only_rows_inside_are_kept(
     inputs: list[tuple[Fate, date]], one: date, other: date
 ) -> None:
@@ -75,6 +76,7 @@ def test_every_input_is_counted_once_and_only_rows_inside_are_kept(
 
 
 @given(batches, some_days)
+@settings(deadline=None)
 def test_two_adjacent_windows_share_out_all_there_is(inputs: list[tuple[Fate, date]], cut: date) -> None:
     whole = held(inputs, None)
     parts = [held(inputs, Window(date(2026, 1, 1), cut)), held(inputs, Window(cut, date(2027, 1, 1)))]
@@ -90,6 +92,7 @@ def test_two_adjacent_windows_share_out_all_there_is(inputs: list[tuple[Fate, da
 
 
 @given(batches)
+@settings(deadline=None)
 def test_a_window_around_everything_changes_nothing(inputs: list[tuple[Fate, date]]) -> None:
     whole, around = held(inputs, None), held(inputs, Window(date(2026, 1, 1), date(2027, 1, 1)))
     assert rows(around) == rows(whole)
@@ -97,6 +100,7 @@ def test_a_window_around_everything_changes_nothing(inputs: list[tuple[Fate, dat
 
 
 @given(batches, st.frozensets(some_days))
+@settings(deadline=None)
 def test_rows_of_days_that_are_left_out_are_not_written(inputs: list[tuple[Fate, date]], left: frozenset[date]) -> None:
     whole, part = held(inputs, None), held(inputs, None, frozenset(day.isoformat() for day in left))
     assert rows(part) == [row for row in rows(whole) if row[1] not in left]
@@ -105,6 +109,7 @@ def test_rows_of_days_that_are_left_out_are_not_written(inputs: list[tuple[Fate,
 
 
 @given(batches)
+@settings(deadline=None)
 def test_a_type_is_held_by_the_source_days_of_its_inputs_whatever_became_of_them(
     inputs: list[tuple[Fate, date]],
 ) -> None:
