@@ -276,3 +276,14 @@ def test_a_file_of_keys_that_is_not_here_is_said_and_a_bad_one_is_a_problem(
     assert "eleven-char" not in bad.stdout + bad.stderr
     keys.write_text("a-key-of-sixteen\n")
     assert "api_keys_file" not in trivium("check", "configs/shop.yaml").stdout
+
+
+def test_what_one_may_not_expect_of_the_archive_is_said(project: Path, trivium: Trivium) -> None:
+    (project / "data/events/day=2026-01-01/notes.txt").write_text("no data")
+    said = "1 file left out, since no Parquet: day=2026-01-01/notes.txt"
+    done = trivium("check", "configs/shop.yaml")
+    assert done.exit_code == 0
+    assert f"! batch.source: {said}\n✓ all good" in done.stdout
+    assert said in trivium("plan", "configs/shop.yaml").stdout
+    (file,) = json.loads(trivium("check", "--format", "json").stdout)["files"]
+    assert file["notes"] == [said]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.config.problems import ConfigError
     from trivium.operations.samples import TypeCheck
-    from trivium.operations.surroundings import Missing
+    from trivium.operations.surroundings import Missing, Surroundings
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,18 @@ class _Checked:
     problems: ConfigError | None
     types: Sequence[TypeCheck] = ()
     impure: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    missing: Sequence[Missing] = ()
+    surroundings: Surroundings | None = None
     breaches: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def missing(self) -> Sequence[Missing]:
+        """What a run would not find."""
+        return self.surroundings.missing if self.surroundings else ()
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What a person may want to know of the archive."""
+        return self.surroundings.notes if self.surroundings else ()
 
     def findings(self, event_type: str) -> list[str]:
         """What is wrong with an executor beside its samples."""
@@ -70,23 +80,23 @@ def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, 
     ctx.exit(2 if any(each.problems for each in checked) else 1 if failed else 0)
 
 
-def _look_here(pipeline: Pipeline) -> list[Missing]:
-    from trivium.operations.surroundings import missing_here
+def _look_here(pipeline: Pipeline) -> Surroundings:
+    from trivium.operations.surroundings import look_here
 
-    return missing_here(pipeline)
+    return look_here(pipeline)
 
 
-def _look_everywhere(pipeline: Pipeline) -> list[Missing]:
+def _look_everywhere(pipeline: Pipeline) -> Surroundings:
     from trivium.contract.clock import SystemClock
-    from trivium.operations.surroundings import missing_anywhere
+    from trivium.operations.surroundings import look_everywhere
 
-    return missing_anywhere(pipeline, SystemClock())
+    return look_everywhere(pipeline, SystemClock())
 
 
 def _checked(
     files: Sequence[Path],
     samples: Callable[[Pipeline], list[TypeCheck]],
-    look: Callable[[Pipeline], list[Missing]],
+    look: Callable[[Pipeline], Surroundings],
 ) -> list[_Checked]:
     from trivium.config.compile import compile_file
     from trivium.config.problems import ConfigError
@@ -144,6 +154,8 @@ def _show(checked: _Checked, mark: str) -> None:
     for absent in checked.missing:
         text = indent(printable(str(absent), keep="\n"), "    ").lstrip()
         click.echo(f"  {mark} {text}")
+    for note in checked.notes:
+        click.echo(f"  ! batch.source: {printable(note)}")
     click.echo(_verdict(checked, mark))
 
 
@@ -186,7 +198,13 @@ def _json(checked: _Checked) -> dict[str, Any]:
     ]
     problems = checked.problems.as_json() if checked.problems else []
     missing = [asdict(each) for each in checked.missing]
-    return {"file": str(checked.file), "problems": problems, "types": types, "missing": missing}
+    return {
+        "file": str(checked.file),
+        "problems": problems,
+        "types": types,
+        "missing": missing,
+        "notes": list(checked.notes),
+    }
 
 
 def _shown(file: Path) -> Path:

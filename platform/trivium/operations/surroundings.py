@@ -5,8 +5,8 @@ A pipeline file can be right on a machine that has none of these, so what is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivium.config.key_file import read_keys
@@ -30,30 +30,39 @@ class Missing:
         return f"{self.place}: {self.reason}"
 
 
-def missing_here(pipeline: Pipeline) -> list[Missing]:
+@dataclass
+class Surroundings:
+    """What is missing around a pipeline, and what a person may want to know of its archive."""
+
+    missing: list[Missing] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def look_here(pipeline: Pipeline) -> Surroundings:
     """Look at the archive and the lookups that lie on this machine: their files and columns, no rows."""
     return _found(pipeline, lambda path: "://" not in path)
 
 
-def missing_anywhere(pipeline: Pipeline, clock: Clock) -> list[Missing]:
+def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
     """Look at the archive and the lookups wherever they lie, and ask Kafka for the topics."""
     found = _found(pipeline, lambda _: True)
     if pipeline.config.streaming is not None:
-        found += _tried("streaming.source", lambda: _ask_for_topics(pipeline, clock))
+        found.missing += _tried("streaming.source", lambda: _ask_for_topics(pipeline, clock))
     return found
 
 
-def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> list[Missing]:
-    found = []
+def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> Surroundings:
+    found = Surroundings()
     batch = pipeline.config.batch
     if batch is not None and wanted(batch.source.path):
-        found += _tried("batch.source", lambda: _read_footers(pipeline, batch.source))
+        source = batch.source
+        found.missing += _tried("batch.source", lambda: found.notes.extend(_read_footers(pipeline, source)))
     for name, bound in pipeline.lookups.items():
         if wanted(bound.config.path):
-            found += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
+            found.missing += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
     keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
     if keys is not None:
-        found += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))
+        found.missing += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))
     return found
 
 
@@ -65,11 +74,12 @@ def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
     return []
 
 
-def _read_footers(pipeline: Pipeline, source: ParquetSource) -> None:
+def _read_footers(pipeline: Pipeline, source: ParquetSource) -> Sequence[str]:
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = ParquetReader(source, declarations, pipeline.config.type_column).plan()
     if not plan.days():
         raise SourceError(f"{source.path}: expected rows, found files without any. Try: check the path")
+    return plan.notes
 
 
 def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> None:
