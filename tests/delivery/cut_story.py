@@ -19,6 +19,7 @@ from tests.delivery.sample_table import day
 from tests.delivery.stream_table import StreamTables
 from tests.delivery.upkeep import ranges_are_contiguous
 from trivium.delivery import committer, delta_handle, durability, ledger, storage_local
+from trivium.delivery.coverage import CoverageReader
 from trivium.delivery.log_entry import entry_path, parse_entry
 from trivium.delivery.runs import RunStore
 from trivium.delivery.snapshot import Snapshot
@@ -52,14 +53,14 @@ class Version:
 class Story:
     """Two tables below `home`, told on a disk.
 
-    `entries` are the log's entries of each table, `bytes` all files ever seen, `counted` the dead letters that count at
-    each version of the table, `done` the versions of both that had to be there when the last step ended.
+    `entries` are the log's entries of each table, `bytes` all files ever seen, `shown` what readers are shown beside
+    the rows at each version of the table, `done` the versions of both that had to be there when the last step ended.
     """
 
     home: Path
     entries: dict[str, dict[int, bytes]] = field(default_factory=dict)
     bytes: dict[str, bytes] = field(default_factory=dict)
-    counted: dict[int, Counter[Any]] = field(default_factory=dict)
+    shown: dict[int, Any] = field(default_factory=dict)
     done: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -136,7 +137,7 @@ class Story:
             if lasting and len(known) > before:
                 self.done[Path(uri).name] = max(known)
         if len(self.entries) == 2 and all(self.entries.values()):
-            self.counted[max(self.entries["flights"])] = tables.counted_letters()
+            self.shown[max(self.entries["flights"])] = _shown(tables)
 
 
 def forget() -> None:
@@ -169,10 +170,16 @@ def check(story: Story, moment: Moment, left: Left, folder: Path) -> dict[str, i
         if version is not None:
             _check_version(story, name, names[name], version)
     if None not in found.values():
-        counted = story.counted.get(found["flights"])
-        assert counted is None or tables.counted_letters() == counted, "other dead letters count"
+        shown = story.shown.get(found["flights"])
+        assert shown is None or _shown(tables) == shown, "other dead letters count, or other days are covered"
         _check_markers(story, tables, folder)
     return found
+
+
+def _shown(tables: StreamTables) -> Any:
+    """The dead letters that count, and what batch has covered."""
+    covered = CoverageReader(tables.uri, tables.snapshot)
+    return tables.counted_letters(), covered.of_days(tables.snapshot.event_days()), covered.source_days()
 
 
 def _check_there(moment: Moment, name: str, uri: str) -> int | None:

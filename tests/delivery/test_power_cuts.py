@@ -27,6 +27,7 @@ from trivium.delivery import (
     maintenance_vacuum,
     storage_local,
 )
+from trivium.delivery.batch_scope import Window
 from trivium.delivery.committer import commit
 from trivium.delivery.maintenance_log import checkpoint, clean_log, expired_log
 from trivium.delivery.maintenance_vacuum import orphans, remove
@@ -75,8 +76,8 @@ def batch_runs(story: Story) -> None:
         files = write_rows(tables.uri, event_rows(dict.fromkeys(identities, day(0))))
         store = RunStore(Storage(tables.uri), Storage(tables.letters_uri), LOGIC)
         store.publish(UnitMarker("unit-1", generation, files))
-        tables.append_letters(generation, [None], letters)
-        tables.commit(tables.proposal(generation, files))
+        tables.append_letters(generation, [day(0).isoformat()], letters)
+        tables.commit(tables.proposal(generation, files, Window(day(0), day(1)), (day(0).isoformat(),)))
         store.clear_spent(generation)
 
     story.tell(lambda: run(("a", "b"), "first"))
