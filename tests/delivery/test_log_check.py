@@ -58,6 +58,7 @@ def test_a_damaged_newest_entry_is_moved_aside_and_said(tables: Tables, caplog, 
     entry.write_bytes(damage(entry.read_bytes()))
     (moved,) = check_log(tables.uri)
     assert says in caplog.text
+    assert f"the commits from version {before + 2} on are gone, whole" in caplog.text
     assert len(caplog.records) == 1
     assert Path(tables.uri, moved).exists()
     assert tables.snapshot.version == before + 1  # the second run's generation; its commit is gone whole
@@ -195,6 +196,7 @@ def test_a_torn_checkpoint_is_moved_aside_and_the_log_is_read(
     assert tables.content() == {"b": 1}
     assert len(caplog.records) == 1
     assert "moved aside" in caplog.text
+    assert "no commit is lost" in caplog.text
     kept = [aside.read_bytes() for aside in _log(tables).glob("torn-*.checkpoint.parquet")]
     assert kept == ([] if left is None else [left])
     assert not (_log(tables) / "_last_checkpoint").exists()

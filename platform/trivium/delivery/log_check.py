@@ -92,7 +92,9 @@ def _mend(uri: str, judge: Judge) -> list[str]:
         moved = [_move_aside(storage, each) for each in torn]
     if torn:
         said = "; ".join(f"{each.path} is {each.why}, now {to}" for each, to in zip(torn, moved, strict=True))
-        _log.warning("%s: moved aside what a power cut or another writer left torn: %s", uri, said)
+        lost = versions_among(each.path.rsplit("/", 1)[1] for each in torn)
+        end = f"the commits from version {lost[0]} on are gone, whole" if lost else "no commit is lost, the log has all"
+        _log.warning("%s: moved aside what a power cut or another writer left torn: %s; %s", uri, said, end)
     return moved
 
 
