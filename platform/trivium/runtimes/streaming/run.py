@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import ray
 
 from trivium.config.pipeline import Pipeline
+from trivium.connectors.kafka_errors import KafkaPositionError
 from trivium.connectors.kafka_log import KafkaLog
 from trivium.contract.clock import Clock, Deadline, SystemClock
 from trivium.delivery.breaker_record import record_trip
@@ -30,10 +31,10 @@ from trivium.runtimes.cluster import StoppedAtStart, connected
 from trivium.runtimes.logs import bind
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
-from trivium.runtimes.streaming.job import StreamJob
+from trivium.runtimes.streaming.job import EpochResult, StreamJob
 from trivium.runtimes.streaming.monitor import LogMonitor
 from trivium.runtimes.streaming.observe import Observer
-from trivium.runtimes.streaming.pool import make_lanes
+from trivium.runtimes.streaming.pool import Lane, make_lanes
 from trivium.runtimes.streaming.progress import StreamProgress
 from trivium.runtimes.streaming.report import StreamReport
 from trivium.runtimes.streaming.start import (
@@ -169,9 +170,22 @@ class _Stream:
             grace = _TOGETHER * min(1.0, self._config.commit_interval_seconds)
             ready, _ = ray.wait(answers, num_returns=len(answers), timeout=grace)
         for answer, lane in waiting.items():
-            result = lane.collect(answered=answer in ready)
+            result = self._result(lane, answered=answer in ready)
             if result is not None:
                 self._committer.add(result)
+
+    def _result(self, lane: Lane, *, answered: bool) -> EpochResult | None:
+        """Take a lane's next answer.
+
+        Raises:
+            TopicChanged: a position is outside of its log, because the topic was made anew.
+        """
+        try:
+            return lane.collect(answered=answered)
+        except KafkaPositionError:
+            if self._monitor.confirm(_CONFIRM_SECONDS):
+                self._check_topics()
+            raise
 
     def _commit(self) -> None:
         """Commit what waits, once it is known that all of it was read of the topics the positions are of."""
