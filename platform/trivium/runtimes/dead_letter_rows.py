@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,8 @@ from trivium.delivery.dead_letters import ROW_SCHEMA
 from trivium.engine.batch import Batch, RawBatch, source_column
 from trivium.engine.original import original
 from trivium.engine.outcomes import Reject
+
+_NAME_LENGTH: Final = 200
 
 
 def dead_letter_rows(
@@ -31,7 +35,7 @@ def dead_letter_rows(
             "event_type": reject.event_type,
             "stage": reject.stage,
             "reason": reject.reason,
-            "error": reject.error,
+            "error": _error(reject, batch, pipeline),
             "attempts": reject.attempts,
             "value": _value(batch, reject.index),
             "value_format": "json" if isinstance(batch, RawBatch) else "columns",
@@ -47,6 +51,19 @@ def dead_letter_rows(
     ]
     schema = pa.schema([column for column in ROW_SCHEMA if column.name != "runtime"])
     return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _error(reject: Reject, batch: Batch, pipeline: Pipeline) -> str:
+    """Return the error; of a record whose type nobody declares, with the name that was said beside it.
+
+    The record does not hold that name, so that it could not be replayed without.
+    """
+    said = batch.types[reject.index] if isinstance(batch, RawBatch) and batch.types is not None else None
+    if said is None or said in pipeline.executors:
+        return reject.error
+    header = pipeline.config.routing.header
+    way = "topic" if header is None else f"header {header}"
+    return f"{reject.error}; the type beside it (routing by {way}) is {json.dumps(said[:_NAME_LENGTH])}"
 
 
 def _value(batch: Batch, row: int) -> bytes | None:
