@@ -36,6 +36,7 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
 
     Raises:
         StoppedAtStart: this process was asked to stop before it was connected.
+        RunError: there is no Ray at the address, or none could be started.
     """
     if ray.is_initialized():
         yield
@@ -52,10 +53,22 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     except SystemExit as error:  # Ray's own answer to SIGTERM, from the first line of its start on
         ray.shutdown()
         raise StoppedAtStart("asked to stop while Ray started; no event was read") from error
+    except (OSError, ValueError, RuntimeError) as error:  # Ray's own kinds for what it cannot reach or start
+        raise RunError(_refusal(options["address"], error)) from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _refusal(address: str, error: Exception) -> str:
+    reason = (str(error).strip() or type(error).__name__).split("\n", 1)[0].rstrip(".")
+    if address == "local":
+        return f"Ray did not start on this machine: {reason}. Try: free memory and shared memory, then run again"
+    return (
+        f"expected a Ray cluster at {address}, got: {reason}. Try: HOST:PORT of its GCS (6379 by default) or "
+        "ray://HOST:10001, given by --address or RAY_ADDRESS; without either a run starts a Ray of its own"
+    )
 
 
 def _options(address: str | None, cpus: int) -> dict[str, Any]:

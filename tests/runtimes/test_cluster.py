@@ -1,0 +1,42 @@
+"""Connecting to Ray: what is no cluster is told with its address, and nothing else is."""
+
+from typing import Any
+
+import pytest
+import ray
+
+from trivium.contract.errors import RunError
+from trivium.runtimes.cluster import connected
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "said"),
+    [
+        ("foo", ValueError("Invalid address format: foo"), "expected a Ray cluster at foo, got: Invalid address"),
+        (
+            "ray://x:1",
+            ConnectionError("ray client connection timeout"),
+            "expected a Ray cluster at ray://x:1, got: ray",
+        ),
+        ("x:1", RuntimeError(""), "expected a Ray cluster at x:1, got: RuntimeError. Try: HOST:PORT"),
+        (None, RuntimeError("no shared memory\nmore"), "Ray did not start on this machine: no shared memory. Try: "),
+    ],
+)
+def test_what_is_no_cluster_is_said(
+    address: str | None,
+    error: Exception,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def refused(**_: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "init", refused)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(RunError) as raised, connected(address, 2):
+        pass
+    assert str(raised.value).startswith(said)
+    begun = "starting Ray with 2 CPUs …" if address is None else f"connecting to Ray at {address} …"
+    assert capsys.readouterr().err == f"{begun}\n"
