@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.connectors.parcels import write
@@ -277,3 +278,33 @@ def test_the_snapshot_changes_with_size_time_and_names(tmp_path: Path) -> None:
     seen.append(snapshot_of(str(tmp_path)))
     assert len(set(seen)) == 4
     assert snapshot_of(str(tmp_path)) == seen[-1]
+
+
+def test_a_column_may_lie_in_folders_names(tmp_path: Path) -> None:
+    for hall, code in (("north", "A"), ("s%C3%BCd", "B"), ("__HIVE_DEFAULT_PARTITION__", "C")):
+        write(tmp_path / f"hall={hall}/slotCount=3/part-0", pa.table({"code": [code, f"{code}2"]}))
+    halls = {"A2": "north", "B": "süd", "C": None}
+    expected = [{"code": code, "slotCount": 3, "hall": hall} for code, hall in halls.items()]
+    assert answers(opened(tmp_path), ["A2", "B", "C"]) == expected
+
+
+def test_a_folder_that_is_none_of_the_declared_type_is_named(tmp_path: Path) -> None:
+    write(tmp_path / "slotCount=three/a.parquet", pa.table({"code": ["A"]}))
+    with pytest.raises(SourceError, match=r"a\.parquet cannot be read .*\n  column slotCount: folder slotC"):
+        opened(tmp_path)
+
+
+def test_two_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", SHELVES.append_column("hall", pa.array(["x", "y"])))
+    with pytest.raises(SourceError, match=r"column hall: the file has 2 columns of this name"):
+        opened(path)
+
+
+def test_a_damaged_page_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(SHELVES, path, compression="none", use_dictionary=False, write_page_checksum=True)
+    torn, chunk = bytearray(path.read_bytes()), pq.read_metadata(path).row_group(0).column(0)
+    torn[chunk.data_page_offset + chunk.total_compressed_size - 2] ^= 1
+    path.write_bytes(torn)
+    with pytest.raises(SourceError, match=r"a\.parquet: expected a whole Parquet file, got: .*(CRC|checksum)"):
+        opened(path)

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from trivium.contract.errors import SourceError
-from trivium.contract.types import UTC_MICROSECONDS
+from trivium.contract.types import UTC_MICROSECONDS, FieldSpec
+from trivium.engine.column_types import type_problem
+from trivium.engine.conform import conform
 
 NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 _NAIVE: Final = pa.timestamp("us")
@@ -82,6 +84,27 @@ def read_text(text: str | None, natural: pa.DataType) -> pa.Array:
     if pt.is_decimal(natural):
         return _decimal(text, natural)
     return next(read for matches, _, read in _KINDS if matches(natural))(text)
+
+
+def folder_column(text: str | None, spec: FieldSpec) -> pa.Array:
+    """Return a folder's text as a column of one value of a declared field.
+
+    Raises:
+        ValueError: it is none of the field's type.
+    """
+    natural = natural_type(spec.type.arrow)
+    if natural is None:
+        message = f"{spec.type.arrow} is not read from a folder's name"
+        raise ValueError(message)
+    if text is None:
+        return pa.nulls(1, spec.type.arrow)
+    value = read_text(text, natural)
+    if problem := type_problem(value.type, spec.type):
+        raise ValueError(problem)
+    conformed = conform(value, spec)
+    for _, reason in conformed.flaws:
+        raise ValueError(reason)
+    return conformed.column
 
 
 def _boolean(text: str) -> pa.Array:

@@ -12,7 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.config.pipeline import BoundLookup
-from trivium.connectors.parquet_files import locate, open_parquet
+from trivium.connectors.hive_folders import folder_column, folder_texts
+from trivium.connectors.parquet_files import locate, open_parquet, reading
 from trivium.contract.clock import Clock, Deadline
 from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError, TriviumError
 from trivium.contract.lookup import Answer
@@ -46,7 +47,7 @@ def check_files(bound: BoundLookup) -> None:
     storage, files = locate(bound.config.path)
     for file in files:
         with open_parquet(storage, file.path) as opened:
-            _check_schema(bound, f"{storage.uri}/{file.path}", opened.schema_arrow)
+            _check_schema(bound, storage.uri, file.path, opened.schema_arrow)
 
 
 class ParquetLookup:
@@ -103,13 +104,18 @@ class ParquetLookup:
         """One file's declared columns and the key, in their declared types and order."""
         with open_parquet(self._storage, path) as opened:
             schema = opened.schema_arrow
-            _check_schema(self._bound, f"{self._storage.uri}/{path}", schema)
+            _check_schema(self._bound, self._storage.uri, path, schema)
             columns = [name for name in self._fields if name in schema.names]
-            table = opened.read(columns=columns, use_threads=False).combine_chunks()
+            with reading(self._storage, path):
+                table = opened.read(columns=columns, use_threads=False).combine_chunks()
         return pa.table({name: self._column(path, table, spec) for name, spec in self._fields.items()})
 
     def _column(self, path: str, table: pa.Table, spec: FieldSpec) -> pa.Array:
         if spec.wire not in table.column_names:
+            texts = folder_texts(self._storage.uri, path)
+            if spec.wire in texts:
+                value = folder_column(texts[spec.wire], spec)
+                return value.take(pa.array(np.zeros(table.num_rows, np.int64)))
             return conform(pa.nulls(table.num_rows), spec).column
         conformed = conform(table.column(spec.wire).combine_chunks(), spec)
         for mask, reason in conformed.flaws:
@@ -141,11 +147,15 @@ def _fields(bound: BoundLookup) -> dict[str, FieldSpec]:
     return declared if key in declared else {**declared, key: undeclared}
 
 
-def _check_schema(bound: BoundLookup, place: str, schema: pa.Schema) -> None:
-    problems = []
+def _check_schema(bound: BoundLookup, uri: str, path: str, schema: pa.Schema) -> None:
+    problems, texts = [], folder_texts(uri, path)
     for name, spec in _fields(bound).items():
-        if name in schema.names:
+        if (count := schema.names.count(name)) > 1:
+            problem: str | None = f"the file has {count} columns of this name"
+        elif count:
             problem = type_problem(schema.field(name).type, spec.type)
+        elif name in texts:
+            problem = _folder_problem(texts[name], spec)
         elif name == bound.config.key:
             problem = "it is the key and missing"
         else:
@@ -153,6 +163,13 @@ def _check_schema(bound: BoundLookup, place: str, schema: pa.Schema) -> None:
         problems += [f"column {name}: {problem}"] if problem else []
     if problems:
         listed = "\n  ".join(problems)
-        raise SourceError(
-            f"lookup {bound.name}: {place} cannot be read as declared (it has {', '.join(schema.names)}):\n  {listed}"
-        )
+        place = f"lookup {bound.name}: {uri}/{path}"
+        raise SourceError(f"{place} cannot be read as declared (it has {', '.join(schema.names)}):\n  {listed}")
+
+
+def _folder_problem(text: str | None, spec: FieldSpec) -> str | None:
+    try:
+        folder_column(text, spec)
+    except ValueError as error:
+        return f"folder {spec.wire}={text}: {error}"
+    return None
