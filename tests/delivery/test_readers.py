@@ -20,6 +20,8 @@ from trivium.operations.tables import Tables
 
 _TIME = pa.timestamp("us", "UTC")
 _PLACE = pa.struct([("city", pa.string()), ("point", pa.struct([("lat", pa.float64()), ("seen", _TIME)]))])
+_BOX = pa.struct([("n", pa.int8()), ("raw", pa.binary())])
+_PARCEL = pa.struct([("label", pa.binary()), ("open", pa.bool_()), ("box", _BOX)])
 _TYPES = {
     "flag": pa.bool_(),
     "i8": pa.int8(),
@@ -35,6 +37,7 @@ _TYPES = {
     "wide": pa.decimal128(38, 10),
     "tags": pa.list_(pa.string()),
     "place": _PLACE,
+    "parcel": _PARCEL,
 }
 _AUTHOR = pa.schema(
     [
@@ -51,7 +54,7 @@ def _utc(year: int, micros: int = 0) -> datetime:
     return datetime(year, 1, 1, 0, 0, 0, micros, tzinfo=UTC)
 
 
-# One list a file. Least and greatest values, what is cut off in bounds, nulls among values and nulls alone.
+# One list a file; a further file has nulls alone. Least and greatest values, what is cut off, nulls among values.
 _VALUES: dict[str, list[list[Any]]] = {
     "flag": [[False, False], [True, None], [None, None]],
     "i8": [[-128, 0], [127, None], [None, None]],
@@ -71,6 +74,15 @@ _VALUES: dict[str, list[list[Any]]] = {
         [None, {"city": "Biel", "point": {"lat": None, "seen": _utc(2026)}}],
         [None, None],
     ],
+    "parcel": [
+        [{"label": b"x", "open": True, "box": {"n": 1, "raw": b"y"}}, {"label": None, "open": False, "box": None}],
+        [None, {"label": b"", "open": None, "box": {"n": None, "raw": None}}],
+        [None, None],
+    ],
+}
+_INSIDE = {
+    "place": [("city",), ("point",), ("point", "lat"), ("point", "seen")],
+    "parcel": [("label",), ("open",), ("box",), ("box", "n")],
 }
 _FILES = 3
 
@@ -85,28 +97,22 @@ _ROWS = [
     [_row(2 * file + place, {name: _VALUES[name][file][place] for name in _TYPES}) for place in range(2)]
     for file in range(_FILES)
 ]
+_ROWS.append([_row(2 * len(_ROWS), dict.fromkeys(_TYPES))])
 _STATES = ("fresh", "checkpoint", "maintained")
 
 
-def _leaves(name: str) -> Iterator[tuple[str, ...]]:
-    if name == "place":
-        yield from [("place", "city"), ("place", "point", "lat"), ("place", "point", "seen")]
-    else:
-        yield (name,)
-
-
 def _predicates(name: str) -> Iterator[Predicate]:
-    for path in _leaves(name):
+    for path in [(name,), *((name, *inside) for inside in _INSIDE.get(name, ()))]:
         rows = [row for rows in _ROWS for row in rows]
         yield Predicate(path, "is null")
         yield Predicate(path, "is not null")
-        if name == "tags":
-            continue
         values = [value for row in rows if (value := _at(row, path)) is not None]
+        if isinstance(values[0], list | dict):
+            continue
         yield Predicate(path, "in", [value for value in values if value not in (0, False)][:3:2])
         for value in values:
             yield Predicate(path, "=", value)
-        for value in values[:: max(1, len(values) // 3)] if name not in ("raw", "flag") else ():
+        for value in values[:: max(1, len(values) // 3)] if not isinstance(values[0], bytes | bool) else ():
             yield Predicate(path, "<=", value)
             yield Predicate(path, ">", value)
 
@@ -130,10 +136,7 @@ def table(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         DeltaTable(uri).create_checkpoint()
     if request.param == "maintained":
         (done,) = maintain(Tables(uri, f"{uri}_dead_letters"))
-        assert (done.files_before, done.files_after) == (
-            3,
-            2,
-        )  # the last has text without an upper bound: its type is unknown
+        assert done.files_after < done.files_before
     return uri
 
 
@@ -147,3 +150,8 @@ def test_a_filter_finds_the_rows_it_finds_in_memory(table: str, name: str, reade
         if found is not None and sorted(found) != expected:
             wrong.append(f"{predicate}: {sorted(found)}, expected {expected}")
     assert wrong == []
+
+
+def test_columns_behind_structs_are_described(table: str):
+    actions = pa.table(DeltaTable(table).get_add_actions(flatten=True))
+    assert {value for value in actions["min._event_type"].to_pylist() if value} == {"order"}

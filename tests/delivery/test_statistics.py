@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivium.delivery.statistics import LONGEST_TEXT, FileStatistics
+from trivium.delivery.statistics import LONGEST_TEXT, FileStatistics, described_columns
 
 _TIME = pa.timestamp("us", "UTC")
 
@@ -90,17 +90,38 @@ def test_nulls_alone_have_a_count_and_no_bounds():
     assert found["nullCount"] == {"n": 0, "x": 2}
 
 
-def test_fields_inside_structs_are_described_and_bytes_and_lists_are_not():
-    point = pa.struct([("lat", pa.float64()), ("tags", pa.list_(pa.string()))])
-    place = pa.struct([("city", pa.string()), ("point", point), ("raw", pa.binary())])
-    rows = [{"city": "Bern", "point": {"lat": 46.5, "tags": ["x"]}, "raw": b"x"}, None, {"city": "Biel", "point": None}]
+def test_structs_are_described_field_by_field_if_all_their_fields_can_be():
+    place = pa.struct([("city", pa.string()), ("point", pa.struct([("lat", pa.float64()), ("open", pa.bool_())]))])
+    rows = [{"city": "Bern", "point": {"lat": 46.5, "open": True}}, None, {"city": "Biel", "point": None}]
     found = _statistics(pa.table({"place": pa.array(rows, place), "raw": [b"x", None, b""], "tags": [[1], None, []]}))
     assert found == {
         "numRecords": 3,
-        "minValues": {"place": {"city": "Bern", "point": {"lat": Decimal("46.5")}}},
-        "maxValues": {"place": {"city": "Biel", "point": {"lat": Decimal("46.5")}}},
-        "nullCount": {"place": {"city": 1, "point": {"lat": 2}}},
+        "minValues": {"place": {"city": "Bern", "point": {"lat": Decimal("46.5"), "open": True}}},
+        "maxValues": {"place": {"city": "Biel", "point": {"lat": Decimal("46.5"), "open": True}}},
+        "nullCount": {"place": {"city": 1, "point": {"lat": 2, "open": 2}}},
     }
+
+
+@pytest.mark.parametrize("beside", [pa.binary(), pa.list_(pa.int8()), pa.struct([("raw", pa.binary())])])
+def test_a_struct_with_a_field_that_has_no_bounds_is_not_described(beside: pa.DataType):
+    kind = pa.struct([("city", pa.string()), ("beside", beside)])
+    found = _statistics(pa.table({"n": [1], "place": pa.array([{"city": "Bern", "beside": None}], kind)}))
+    assert found == {"numRecords": 1, "minValues": {"n": 1}, "maxValues": {"n": 1}, "nullCount": {"n": 0}}
+
+
+def test_a_struct_of_nulls_has_empty_bounds():
+    kind = pa.struct([("city", pa.string()), ("point", pa.struct([("lat", pa.float64())]))])
+    found = _statistics(pa.table({"place": pa.array([None], kind)}))
+    assert found["minValues"] == found["maxValues"] == {"place": {"point": {}}}
+    assert found["nullCount"] == {"place": {"city": 1, "point": {"lat": 1}}}
+
+
+def test_described_columns_are_listed_and_of_other_structs_their_fields():
+    point = pa.struct([("lat", pa.float64())])
+    place = pa.struct([("raw", pa.binary()), ("point", point), ("tags", pa.list_(point))])
+    columns = {"day": pa.date32(), "n": pa.int64(), "raw": pa.binary(), "tags": pa.list_(place), "point": point}
+    schema = pa.schema([*columns.items(), ("place", place), ("größe", pa.int64())])
+    assert described_columns(schema, ["day"]) == "n,point,place.raw,place.point.lat,place.tags,`größe`"
 
 
 def test_a_dictionary_s_unused_values_count_for_nothing():

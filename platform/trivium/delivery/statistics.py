@@ -2,8 +2,9 @@
 
 Readers leave out files whose bounds exclude a query's predicate, so it is all or nothing, for a column and for a file:
 
-- A column is described when its type has bounds: text, numbers, booleans, times and dates, also inside structs (as JSON
-  objects). It has both bounds, or only nulls. Bytes and lists have no bounds and are not described at all.
+- A column is described when its type has bounds: text, numbers, booleans, times and dates, and structs of nothing but
+  these (as JSON objects: Polars fails on a struct of which it gets a part). It has both bounds, or only nulls. Bytes,
+  lists and structs that hold some have no bounds and are not described at all.
 - A file that holds a value no bound can be written for (NaN, infinity, a time outside the years 1 to 9999, text whose
   upper bound cannot be shortened) says nothing but `numRecords`.
 
@@ -38,16 +39,25 @@ Path = tuple[str, ...]
 
 
 def has_bounds(kind: pa.DataType) -> bool:
-    """Return whether columns of this type, or something inside them, have bounds."""
+    """Return whether columns of this type have bounds; structs do if all that is inside them has."""
     if pt.is_struct(kind):
-        return any(has_bounds(child.type) for child in kind)
+        return kind.num_fields > 0 and all(has_bounds(child.type) for child in kind)
     return any(matches(_plain(kind)) for matches in _BOUNDED)
 
 
 def described_columns(schema: pa.Schema, partition_columns: Collection[str]) -> str:
-    """Return the columns that have statistics, as Delta's property dataSkippingStatsColumns lists them."""
-    names = [field.name for field in schema if has_bounds(field.type) and field.name not in partition_columns]
-    return ",".join(name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`" for name in names)
+    """Return the columns that have statistics, as Delta's property dataSkippingStatsColumns lists them.
+
+    Structs that are not described are listed field by field: behind a struct that is left out, deltalake finds no
+    column's statistics, and one that is listed whole it takes for bounded.
+    """
+    paths: list[Path] = []
+    for field in schema:
+        if field.name not in partition_columns and (has_bounds(field.type) or pt.is_struct(field.type)):
+            paths += (
+                [(field.name,)] if has_bounds(field.type) else [path for path, _ in _leaves((field.name,), field.type)]
+            )
+    return ",".join(".".join(map(_quoted, path)) for path in paths)
 
 
 class FileStatistics:
@@ -55,7 +65,7 @@ class FileStatistics:
 
     def __init__(self, schema: pa.Schema, leave_out: Collection[str] = ()) -> None:
         self._rows = 0
-        fields = (column for column in schema if column.name not in leave_out)
+        fields = (column for column in schema if column.name not in leave_out and has_bounds(column.type))
         self._leaves = [_Leaf(path, kind) for column in fields for path, kind in _leaves((column.name,), column.type)]
 
     def add(self, rows: pa.Table) -> None:
@@ -67,12 +77,11 @@ class FileStatistics:
     def encode(self) -> str:
         """Return the statistics as Delta's JSON text."""
         document: dict[str, Any] = {"numRecords": self._rows}
-        bounds = {leaf.path: leaf.bounds() for leaf in self._leaves} if self._rows else {}
-        if bounds and None not in bounds.values():
-            pairs = {path: pair for path, pair in bounds.items() if pair}
-            document["minValues"] = _nested({path: low for path, (low, _) in pairs.items()})
-            document["maxValues"] = _nested({path: high for path, (_, high) in pairs.items()})
-            document["nullCount"] = _nested({leaf.path: leaf.nulls for leaf in self._leaves})
+        bounds = {leaf.path: pair for leaf in self._leaves if (pair := leaf.bounds()) is not None}
+        if self._rows and len(bounds) == len(self._leaves):
+            document["minValues"] = _nested({path: pair[:1] for path, pair in bounds.items()})
+            document["maxValues"] = _nested({path: pair[1:] for path, pair in bounds.items()})
+            document["nullCount"] = _nested({leaf.path: (leaf.nulls,) for leaf in self._leaves})
         return msgspec.json.encode(document).decode()
 
 
@@ -151,11 +160,15 @@ def _day(number: int) -> str:
 
 
 def _leaves(path: Path, kind: pa.DataType) -> Iterator[tuple[Path, pa.DataType]]:
-    if pt.is_struct(kind):
-        for child in kind:
-            yield from _leaves((*path, child.name), child.type)
-    elif has_bounds(kind):
+    if not pt.is_struct(kind):
         yield path, kind
+        return
+    for child in kind:
+        yield from _leaves((*path, child.name), child.type)
+
+
+def _quoted(name: str) -> str:
+    return name if re.fullmatch(r"\w+", name, re.ASCII) else f"`{name}`"
 
 
 def _values(rows: pa.Table, path: Path) -> pa.ChunkedArray:
@@ -166,13 +179,14 @@ def _values(rows: pa.Table, path: Path) -> pa.ChunkedArray:
     return column
 
 
-def _nested(values: dict[Path, Any]) -> dict[str, Any]:
+def _nested(values: dict[Path, tuple[Any, ...]]) -> dict[str, Any]:
+    """Return the values as JSON objects, also of structs without any: readers take an absent one for bounded."""
     document: dict[str, Any] = {}
     for path, value in values.items():
         inner = document
         for name in path[:-1]:
             inner = inner.setdefault(name, {})
-        inner[path[-1]] = value
+        inner.update(zip(path[-1:], value, strict=False))
     return document
 
 
