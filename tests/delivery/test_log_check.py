@@ -306,15 +306,43 @@ def test_a_checkpoint_alone_is_no_log(tables: Tables):
         tables.content()
 
 
-def test_storage_that_cannot_be_written_names_the_command_to_run(tables: Tables, monkeypatch: pytest.MonkeyPatch):
-    _checkpointed(tables, _by_us).write_bytes(b"")
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Make storage read-only when called."""
 
     def refuse(_path: Path, _target: Path) -> Path:
         raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
-    monkeypatch.setattr(Path, "replace", refuse)
-    with pytest.raises(StorageError, match=rf"has to be moved aside.*Try: trivium maintain {tables.uri}, where"):
+    return lambda: monkeypatch.setattr(Path, "replace", refuse)
+
+
+def test_storage_that_cannot_be_written_names_the_command_to_run(tables: Tables, read_only: Callable[[], None]):
+    _checkpointed(tables, _by_us).write_bytes(b"")
+    read_only()
+    with pytest.raises(StorageError, match=rf"to be moved aside.*Try: trivium maintain {tables.uri}, where"):
         tables.content()
+
+
+def test_a_torn_entry_is_not_read_from_storage_that_cannot_be_written(tables: Tables, read_only: Callable[[], None]):
+    """Cut between lines it would be read as half a commit."""
+    tables.run({"a": day(0)})
+    entry = _entries(tables)[-1]
+    entry.write_bytes(_cut_between_lines(entry.read_bytes()))
+    read_only()
+    forget()
+    with pytest.raises(StorageError, match=r"cut off between lines.*Try: trivium maintain"):
+        tables.content()
+
+
+def test_what_readers_get_along_with_is_only_said_where_storage_cannot_be_written(
+    tables: Tables, caplog, read_only: Callable[[], None]
+):
+    _checkpointed(tables, _by_us)
+    (_log(tables) / "_last_checkpoint").write_text("{")
+    read_only()
+    assert tables.content() == {"b": 1}
+    assert "Try: trivium maintain" in caplog.text
+    assert len(caplog.records) == 1
 
 
 def test_a_table_made_anew_is_looked_at_anew(tables: Tables, tmp_path: Path):

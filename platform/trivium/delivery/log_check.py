@@ -45,6 +45,7 @@ class Torn:
 
     path: str
     why: str
+    is_entry: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class Needed:
     proved: int
 
 
+class _OnlyCheckpoints(StorageError):
+    """Torn checkpoints or hints cannot be moved aside; readers may get along with them."""
+
+
 def check_log(uri: str) -> list[str]:
     """Move aside what is torn at the end of the log, judging checkpoints from the newest to the first whole one.
 
@@ -65,9 +70,13 @@ def check_log(uri: str) -> list[str]:
 
     Raises:
         LogBroken: the log does not lead from a whole checkpoint, or from the first entry, to its end.
-        StorageError: something is torn, and the storage cannot be written.
+        StorageError: an entry is torn, and the storage cannot be written.
     """
-    return _mend(uri, _to_the_first_whole)
+    try:
+        return _mend(uri, _to_the_first_whole)
+    except _OnlyCheckpoints as error:
+        _log.warning("%s", error)
+        return []
 
 
 def check_whole_log(uri: str) -> list[str]:
@@ -92,7 +101,7 @@ def _mend(uri: str, judge: Judge) -> list[str]:
         moved = [_move_aside(storage, each) for each in torn]
     if torn:
         said = "; ".join(f"{each.path} is {each.why}, now {to}" for each, to in zip(torn, moved, strict=True))
-        lost = versions_among(each.path.rsplit("/", 1)[1] for each in torn)
+        lost = versions_among(each.path.rsplit("/", 1)[1] for each in torn if each.is_entry)
         end = f"the commits from version {lost[0]} on are gone, whole" if lost else "no commit is lost, the log has all"
         _log.warning("%s: moved aside what a power cut or another writer left torn: %s; %s", uri, said, end)
     return moved
@@ -105,15 +114,15 @@ def _move_aside(storage: Storage, torn: Torn) -> str:
     except StorageError as error:
         refused = str(error).split(". Try:")[0]
         message = (
-            f"table {storage.uri}: {torn.path} is {torn.why}; it has to be moved aside before the table opens, but its "
-            f"storage cannot be written ({refused}). Try: trivium maintain {storage.uri}, where it can be written"
+            f"table {storage.uri}: {torn.path} is {torn.why}; it is to be moved aside, but its storage cannot be "
+            f"written ({refused}). Try: trivium maintain {storage.uri}, where it can be written"
         )
-        raise StorageError(message) from error
+        raise (StorageError if torn.is_entry else _OnlyCheckpoints)(message) from error
     return aside
 
 
 def _find(storage: Storage, judge: Judge) -> list[Torn]:
-    """What is to be moved, in the order in which it may be interrupted: the hint, checkpoints, entries newest first."""
+    """What is to be moved, in the order in which it may be interrupted: entries newest first, the hint, checkpoints."""
     names = storage.names(LOG)
     if not names:
         return []
@@ -130,7 +139,7 @@ def _find(storage: Storage, judge: Judge) -> list[Torn]:
     versions = versions_among(names)
     if torn and not whole and not versions:
         raise _broken(storage, needed, [0])
-    return torn + _torn_entries(storage, versions, needed)
+    return _torn_entries(storage, versions, needed) + torn
 
 
 def _to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Hint | None) -> Judged:
@@ -176,8 +185,8 @@ def _torn_entries(storage: Storage, versions: list[int], needed: Needed) -> list
     whole = [number for number in later if _why(read[number]) is None]
     if whole and (first == 0 or _apart_us(storage, first, whole[-1], whole[0]) > _LONGEST_UNWRITTEN_US):
         raise _broken(storage, needed, [first])
-    torn = [Torn(entry_path(number), _why(read[number]) or f"of a version after {first}") for number in later]
-    return torn if read[first] is None else [*torn, Torn(entry_path(first), str(_why(read[first])))]
+    torn = [Torn(entry_path(number), _why(read[number]) or f"of a version after {first}", True) for number in later]
+    return torn if read[first] is None else [*torn, Torn(entry_path(first), str(_why(read[first])), True)]
 
 
 def _apart_us(storage: Storage, torn: int, next_whole: int, newest: int) -> int:
