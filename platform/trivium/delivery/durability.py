@@ -69,7 +69,7 @@ def _sync_and_keep(storage: Storage, version: int, paths: list[str]) -> None:
 
 
 def _since_mark(storage: Storage, version: int) -> list[str]:
-    """What to sync when nothing is remembered: back to the newest mark, or to the checkpoint readers begin at."""
+    """Return what to sync when nothing is remembered: back to the newest mark, or to where readers begin."""
     hinted = checkpoint_files.hinted_version(storage)
     low, number = -1 if hinted is None else min(hinted, version), version
     paths: list[str] = []
@@ -89,5 +89,5 @@ def _with_its_files(storage: Storage, version: int) -> list[str]:
 
 
 def _to_sync(storage: Storage, version: int, files: tuple[str, ...]) -> list[str]:
-    """An entry and its files; one that was removed meanwhile needs nothing."""
+    """Return an entry and its files; one that was removed meanwhile needs nothing."""
     return [*(path for path in files if storage.stat(path) is not None), entry_path(version)]

@@ -39,7 +39,7 @@ class LogEntry:
 
 
 def entry_path(version: int) -> str:
-    """The log entry of a version, relative to the table."""
+    """Return the path of a version's log entry, relative to the table."""
     return f"{LOG}/{version:020}.json"
 
 
