@@ -42,6 +42,12 @@ def test_an_event_day_is_covered_by_itself_and_the_late_days_that_held_the_type(
     }
 
 
+def test_an_event_day_whose_own_source_day_was_not_read_is_not_covered():
+    reading = _reading([2, 3], {"a": [2, 3]}, late_days=1)
+    assert reading.covers(EVERY[1]) == {}
+    assert reading.covers(EVERY[2]) == {"a": {EVERY[2]: 7, EVERY[3]: 7}}
+
+
 def test_a_run_leaves_the_coverage_of_other_types_and_days(tables: Tables):
     _commit(tables, _reading([0, 1, 2], {"a": [0, 1, 2], "b": [0, 1, 2]}))
     _commit(tables, _reading([1], {"a": [1]}, moment=8), _window(1, 2))
