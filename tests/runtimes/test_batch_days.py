@@ -84,6 +84,14 @@ def test_what_may_hold_rows_of_a_day_that_is_gone_is_left_alone(lake: Lake) -> N
     assert names(lake) == ["d0", "d1", "d2", "d3", "early", "late", "lately", "new4"]
 
 
+def test_the_late_days_before_a_day_that_is_gone_are_left_alone_though_no_row_came_of_it(lake: Lake) -> None:
+    lake.stream([Streamed("a", "ghost", 1, moment(2, 9))])
+    run(lake, {**FOUR, 2: [*FOUR[2], Input("a", "dropped", 1, "drop")]})
+    assert names(lake) == ["d0", "d1", "d2", "d3"]
+    run(lake, {number: [Input("a", f"new{number}", number)] for number in (0, 1, 3)}, LEAVE)
+    assert names(lake) == ["d1", "d2", "new0", "new3"]
+
+
 def test_of_a_day_that_never_was_only_the_day_itself_is_left_alone(lake: Lake) -> None:
     run(lake, {0: FOUR[0], 1: [Input("a", "x", 1), Input("a", "x2", 2)]}, Call((0, 3), missing="leave"))
     assert names(lake) == ["d0", "x"]
