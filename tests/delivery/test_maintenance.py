@@ -30,10 +30,10 @@ from trivium.delivery.maintenance_compaction import (
     Compaction,
     Superseded,
     compact,
-    misleading_files,
     small_file_groups,
 )
 from trivium.delivery.maintenance_rewrite import EVENTS
+from trivium.delivery.misleading_files import misleading_files
 from trivium.delivery.partitioned_files import PartitionedFiles
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage

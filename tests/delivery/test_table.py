@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -83,6 +84,18 @@ def test_a_table_that_does_not_name_its_described_columns_is_told_to(tables: Tab
     assert _described_columns(uri) == _described_columns(tables.uri)
     lineage = [field.name for field in LINEAGE if field.name != "_runtime"]
     assert _described_columns(uri) == ["event_id", "event_time", "delay", *lineage]
+
+
+def test_a_start_says_that_files_of_an_earlier_release_mislead(tmp_path: Path, caplog):
+    _created_before_the_property(str(tmp_path), AUTHOR)
+    (file,) = write_rows(str(tmp_path), event_rows({"a": day(0)}))
+    unbounded = json.dumps({"numRecords": 1, "nullCount": {"event_id": 0}})
+    append_files(str(tmp_path), (replace(file, statistics=unbounded),), InstantClock())
+    for expected in (1, 0):
+        with caplog.at_level(logging.WARNING):
+            open_table(events_table(str(tmp_path), PIPELINE, AUTHOR, ["event_date"]))
+        assert len(caplog.messages) == expected
+        caplog.clear()
 
 
 def test_of_an_old_wide_table_no_more_columns_are_described_than_were(tmp_path: Path):

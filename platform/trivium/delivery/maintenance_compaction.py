@@ -13,15 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from trivium.contract.clock import Clock
 from trivium.delivery.committer import Change, commit
 from trivium.delivery.errors import CommitRaceLost, PreconditionFailed
 from trivium.delivery.file_types import single_types
 from trivium.delivery.maintenance_rewrite import Group, Layout, Rewritten, rewrite
+from trivium.delivery.misleading_files import misleading_files
 from trivium.delivery.snapshot import ActiveFile, Snapshot
 from trivium.delivery.storage import Storage
 
@@ -70,21 +69,6 @@ def small_file_groups(snapshot: Snapshot, layout: Layout, settled: Callable[[Act
     parts = [part for files in partitions for part in _parts(files)]
     worth = [part for part in parts if len(part) > 1 or any(file.path in misleading for file in part)]
     return [Group(part[0].partition_values, part) for part in worth]
-
-
-def misleading_files(snapshot: Snapshot) -> set[str]:
-    """Return the paths of files that describe some columns, and of another neither both bounds nor only nulls."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
-    names = [field.name for field in snapshot.schema.fields if f"min.{field.name}" in actions.column_names]
-    described = np.zeros(actions.num_rows, bool)
-    whole = np.ones(actions.num_rows, bool)
-    for name in names:
-        counted, low, high = (actions[f"{part}.{name}"] for part in ("null_count", "min", "max"))
-        described |= np.asarray(pc.or_(pc.is_valid(counted), pc.is_valid(low)))
-        empty = pc.fill_null(pc.equal(counted, actions["num_records"]), False)
-        bounded = pc.and_(pc.is_valid(counted), pc.and_(pc.is_valid(low), pc.is_valid(high)))
-        whole &= np.asarray(pc.or_(empty, bounded))
-    return set(actions["path"].filter(pa.array(described & ~whole)).to_pylist())
 
 
 def compact(uri: str, layout: Layout, groups: Sequence[Group], clock: Clock) -> Compacted:

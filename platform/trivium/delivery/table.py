@@ -20,6 +20,7 @@ from trivium.delivery.durability import make_durable, make_own_durable
 from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
 from trivium.delivery.log_check import check_log
 from trivium.delivery.log_entry import ACTION_COUNTS, DURABLE_UP_TO
+from trivium.delivery.misleading_files import misleading_files
 from trivium.delivery.partition_values import check_partition_types
 from trivium.delivery.s3_access import storage_options
 from trivium.delivery.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
@@ -227,6 +228,10 @@ def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
         _log.info("%s: setting %s did not land, trying again: %s", spec.uri, STATISTICS_PROPERTY, error)
         return
     make_own_durable(spec.uri, changed)
+    misleading = misleading_files(Snapshot.latest(spec.uri))
+    if misleading:
+        problem = "files have statistics, written by an earlier release, that make readers skip rows"
+        _log.warning("%s: %d %s. Try: trivium maintain, which rewrites them", spec.uri, len(misleading), problem)
 
 
 def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
