@@ -143,7 +143,7 @@ PROJECTS: Mapping[str, Callable[[Path], None]] = {
 COMMANDS = (
     *(("check", CONFIG), ("plan", CONFIG), ("plan", CONFIG, "--from", "2026-01-01", "--to", "2026-01-02")),
     *(("status", CONFIG), ("read", CONFIG), ("dead-letters", "list", CONFIG), ("maintain", CONFIG)),
-    ("new", "executor", "refund"),
+    *(("parity", CONFIG, "--fast", "--sample", "3"), ("new", "executor", "refund")),
 )
 
 

@@ -22,7 +22,7 @@ BY_CONFIG = (("status",), ("status", "--format", "json"), ("plan",), ("read",), 
 
 
 def well_told(done: Result) -> bool:
-    """Whether a refusal is one: no success, no traceback, no "bug", and a hint."""
+    """Return whether a refusal is one: no success, no traceback, no "bug", and a hint."""
     said = done.output
     return done.exit_code in (1, 2) and "Traceback" not in said and "bug in trivium" not in said and "Try: " in said
 
@@ -73,7 +73,7 @@ def _rest(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _fine(words: tuple[str, ...], done: Result) -> bool:
-    """Whether a command may succeed: it looks at the log alone, or the table is not there yet, which a plan says."""
+    """Return whether a command may succeed: it looks at the log alone, or a plan says that there is no table yet."""
     if done.exit_code or "Traceback" in done.output:
         return done.exit_code == 1 and words[0] == "plan" and "CONFLICT" in done.output
     return words[0] in ("plan", "status", "maintain") or "--sql" in words or "0001-01-01" in words

@@ -1,4 +1,4 @@
-"""What `trivium read --sql duckdb` prints: it runs with DuckDB alone, and gives the rows that `read` gives."""
+"""The text of `trivium read --sql duckdb`: it runs with DuckDB alone, and gives the rows that `read` gives."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a batch run shows while it works: something from the first second on, and no control characters in a file."""
+"""Progress of a batch run: something from the first second on, and no control characters in a file."""
 
 import io
 import threading

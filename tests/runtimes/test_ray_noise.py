@@ -1,4 +1,4 @@
-"""What Ray prints of its own accord stays in its logs."""
+"""Messages of Ray itself: they stay in its logs."""
 
 import inspect
 

@@ -74,7 +74,7 @@ class Status:
 
 @dataclass(frozen=True)
 class LogEnds:
-    """What Kafka says of the topics: their partitions and the ends of their logs, or the `problem` instead of both."""
+    """Answer of Kafka: the end of the log of each partition, or the `problem` instead."""
 
     ends: Mapping[str, int | None] = field(default_factory=dict)
     problem: str | None = None

@@ -1,4 +1,4 @@
-"""Whether a pipeline finds what it reads: its archive's folder, its lookups' files, its topics, its API keys.
+"""Surroundings of a pipeline that a run would miss: its archive's folder, its lookups' files, its topics, its API keys.
 
 A pipeline file can be right on a machine that has none of these, so what is missing is told apart from its problems.
 """
@@ -32,7 +32,7 @@ class Missing:
 
 @dataclass
 class Surroundings:
-    """What is missing around a pipeline, and what a person may want to know of its archive."""
+    """Things missing around a pipeline, and notes for a person on its archive."""
 
     missing: list[Missing] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
