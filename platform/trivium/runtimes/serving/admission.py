@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,8 +12,10 @@ from trivium.runtimes.serving.problems import Refused, overloaded
 
 # A request with an empty body costs about as much as this many bytes of one that is long.
 _BYTES_OF_A_REQUEST: Final = 500
-_REMEMBERED: Final = 0.9
-_MARGIN: Final = 0.8
+_REMEMBERED: Final = 20
+# What a replica does for the first time, or while the machine does something else, says nothing about the next request.
+_OUTLIERS: Final = 2
+_MARGIN: Final = 0.7
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Admission:
     """The requests of one replica that wait for an answer, and how long answers take.
 
     A request is refused at once when `max_ongoing_requests` are there, or when those that are there and itself would
-    take longer than its deadline allows. The first of all is always let in: there is no other way to learn the pace.
+    take longer than its deadline allows, at the pace of the last 20 answers without the two slowest. The first three,
+    and whoever finds nobody there, are always let in: there is no other way to learn the pace.
     """
 
     def __init__(self, section: Serving, clock: Clock) -> None:
@@ -35,8 +39,8 @@ class Admission:
         self._places = 0
         self._weight = 0
         self._last_answer = 0.0
-        self._seconds = 0.0
-        self._weighed = 1.0
+        self._paces: deque[float] = deque(maxlen=_REMEMBERED)
+        self._pace = 0.0
 
     def enter(self, size: int, limit: Deadline) -> Place:
         """A place for a request with a body of `size` bytes.
@@ -50,7 +54,7 @@ class Admission:
             held = f"this replica already holds {section.max_ongoing_requests} requests"
             raise Refused(overloaded(held, section.retry_after_seconds))
         if self._places:
-            needed = (self._weight + weight) * self._seconds / self._weighed
+            needed = (self._weight + weight) * self._pace
             if needed > _MARGIN * limit.remaining():
                 held = f"this replica holds {self._places} requests and needs {needed:.2g} s for one more"
                 raise Refused(overloaded(held, section.retry_after_seconds))
@@ -72,5 +76,7 @@ class Admission:
         now = self._clock.monotonic()
         spent = now - max(self._last_answer, place.since)
         self._last_answer = now
-        self._seconds = _REMEMBERED * self._seconds + spent
-        self._weighed = _REMEMBERED * self._weighed + place.weight
+        self._paces.append(spent / place.weight)
+        usual = sorted(self._paces)[:-_OUTLIERS]
+        if usual:
+            self._pace = sum(usual) / len(usual)
