@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.runtimes.serving.kept import Kept
 from tests.runtimes.serving.services import Load, RunningService, until
+from tests.runtimes.serving.test_on_serve import haproxy_of
 from tests.runtimes.serving.tick_project import bare_project, tick, tick_project
 
 pytestmark = pytest.mark.faults
@@ -91,6 +95,80 @@ def test_a_redeploy_under_load_has_no_failure_and_no_hole(tmp_path: Path, note: 
     assert load.longest_hole() < 0.5
 
 
+def test_a_redeploy_answers_every_request_on_kept_connections(tmp_path: Path, note: Note) -> None:
+    with RunningService(tick_project(tmp_path)) as service:
+        over = threading.Event()
+        body = json.dumps(tick(1)).encode()
+        clients = [Kept(service.url.port or 0, pause, over, body) for pause in [0.01] * 4 + [0.3] * 8 + [1.5, 3.0] * 4]
+        for each in clients:
+            each.start()
+        time.sleep(2)
+        tick_project(tmp_path, max_events_per_request=77)
+        service.redeploy()
+        time.sleep(5)
+        over.set()
+        for each in clients:
+            each.join()
+    statuses = Counter(status for each in clients for status in each.statuses)
+    note("answers by status, requests without one", (statuses, sum(each.lost for each in clients)))
+    assert sum(each.lost for each in clients) == 0
+    assert set(statuses) == {200}
+
+
+def test_a_proxy_that_is_killed_is_there_again_in_seconds(tmp_path: Path, note: Note) -> None:
+    with RunningService(tick_project(tmp_path)) as service:
+        os.kill(int(haproxy_of(service.url.port or 0).name), signal.SIGKILL)
+        began, seen = time.monotonic(), set()
+        while (status := _status(service)) != 200:
+            seen.add(status)
+            assert time.monotonic() - began < RECOVERY_SECONDS
+            time.sleep(0.05)
+        note("seconds until it answered again", time.monotonic() - began)
+    assert seen <= {None, 503}
+
+
+def test_a_run_that_is_killed_leaves_no_proxy_on_its_port(tmp_path: Path, note: Note) -> None:
+    config = tick_project(tmp_path)
+    with RunningService(config) as service:
+        assert service.post(tick(1)).status == 200
+        port = service.url.port or 0
+        service.kill()
+        with RunningService(config, "--port", str(port)) as next_one:
+            assert next_one.post(tick(1)).status == 200
+            note("what the next start says", next_one.log())
+
+
+def test_overload_is_answered_in_time_or_refused_and_the_replica_stays(tmp_path: Path, note: Note) -> None:
+    heavy = [tick(number) for number in range(400)]
+    with RunningService(bare_project(tmp_path, deadline_seconds=0.5)) as service:
+        replica = service.replicas()
+        for _ in range(30):
+            assert service.post(heavy).status == 200
+        over, found, health = threading.Event(), [], []
+
+        def ask() -> None:
+            while not over.is_set():
+                began = time.monotonic()
+                answer = service.post(heavy)
+                found.append((answer.status, time.monotonic() - began))
+
+        threads = [threading.Thread(target=ask) for _ in range(48)]
+        for each in threads:
+            each.start()
+        for _ in range(20):
+            time.sleep(0.4)
+            health.append(service.get("/healthz").status)
+        over.set()
+        for each in threads:
+            each.join()
+        assert service.replicas() == replica
+    good = sorted(seconds for status, seconds in found if status == 200)
+    note("answers by status, p99 of good ones", (Counter(status for status, _ in found), good[len(good) * 99 // 100]))
+    assert {status for status, _ in found} <= {200, 429, 504}
+    assert set(health) == {200}
+    assert good[len(good) * 99 // 100] < 1.5  # the deadline, and what this process and a busy machine add
+
+
 def test_a_stop_answers_what_is_under_way(tmp_path: Path) -> None:
     config = tick_project(tmp_path, deadline_seconds=20, hung_after_seconds=30)
     with RunningService(config) as service, ThreadPoolExecutor(4) as pool:
@@ -134,6 +212,8 @@ def test_serves_own_proxy(tmp_path: Path) -> None:
         answer = service.post(tick(1), authorization="Bearer a-key-of-sixteen")
         assert answer.json()["events"][0]["outcome"] == "emitted"
         assert service.post(b"x" * (2 << 20), authorization="Bearer a-key-of-sixteen").status == 413
+        outside = service.at("/nowhere", x_request_id="caf\xe9")
+        assert (outside.status, outside.headers["content-type"]) == (404, "application/problem+json")
 
 
 def test_what_cannot_start_says_why(tmp_path: Path) -> None:
@@ -143,10 +223,14 @@ def test_what_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def _answers(service: RunningService) -> bool:
+    return _status(service) == 200
+
+
+def _status(service: RunningService) -> int | None:
     try:
-        return service.post(tick(1), timeout=2).status == 200
+        return service.post(tick(1), timeout=2).status
     except OSError:
-        return False
+        return None
 
 
 @pytest.fixture

@@ -71,6 +71,11 @@ class RunningService:
         """SIGTERM."""
         self._process.send_signal(signal.SIGTERM)
 
+    def kill(self) -> None:
+        """SIGKILL, as for lack of memory."""
+        self._process.kill()
+        self._process.wait()
+
     def ended(self) -> int:
         """Its exit code, once it has ended."""
         return self._process.wait(STOP_SECONDS)
@@ -122,9 +127,13 @@ class RunningService:
 
     def get(self, path: str) -> Answer:
         """One request for something to read."""
+        return self.at(self.url.path + path)
+
+    def at(self, path: str, **headers: str) -> Answer:
+        """One request for something to read, at a path from the root on."""
         connection = http.client.HTTPConnection(str(self.url.hostname), self.url.port, timeout=30)
         try:
-            connection.request("GET", self.url.path + path)
+            connection.request("GET", path, headers={name.replace("_", "-"): text for name, text in headers.items()})
             response = connection.getresponse()
             return Answer(response.status, {n.lower(): v for n, v in response.getheaders()}, response.read())
         finally:

@@ -20,6 +20,7 @@ import pytest
 
 from tests.runtimes.serving.asking import bought, client, orders
 from tests.runtimes.serving.fronted import HOST, Exchange, Fronted, Server
+from tests.runtimes.serving.kept import Kept
 from trivium.config.serving_model import Serving
 from trivium.runtimes.serving.haproxy_launcher import put_right
 from trivium.runtimes.serving.haproxy_texts import with_problems
@@ -319,62 +320,38 @@ def assert_no_replica(seen: Exchange) -> None:
     assert seen.problem["type"] == "urn:trivium:problem:no-replica"
 
 
+MORTAL = """
+import os
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+class Mortal(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        print(self.path, flush=True)
+        if self.path.endswith("die"):
+            os._exit(1)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+    def log_message(self, *args):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Mortal)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
 def test_a_replica_that_dies_over_a_request_is_a_502_and_the_request_is_not_sent_again(tmp_path: Path) -> None:
-    program = (
-        "import socket, sys\n"
-        "s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True)\n"
-        "while True:\n"
-        "    c, _ = s.accept(); got = c.recv(65536)\n"
-        "    if b'healthz' in got: c.sendall(b'HTTP/1.1 200 OK\\r\\ncontent-length: 0\\r\\n\\r\\n'); c.close()\n"
-        "    elif got: print('asked', flush=True); c.close()\n"
-    )
-    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([sys.executable, "-c", MORTAL], stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())
         with Fronted(tmp_path, Serving(route="/orders"), [port]) as front:
-            seen = front.exchange(WHOLE)
-        server.kill()
+            for _ in range(5):  # leaves connections to the replica that others may use
+                assert front.exchange(request(b"GET /orders/x HTTP/1.1")).status == 200
+            seen = front.exchange(request(b"GET /orders/die HTTP/1.1"))
         assert (seen.status, seen.problem["type"]) == (502, "urn:trivium:problem:replica-lost")
-        assert server.stdout.read() == "asked\n"
-
-
-class Kept(threading.Thread):
-    """A client that keeps its connection and asks every now and then; `lost` counts requests without an answer."""
-
-    def __init__(self, port: int, pause: float, over: threading.Event) -> None:
-        super().__init__()
-        self.port, self.pause, self.over = port, pause, over
-        self.statuses: list[int] = []
-        self.lost = 0
-
-    def run(self) -> None:
-        connection = socket.create_connection((HOST, self.port), 10)
-        while not self.over.wait(self.pause):
-            if select.select([connection], [], [], 0)[0]:  # closed while it was idle: nothing was sent
-                connection.close()
-                connection = socket.create_connection((HOST, self.port), 10)
-            head = self.asked(connection)
-            if not head or b"connection: close" in head.lower():
-                connection.close()
-                connection = socket.create_connection((HOST, self.port), 10)
-        connection.close()
-
-    def asked(self, connection: socket.socket) -> bytes:
-        got = b""
-        try:
-            connection.sendall(WHOLE.replace(b"Connection: close\r\n", b"", 1))
-            while not got.endswith(b"}"):
-                piece = connection.recv(65_536)
-                if not piece:
-                    break
-                got += piece
-        except OSError:
-            got = b""
-        if got:
-            self.statuses.append(int(got.split(b" ", 2)[1]))
-        else:
-            self.lost += 1
-        return got.partition(b"\r\n\r\n")[0]
+        assert server.stdout.read().count("/orders/die") == 1
 
 
 def test_a_redeploy_answers_every_request_on_kept_connections(tmp_path: Path) -> None:
@@ -386,7 +363,9 @@ def test_a_redeploy_answers_every_request_on_kept_connections(tmp_path: Path) ->
         Fronted(tmp_path, section, [old.port]) as front,
     ):
         time.sleep(1)
-        clients = [Kept(front.port, pause, over) for pause in [0.002] * 4 + [0.05] * 4 + [0.4] * 8]
+        clients = [
+            Kept(front.port, pause, over, BODY, "/orders/v1/events") for pause in [0.002] * 4 + [0.05] * 4 + [0.4] * 8
+        ]
         for each in clients:
             each.start()
         time.sleep(1)

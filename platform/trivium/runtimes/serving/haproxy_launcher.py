@@ -68,6 +68,9 @@ def _line(line: str, section: str, has_backends: bool, settings: Mapping[str, An
         indent, port = line[: line.index("bind ")], line.rpartition(":")[2]
         yield f"{indent}bind {settings['host']}:{port}"
         yield from _frontend(settings)
+    elif line.strip() == "http-reuse always":
+        # Over a connection to a replica that others used, a death is no 502 but a silent end.
+        yield line.replace("always", "safe")
     elif found := _BIND_ALL.match(line):
         yield f"{found[1]}{_LOOPBACK}:{found[2]}"
     elif _ROUTES.match(line):
