@@ -16,6 +16,8 @@ import pytest
 from tests.runtimes.serving.asking import Response, bought, client, orders
 from trivium.contract.errors import LookupOutage
 from trivium.runtimes.serving.answering import Question
+from trivium.runtimes.serving.limits import Bodies
+from trivium.runtimes.serving.problems import Refused
 from trivium.testing import ManualClock
 
 JSON = "application/json"
@@ -158,11 +160,11 @@ def test_another_method(method: str, path: str, allow: str) -> None:
 
 
 def test_bodies_on_their_way_hold_no_place_and_the_one_awaited_longest_gives_way() -> None:
-    asked = client(orders(max_ongoing_requests=2, retry_after_seconds=7, body_seconds=5))
+    asked = client(orders(max_ongoing_requests=2, retry_after_seconds=7, body_seconds=5, max_body_bytes=2048))
 
     async def crowd() -> list[Response]:
         async def slow() -> Response:
-            messages = [{"type": "http.request", "body": b"[", "more_body": True}]
+            messages = [{"type": "http.request", "body": b"[" + b" " * 1023, "more_body": True}] * 2
             headers = {"content-type": JSON, "transfer-encoding": "chunked"}
             return await asked.told("POST", "/v1/events", messages, headers)
 
@@ -181,6 +183,26 @@ def test_bodies_on_their_way_hold_no_place_and_the_one_awaited_longest_gives_way
     for refused in responses[10:]:
         problem(refused, 429, "overloaded")
         assert (refused.headers["retry-after"], refused.headers["connection"]) == ("7", "close")
+
+
+def test_as_many_bodies_as_there_are_files_for() -> None:
+    async def crowd() -> list[int | None]:
+        bodies = Bodies(2, 10**9, 1)
+
+        async def slow() -> int | None:
+            async def receive() -> Any:
+                await asyncio.sleep(0)
+                return {"type": "http.request", "body": b"", "more_body": True}
+
+            try:
+                await bodies.read(receive, 2048, 0.2)
+            except Refused as refused:
+                return refused.problem.status
+            return None
+
+        return await asyncio.gather(*(slow() for _ in range(4)))
+
+    assert asyncio.run(crowd()) == [429, 429, 408, 408]
 
 
 def test_a_body_that_never_ends_is_given_up_and_its_connection_closed() -> None:

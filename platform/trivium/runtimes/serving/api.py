@@ -57,8 +57,9 @@ class Api:
         self.ready = True
         self._types = {f"{EVENTS}/{name}": name for name in pipeline.executors}
         section = self._section
-        # Those that stall may hold as many bodies as requests that are answered may, and no place of theirs.
-        self._bodies = limits.Bodies(section.max_ongoing_requests, section.retry_after_seconds)
+        # Those that stall may hold as much memory as requests that are answered may, and no place of theirs.
+        most_bytes = section.max_ongoing_requests * section.max_body_bytes
+        self._bodies = limits.Bodies(limits.connections() // 2, most_bytes, section.retry_after_seconds)
         self._versions = {name: bound.version for name, bound in sorted(pipeline.executors.items())}
         self.hashes: Headers = (
             (b"trivium-plan", pipeline.plan.plan_short.encode()),

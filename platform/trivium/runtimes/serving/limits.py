@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
 from math import isfinite
@@ -31,11 +32,18 @@ READ: Final = frozenset(
 )
 """The request headers that mean anything here."""
 _TOO_SLOW: Final = "the body did not arrive in time"
+_MANY: Final = 65_536
 _CROWDED_OUT: Final = "another body needed the place"
 
 
 class Disconnected(Exception):
     """The client went away before its request was complete."""
+
+
+def connections() -> int:
+    """Return how many connections this process may have: each is an open file."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MANY if soft == resource.RLIM_INFINITY else min(_MANY, soft)
 
 
 def headers_of(scope: Scope) -> dict[bytes, bytes]:
@@ -65,14 +73,15 @@ def check_content(headers: Mapping[bytes, bytes], max_bytes: int) -> None:
 
 
 class Bodies:
-    """Bodies on their way in, of which `most` may be incomplete at once: the one awaited longest gives way to another.
+    """Bodies on their way in: `most` of them, of `most_bytes` in all; beyond them, the one awaited longest gives way.
 
     Requests that come whole are never counted, so clients that send slowly only get in each other's way.
     """
 
-    def __init__(self, most: int, retry_after: int) -> None:
-        self._most, self._retry_after = most, retry_after
-        self._awaited: dict[asyncio.Task[Any], None] = {}
+    def __init__(self, most: int, most_bytes: int, retry_after: int) -> None:
+        self._most, self._most_bytes, self._retry_after = most, most_bytes, retry_after
+        self._awaited: dict[asyncio.Task[Any], int] = {}
+        self._bytes = 0
 
     async def read(self, receive: Receive, max_bytes: int, seconds: float) -> bytes:
         """Return the whole body.
@@ -94,7 +103,7 @@ class Bodies:
             raise Refused(self._given_up(error.args[0], seconds)) from error
         finally:
             watch.cancel()
-            self._awaited.pop(task, None)
+            self._bytes -= self._awaited.pop(task, 0)
 
     async def _whole(self, task: asyncio.Task[Any], receive: Receive, max_bytes: int) -> bytes:
         parts, size = [], 0
@@ -109,19 +118,19 @@ class Bodies:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
-            if len(parts) == 1:
-                self._make_room()
-                self._awaited[task] = None
+            self._bytes += size - self._awaited.get(task, 0)
+            self._awaited[task] = size
+            self._make_room()
 
     def _make_room(self) -> None:
-        if len(self._awaited) >= self._most:
+        while len(self._awaited) > self._most or self._bytes > self._most_bytes:
             longest = next(iter(self._awaited))
-            del self._awaited[longest]
+            self._bytes -= self._awaited.pop(longest)
             longest.cancel(_CROWDED_OUT)
 
     def _given_up(self, why: str, seconds: float) -> Problem:
         if why == _CROWDED_OUT:
-            return overloaded(f"{self._most} bodies are on their way, and this one took longest", self._retry_after)
+            return overloaded("too many bodies are on their way, and this one took longest", self._retry_after)
         detail = f"the body did not arrive within {seconds:g} s"
         return Problem(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail)
 
