@@ -96,14 +96,14 @@ def test_a_redeploy_under_load_has_no_failure_and_no_hole(tmp_path: Path, note: 
 
 
 def test_a_redeploy_answers_every_request_on_kept_connections(tmp_path: Path, note: Note) -> None:
-    with RunningService(tick_project(tmp_path)) as service:
+    with RunningService(tick_project(tmp_path, deadline_seconds=20)) as service:
         over = threading.Event()
         body = json.dumps(tick(1)).encode()
         clients = [Kept(service.url.port or 0, pause, over, body) for pause in [0.01] * 4 + [0.3] * 8 + [1.5, 3.0] * 4]
         for each in clients:
             each.start()
         time.sleep(2)
-        tick_project(tmp_path, max_events_per_request=77)
+        tick_project(tmp_path, deadline_seconds=20, max_events_per_request=77)
         service.redeploy()
         time.sleep(5)
         over.set()

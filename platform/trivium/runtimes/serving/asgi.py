@@ -7,7 +7,6 @@ trace leaves the process: the log has it, under the request's id.
 from __future__ import annotations
 
 import logging
-import re
 import uuid
 from dataclasses import replace
 from typing import Final
@@ -16,14 +15,13 @@ from trivium.config.serving_model import Serving
 from trivium.contract.clock import Clock
 from trivium.runtimes.serving import problems
 from trivium.runtimes.serving.api import Api, Reply
-from trivium.runtimes.serving.limits import Disconnected, Message, Receive, Scope, Send, headers_of
+from trivium.runtimes.serving.limits import PLAIN_ID, Disconnected, Message, Receive, Scope, Send, headers_of
 from trivium.runtimes.serving.problems import MEDIA_TYPE, Problem, Refused
 
 _log: Final = logging.getLogger(__name__)
 _access: Final = logging.getLogger("trivium.access")
 _PROBLEM_TYPE: Final = (b"content-type", MEDIA_TYPE)
 _GONE: Final = 499
-_PLAIN_ID: Final = re.compile(rb"[!#-\[\]-~]{1,200}")  # what is visible in ASCII, but for the quote and the backslash
 _READING: Final = ("GET", "HEAD")
 
 
@@ -119,7 +117,7 @@ def _closing(reply: Reply) -> Reply:
 def _id_of(headers: dict[bytes, bytes]) -> str:
     """Return the id the client or the proxy gave the request, if it is plain text, else one of ours."""
     given = headers.get(b"x-request-id", b"")
-    if not _PLAIN_ID.fullmatch(given):
+    if not PLAIN_ID.fullmatch(given):
         given = headers[b"x-request-id"] = str(uuid.uuid4()).encode()
     return given.decode()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from http import HTTPStatus
@@ -17,6 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 JSON: Final = b"application/json"
+PLAIN_ID: Final = re.compile(rb"[!#-\[\]-~]{1,200}")
+"""A request's id: visible ASCII without quotes and backslashes, as `haproxy_launcher.py` has it."""
 READ: Final = frozenset(
     [
         b"authorization",

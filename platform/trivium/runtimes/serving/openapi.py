@@ -27,9 +27,10 @@ _REFUSALS: Final = {
     "408": "The body did not arrive in time.",
     "413": "The body is too large, or holds too many events.",
     "415": "The body is not JSON, or compressed.",
-    "429": "Too many requests at once; Retry-After says when to come back.",
+    "429": "Too much at once, or too much to be answered in time; Retry-After says when to come back.",
     "500": "A defect. The service's log has the cause under the id in `instance`.",
-    "503": "A lookup is unavailable and the pipeline answers nothing without it.",
+    "502": "The replica died over the request.",
+    "503": "A lookup is unavailable and the pipeline answers nothing without it, or no replica is there.",
     "504": "No answer within the deadline.",
 }
 

@@ -10,12 +10,11 @@ from typing import Any, Final
 
 from starlette.middleware import Middleware
 
-from trivium.runtimes.serving.limits import Message, Receive, Scope, Send
+from trivium.runtimes.serving.limits import PLAIN_ID, Message, Receive, Scope, Send
 from trivium.runtimes.serving.problems import MEDIA_TYPE, Problem
 
 IMPORT_PATH: Final = f"{__name__}:middlewares"
 """The value of Serve's variable for what to put around a proxy."""
-_PLAIN_ID: Final = re.compile(rb"[!#-\[\]-~]{1,200}")
 _SECONDS: Final = re.compile(rb"[0-9.]{1,20}")
 _ID: Final = b"x-request-id"
 _TIMEOUT: Final = b"x-request-timeout-seconds"
@@ -91,7 +90,7 @@ class _Answer:
 def _readable(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, bytes]], str]:
     """Return the headers that Serve may see, and the request's id, which is one of them."""
     ids = [value for name, value in headers if name == _ID]
-    request_id = ids[0] if len(ids) == 1 and _PLAIN_ID.fullmatch(ids[0]) else str(uuid.uuid4()).encode()
+    request_id = ids[0] if len(ids) == 1 and PLAIN_ID.fullmatch(ids[0]) else str(uuid.uuid4()).encode()
     asked = [value for name, value in headers if name == _TIMEOUT and _SECONDS.fullmatch(value)]
     kept = [(name, value) for name, value in headers if name not in _SERVES_HEADERS]
     added = [(b"trivium-timeout-seconds", asked[0])] if len(asked) == 1 else []
