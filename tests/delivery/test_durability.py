@@ -18,6 +18,7 @@ from trivium.delivery.committer import Landed
 from trivium.delivery.durability import make_durable
 from trivium.delivery.errors import CommitRaceLost
 from trivium.delivery.generation import take_generation
+from trivium.delivery.log_check import check_log
 from trivium.delivery.log_entry import DURABLE_UP_TO, entry_path, read_entry
 from trivium.delivery.storage import Storage
 from trivium.delivery.table import checkpoint_if_due, events_table, open_table
@@ -202,3 +203,10 @@ def test_a_bucket_needs_no_sync_and_no_look(s3_tables: S3Tables, monkeypatch: py
     monkeypatch.setattr(Storage, "read", lambda *_: pytest.fail("read from S3"))
     make_durable(s3_tables.uri, s3_tables.snapshot.version)
     s3_tables.begin()
+
+
+def test_a_start_on_a_bucket_decodes_no_checkpoint(s3_tables: S3Tables, monkeypatch: pytest.MonkeyPatch):
+    s3_tables.begin()
+    checkpoint_if_due(s3_tables.uri, every=1)
+    monkeypatch.setattr(Storage, "open", lambda *_: pytest.fail("opened on S3"))
+    assert check_log(s3_tables.uri) == []

@@ -69,15 +69,16 @@ def test_what_a_killed_batch_run_finished_stays_for_its_resumption(tables: Strea
 def test_leftovers_are_old_or_of_older_runs(tables: StreamTables):
     storage = Storage(tables.uri)
     first, second = tables.begin(), tables.begin()
+    in_log = ("_delta_log/torn-12.00000000000000000009", "_delta_log/00000000000000000009.checkpoint.parquet#1")
     paths = [f"_trivium/started/{first}/u", f"_trivium/started/{second}/u", "_trivium/runs/l/u.json.12ab.tmp"]
-    for path in (*paths, "_trivium/tokens/abc", "_delta_log/torn-12.00000000000000000009"):
+    for path in (*paths, "_trivium/tokens/abc", *in_log):
         storage.create(path, b"")
     cutoff = hours_ago(48)
     assert [file.path for file in leftovers(tables.uri, cutoff)] == [paths[0]]
-    for path in (*paths, "_trivium/tokens/abc", "_delta_log/torn-12.00000000000000000009"):
+    for path in (*paths, "_trivium/tokens/abc", *in_log):
         age(Path(tables.uri, path), 100)
     found = {file.path for file in leftovers(tables.uri, cutoff)}
-    assert found == {paths[0], paths[2], "_delta_log/torn-12.00000000000000000009"}
+    assert found == {paths[0], paths[2], *in_log}
 
 
 def test_a_table_that_is_no_table_is_refused(tmp_path: Path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 
-from trivium.delivery.checkpoint_files import HINT, SYNCED_TAG, Checkpoint, checkpoints_among, hinted_version
+from trivium.delivery.checkpoint_files import HINT, SYNCED_TAG, hinted_version
 from trivium.delivery.delta_handle import store_errors
 from trivium.delivery.durability import make_durable
 from trivium.delivery.log_entry import LOG
@@ -25,25 +25,17 @@ def write_checkpoint(uri: str, snapshot: Snapshot) -> None:
         deltalake.exceptions.DeltaError: deltalake could not write it.
     """
     storage, version = Storage(uri), snapshot.version
-    found = _checkpoint(storage, version)
-    if found is not None:
-        storage.sync(*found.paths)
+    path = f"{LOG}/{version:020}.checkpoint.parquet"
+    if storage.stat(path) is not None:
+        storage.sync(path)
         _sync_hint(storage)
         return
     make_durable(uri, version)
     with store_errors(uri):
         snapshot.table.create_checkpoint()
-    if storage.durable_once_written:
-        return
-    written = _checkpoint(storage, version)
-    if written is not None:
-        storage.sync(*written.paths)
+    if not storage.durable_once_written:
+        storage.sync(path)
         _publish_hint(storage, version)
-
-
-def _checkpoint(storage: Storage, version: int) -> Checkpoint | None:
-    found = checkpoints_among(storage.names(LOG))
-    return next((each for each in found if each.version == version and each.complete), None)
 
 
 def _publish_hint(storage: Storage, version: int) -> None:

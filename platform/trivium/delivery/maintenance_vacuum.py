@@ -29,7 +29,7 @@ from trivium.delivery.storage import Storage, StoredFile
 _LOG: Final = "_delta_log/"
 _RUNS: Final = "_trivium/runs"
 _STARTED: Final = "_trivium/started"
-_LEFT_IN_LOG: Final = re.compile(r"_delta_log/(.*\.tmp|torn-.*)")
+_LEFT_IN_LOG: Final = re.compile(r"_delta_log/(.*\.tmp|.*#\d+|torn-.*)")  # deltalake's own begin as `name#1`
 
 
 @dataclass(frozen=True)

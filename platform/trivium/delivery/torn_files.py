@@ -81,9 +81,13 @@ def find_torn(storage: Storage, judge: Judge) -> list[Torn]:
 
 
 def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Hint | None) -> Judged:
-    """Judge checkpoints from the newest to the first whole one; one that its hint calls synced is believed."""
+    """Judge checkpoints from the newest to the first whole one.
+
+    One that its hint calls synced is believed, and one on storage that keeps whatever was written.
+    """
     for checkpoint in _seen_by_readers(found, hint):
-        damage = checkpoint_damage(storage, checkpoint, _naming(checkpoint, hint))
+        believed = storage.durable_once_written and checkpoint.complete
+        damage = None if believed else checkpoint_damage(storage, checkpoint, _naming(checkpoint, hint))
         yield checkpoint, damage
         if damage is None:
             return
