@@ -39,3 +39,19 @@ def test_rows_are_those_of_the_same_events_with_their_tags(tmp_path: Path) -> No
     assert counts[0]["_unrouted"].dropped == 1
     assert tagged.content() == raw.content() == typed.content()
     assert len(tagged.content().rows) == 4
+
+
+def test_one_type_that_no_column_names_and_a_field_that_lies_in_folders(tmp_path: Path) -> None:
+    events = [visit(f"v{n}", 0, back=n % 2) for n in range(4)]
+    tagged = Visits(tmp_path / "tagged")
+    tagged.write(0, events)
+    tagged.run()
+    bare = [{name: value for name, value in event.items() if name not in ("event_type", "back")} for event in events]
+    for name, source in (("named", "event_type: visit"), ("folder", "type_column: kind")):
+        made = Visits(tmp_path / name, source=f"{TYPED}, {source}")
+        for number, event in enumerate(bare):
+            folder = made.root / "data" / "kind=visit" / f"day={day(0)}" / f"back={number % 2}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pq.write_table(pa.Table.from_pylist([event]), folder / f"part-{number}")
+        assert made.run().counts["visit"].emitted_inputs == 4
+        assert made.content().rows == tagged.content().rows

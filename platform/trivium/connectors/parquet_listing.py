@@ -55,7 +55,7 @@ def _files(paths: Sequence[str]) -> str:
 def root_of(uri: str) -> tuple[Storage, str]:
     """The storage paths are relative to, and the one file below it that `uri` names ("" where it names a folder)."""
     folder, slash, name = uri.rpartition("/")
-    if name and not folder.endswith(":/"):
+    if name and not folder.endswith("/"):
         parent = Storage(folder or (slash or "."))
         if parent.stat(name) and not parent.list(name):
             return parent, name
