@@ -198,3 +198,21 @@ def test_an_archive_of_distinct_records_comes_in_large_batches(tmp_path: Path) -
     source = reader(tmp_path, value_column="value")
     parts = [part for unit in source.plan().units(1_000_000, None) for part in source.batches(unit)]
     assert len(parts) == math.ceil(200_000 / 65_536)
+
+
+@pytest.mark.parametrize("encoding", ["PLAIN", "DELTA_BYTE_ARRAY", "DELTA_LENGTH_BYTE_ARRAY"])
+def test_long_values_without_a_dictionary_are_bounded(tmp_path: Path, encoding: str) -> None:
+    rows, text = 1_200, "prefix " * 15_000
+    table = columns(rows, note=[f"{text}{number}" for number in range(rows)])
+    path = tmp_path / "a.parquet"
+    pq.write_table(table, path, use_dictionary=False, column_encoding={"note": encoding}, row_group_size=rows)
+    size, count = largest(tmp_path)
+    assert (count, 20 << 20 < size <= LIMIT) == (rows, True)
+
+
+def test_long_repeated_records_of_the_type_json_are_bounded(tmp_path: Path) -> None:
+    texts = [f'{{"event_type":"parcel","parcel_id":"p{n}","weight":{n},"x":"{"long " * 10_000}"}}' for n in range(5)]
+    storage = pa.array([texts[number % 5] for number in range(3_000)])
+    pq.write_table(pa.table({"value": pa.ExtensionArray.from_storage(pa.json_(), storage)}), tmp_path / "a.parquet")
+    size, count = largest(tmp_path, value_column="value")
+    assert (count, 20 << 20 < size <= LIMIT) == (3_000, True)

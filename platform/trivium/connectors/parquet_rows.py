@@ -65,7 +65,8 @@ class _Group:
             yield from self._empty(span)
             return
         sizes = self._sizes(leaves)
-        indexed = [leaf for leaf in leaves if not leaf.nested and sizes[leaf.at].longest > _LONG_VALUE]
+        long = [leaf for leaf in leaves if not leaf.nested and sizes[leaf.at].longest > _LONG_VALUE]
+        indexed = [leaf for leaf in long if self._has_dictionary(leaf)]
         row_bytes = sum(
             size.per_row * (size.mean if leaf in indexed else max(size.mean, size.longest))
             for leaf, size in ((leaf, sizes[leaf.at]) for leaf in leaves)
@@ -102,13 +103,17 @@ class _Group:
         chunks = {leaf.at: group.column(leaf.at) for leaf in leaves}
         sizes = {leaf.at: size_of(leaf, chunks[leaf.at], len(self.rows)) for leaf in leaves}
         bound = sum(size.per_row * size.longest for size in sizes.values()) * min(len(self.rows), STEP_ROWS)
-        doubtful = {leaf.name for leaf in leaves if leaf.width is None and chunks[leaf.at].has_dictionary_page}
+        doubtful = {leaf.name for leaf in leaves if self._has_dictionary(leaf)}
         if bound > STEP_BYTES and doubtful:
             looked_at = [leaf for leaf in leaves if leaf.name in doubtful]
             for leaf, longest in zip(looked_at, self._longest(looked_at), strict=True):
                 if longest:
                     sizes[leaf.at] = replace(sizes[leaf.at], longest=longest)
         return sizes
+
+    def _has_dictionary(self, leaf: Leaf) -> bool:
+        group = self.opened.metadata.row_group(self.index)
+        return leaf.width is None and bool(group.column(leaf.at).has_dictionary_page)
 
     def _longest(self, leaves: Sequence[Leaf]) -> list[int]:
         """Return the length of the longest value of each leaf's dictionary; 0 where the first row does not show it."""
