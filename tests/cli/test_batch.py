@@ -53,6 +53,7 @@ def test_the_plan_of_a_new_project_changes_nothing(project: Path, trivium: Trivi
         "late_days": [],
         "columns": ["value"],
         "columns_of": 2,
+        "notes": [],
     }
     assert (found["units"], found["units_finished"]) == (1, 0)
     assert (found["table"]["version"], found["table"]["replaced"]) == (None, {})
