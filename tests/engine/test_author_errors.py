@@ -127,6 +127,18 @@ def test_a_reason_of_row_errors_of_any_kind(name: str) -> None:
     assert text in one_reject(column_form(process)).error
 
 
+@pytest.mark.parametrize("errors", [None, 7, [1], {"0": "x"}, {-1: "x"}, {9: "x"}, {0.0: "x"}, {None: "x"}])
+def test_row_errors_that_name_no_rows_reject_what_they_were_raised_for(errors: Any) -> None:
+    def process(events: pa.RecordBatch) -> Any:
+        error = RowErrors({})
+        error.errors = errors
+        raise error
+
+    found = rejects(worker(column_form(process)).run(items(range(3))))
+    assert sorted(found) == [0, 1, 2]
+    assert {each.stage for each in found.values()} == {"process"}
+
+
 class Broken(list[Any]):
     def __iter__(self) -> Any:
         raise KeyError("no rows")

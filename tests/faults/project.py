@@ -18,13 +18,21 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 EXECUTOR = '''
+import ctypes
 import os
 import signal
 import time
 from datetime import datetime
 
+import pyarrow as pa
+
 from executors.tick_row import TickRow
 from trivium import Event, Executor
+from trivium.engine import type_worker
+
+
+def broken(*_):
+    raise pa.ArrowInvalid("a fault of the engine")
 
 
 class Tick(Event, tag="tick"):
@@ -40,8 +48,20 @@ class TickExecutor(Executor[Tick, TickRow]):
     def process(self, event: Tick) -> TickRow | None:
         if event.action == "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        if event.action == "exit":
+            os._exit(0)
+        if event.action == "segfault":
+            ctypes.string_at(0)
         if event.action == "hang":
             time.sleep(3600)
+        if event.action == "memory":
+            raise MemoryError("no room")
+        if event.action == "interrupt":
+            raise KeyboardInterrupt
+        if event.action == "surrogate":
+            raise ValueError("unknown \\ud83d")
+        if event.action == "engine":
+            type_worker.event_date = broken
         if event.action == "raise":
             raise ValueError("this record is said to be bad")
         if event.action == "slow":

@@ -8,13 +8,20 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from executors.tick_row import TickRow
 from trivium import Enrichment, Event, Executor, Int32, RejectError, Row
+from trivium.engine import type_worker
 
 # Whoever loads this says so: the tests stop and kill the processes that run records.
 _pids = Path(__file__).parents[2] / "pids"
 _pids.mkdir(exist_ok=True)
 (_pids / str(os.getpid())).touch()
+
+
+def broken(*_):
+    raise pa.ArrowInvalid("a fault of the engine")
 
 
 class Weight(Row):
@@ -48,6 +55,14 @@ class TickExecutor(Executor[Tick, TickRow]):
             time.sleep(3600)
         if action == "raise":
             raise RejectError("this record is said to be bad")
+        if action == "memory":
+            raise MemoryError("no room")
+        if action == "interrupt":
+            raise KeyboardInterrupt
+        if action == "surrogate":
+            raise ValueError("unknown \\ud83d")
+        if action == "engine":
+            type_worker.event_date = broken
         if action == "slow":
             time.sleep(0.2)
         if action == "drop":

@@ -1,5 +1,6 @@
 """Records that raise, kill or hang: each is a dead letter, everything else is in the table."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,42 @@ def test_a_record_that_kills_its_process(tmp_path: Path, ray_cluster: str) -> No
     assert (report["read"], report["rows"], report["rejected"]) == (600, 598, 2)
     assert letters(project) == {333: "worker_died", 40: "ValueError"}
     assert project.ids() == project.expected(600, {40, 333})
+
+
+def test_errors_that_are_no_exceptions_are_rejects(tmp_path: Path, ray_cluster: str) -> None:
+    project = Project(tmp_path, ray_cluster)
+    project.write_days(1, 60, {10: "memory", 20: "interrupt", 30: "surrogate"})
+    report = project.run_well()
+    assert (report["read"], report["rejected"]) == (60, 3)
+    assert letters(project) == {10: "MemoryError", 20: "RejectError", 30: "ValueError"}
+    assert project.ids() == project.expected(60, {10, 20, 30})
+
+
+def test_an_error_of_the_engine_ends_the_run_with_its_name(tmp_path: Path, ray_cluster: str) -> None:
+    """Its worker lives on and holds its CPU: nothing is run in isolation, and no record is blamed."""
+    project = Project(tmp_path, ray_cluster)
+    project.write_days(2, 60, {77: "engine"})
+    began = time.monotonic()
+    outcome = project.run()
+    assert outcome.code == 1
+    assert "ArrowInvalid: a fault of the engine" in outcome.said
+    assert "day=2026-03-02" in outcome.said, "the unit is named"
+    assert "worker died" not in outcome.said
+    assert time.monotonic() - began < 60
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("action", ["exit", "segfault", "hang"])
+def test_a_bad_record_with_as_many_workers_as_cpus(tmp_path: Path, ray_cluster: str, action: str) -> None:
+    """Isolation needs no CPU of its own, and a slow start of its process is not the record's."""
+    project = Project(tmp_path, ray_cluster, deadline=8)
+    project.write_days(2, 8, {11: action})
+    began = time.monotonic()
+    report = project.run_well()
+    assert (report["read"], report["rejected"]) == (16, 1)
+    assert letters(project) == {11: "worker_hung" if action == "hang" else "worker_died"}
+    assert project.ids() == project.expected(16, {11})
+    assert time.monotonic() - began < 120
 
 
 @pytest.mark.faults

@@ -180,13 +180,17 @@ def _places(parents: Any, rows: int, events: int) -> Chosen:
 
 def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
     """Return the inputs that RowErrors names; all of `part` where it does not name rows of it."""
-    rows = list(error.errors)
+    try:
+        errors = dict(error.errors)
+    except BaseException as failed:  # noqa: BLE001 - an author may have put anything there
+        return dict.fromkeys(part.tolist(), as_exception(failed))
+    rows = list(errors)
     if not rows:
         return {int(i): RejectError("process_batch raised RowErrors without rows") for i in part}
     if not all(isinstance(row, int | np.integer) and 0 <= row < len(part) for row in rows):
         message = f"RowErrors: expected rows 0 to {len(part) - 1}, got {shown(rows[:5])}"
         return {int(i): ContractError(message) for i in part}
-    return {int(part[row]): _row_error(reason) for row, reason in error.errors.items()}
+    return {int(part[row]): _row_error(reason) for row, reason in errors.items()}
 
 
 def _row_error(reason: Any) -> Exception:

@@ -6,20 +6,23 @@ import json
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trivium.connectors.parquet_source import Unit
-from trivium.contract.errors import TriviumError
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.losses import GONE, first_line, own_words
 
 _ALONE = 2
-_START_SECONDS = 120.0
+_STARTS = 3
+_START_SECONDS = 300.0
+_SAID_EVERY_SECONDS = 30.0
 _TEXT = {
     "worker_died": "the process that ran this record alone died, twice",
     "worker_hung": "the process that ran this record alone did not finish in time, twice",
@@ -63,7 +66,8 @@ class Isolation:
         """The unit's result, put together from its parts; records that no process survives are dead letters in it.
 
         Raises:
-            UnitFailed: an error of storage, source or lookup.
+            UnitFailed: an error of storage, source or lookup, or of the engine itself, by its own name; or the process
+                for the isolation cannot be had.
         """
         parts: list[UnitResult] = []
         waiting = list(unit.halves()) if unit.rows > 1 else [unit]
@@ -92,32 +96,63 @@ class Isolation:
             return [part, *waiting]
         at = part.ranges[0]
         _log.warning("%s, row %d: %s; it is a dead letter (%s)", at.path, at.start, _TEXT[loss], loss)
-        text = ray.get(self._running().reject.remote(json.dumps(part.as_json()), loss, _TEXT[loss]))
-        parts.append(UnitResult.decode(text))
+        answer = self._running().reject.remote(json.dumps(part.as_json()), loss, _TEXT[loss])
+        try:
+            parts.append(UnitResult.decode(ray.get(answer, timeout=_START_SECONDS)))
+        except RayError as error:
+            message = f"{at.path}, row {at.start}: {_TEXT[loss]}, and it cannot be read as a dead letter"
+            raise UnitFailed(f"{message}: {own_words(error)}") from error
         return waiting
 
     def _attempt(self, part: Unit, seconds: float) -> tuple[UnitResult | None, Loss]:
+        """Run a part; its time begins when the actor is there."""
+        answer = self._running().run.remote(json.dumps(part.as_json()))
         try:
-            answer = self._running().run.remote(json.dumps(part.as_json()))
             return UnitResult.decode(ray.get(answer, timeout=seconds)), "worker_died"
         except GetTimeoutError:
             self.close()
             return None, "worker_hung"
-        except RayTaskError as error:
-            cause = error.cause
-            if isinstance(cause, MemoryError):
-                self.close()
-                return None, "worker_died"
-            # What else the worker raised, be it a bug of ours, is not the record's doing: no reason to halve.
-            known = isinstance(cause, TriviumError)
-            raise UnitFailed(str(cause) if known else f"{type(cause).__name__}: {cause}") from error
-        except RayError:
+        except GONE:
             self._actor = None
             return None, "worker_died"
+        except RayError as error:
+            raise UnitFailed(own_words(error)) from error
 
     def _running(self) -> Any:
-        if self._actor is None:
-            remote = ray.remote(num_cpus=1, max_restarts=0)(IsolatedWorker)
-            self._actor = remote.remote(self.job)
-            ray.get(self._actor.open.remote(), timeout=_START_SECONDS)
-        return self._actor
+        for _ in range(_STARTS):
+            if self._actor is not None:
+                return self._actor
+            self._start()
+        return self._actor or _fail(f"its process died at its start, {_STARTS} times")
+
+    def _start(self) -> None:
+        # No CPU: the pool, or another run, may hold them all, and the one that waits for this actor is the pool's.
+        remote = ray.remote(num_cpus=0, max_restarts=0, scheduling_strategy=_where_cpus_are())(IsolatedWorker)
+        actor = remote.remote(self.job)
+        opened, waited = actor.open.remote(), 0.0
+        try:
+            while not ray.wait([opened], timeout=_SAID_EVERY_SECONDS)[0]:
+                waited += _SAID_EVERY_SECONDS
+                _log.warning("the process for the isolation has not started for %d s", waited)
+                if waited >= _START_SECONDS:
+                    ray.kill(actor)
+                    _fail(f"its process did not start within {_START_SECONDS:.0f} s")
+            ray.get(opened)
+            self._actor = actor
+        except GONE as error:
+            _log.warning("the process for the isolation died at its start: %s", first_line(error))
+        except RayError as error:
+            raise UnitFailed(own_words(error)) from error
+
+
+def _fail(why: str) -> NoReturn:
+    raise UnitFailed(
+        f"a unit whose worker died cannot be run in isolation: {why}. Try: see the worker logs of Ray, and whether the "
+        "cluster has a node with a CPU"
+    )
+
+
+def _where_cpus_are() -> NodeAffinitySchedulingStrategy | str:
+    """Return a node that offers CPUs: without asking for one, the actor could land where nobody wants work."""
+    nodes = [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU")]
+    return NodeAffinitySchedulingStrategy(nodes[0], soft=True) if nodes else "DEFAULT"

@@ -19,9 +19,13 @@ from ray.util.annotations import RayDeprecationWarning
 from trivium.connectors.parquet_source import Unit
 from trivium.contract.errors import TriviumError
 from trivium.delivery.storage import Storage
+from trivium.engine.error_text import raised
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.losses import GONE, first_line, own_words
+
+_log = logging.getLogger(__name__)
 
 STARTED_FOLDER: Final = "_trivium/started"
 
@@ -31,7 +35,7 @@ class WorkersLost(Exception):
 
 
 class UnitFailed(TriviumError):
-    """A worker could not finish a unit: an error of storage, source or lookup, in its own words."""
+    """A worker could not finish a unit: an error of storage, source, lookup or engine, in its own words."""
 
 
 class PoolWorker:
@@ -44,11 +48,11 @@ class PoolWorker:
     def __init__(self, job: Job, deadline_seconds: float) -> None:
         log_json_lines()
         self._job, self._deadline_seconds = job, deadline_seconds
-        self._failure: TriviumError | None = None
+        self._failure: Exception | None = None
         try:
             self._runner = UnitRunner(job)
             self._marks = Storage(job.token.uri)
-        except TriviumError as error:
+        except Exception as error:  # noqa: BLE001 - told with the first unit: Ray would call it a dead actor
             self._failure = error
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -57,20 +61,26 @@ class PoolWorker:
         if self._failure is not None:
             return _failed(unit, self._job, self._failure)
         key = unit.key(self._job.context)
-        self._marks.publish(f"{started_folder(self._job)}/{key}", b"")
-        faulthandler.dump_traceback_later(self._deadline_seconds, exit=True, file=sys.stderr.fileno())
         try:
+            self._marks.publish(f"{started_folder(self._job)}/{key}", b"")
+            faulthandler.dump_traceback_later(self._deadline_seconds, exit=True, file=sys.stderr.fileno())
             result = self._runner.run(unit)
             self._runner.publish(unit, result)
-        except TriviumError as error:
+        except Exception as error:  # noqa: BLE001 - what is raised here is no dead worker
             return _failed(unit, self._job, error)
         finally:
             faulthandler.cancel_dump_traceback_later()
         return {"key": key, "rows": unit.rows, "result": result.encode(), "failure": None}
 
 
-def _failed(unit: Unit, job: Job, error: TriviumError) -> dict[str, Any]:
-    return {"key": unit.key(job.context), "rows": unit.rows, "result": None, "failure": str(error)}
+def _failed(unit: Unit, job: Job, error: Exception) -> dict[str, Any]:
+    if isinstance(error, TriviumError):
+        failure = str(error)
+    else:
+        first, last = unit.ranges[0], unit.ranges[-1]
+        failure = f"{first.path}, row {first.start}, to {last.path}, row {last.stop}: {raised(error)}"
+        _log.error("%s", failure, exc_info=error)
+    return {"key": unit.key(job.context), "rows": unit.rows, "result": None, "failure": failure}
 
 
 def started_folder(job: Job) -> str:
@@ -85,7 +95,7 @@ def run_pool(
 
     Raises:
         WorkersLost: an actor died; results not yielded by then are lost to this call, their markers are not.
-        UnitFailed: a unit cannot be finished, by a worker's own words.
+        UnitFailed: a unit cannot be finished, by a worker's own words, or Ray cannot run the pool, by Ray's.
     """
     _quiet()
     try:
@@ -93,8 +103,10 @@ def run_pool(
             if row["failure"] is not None:
                 raise UnitFailed(row["failure"])
             yield row["key"], UnitResult.decode(row["result"])
+    except GONE as error:
+        raise WorkersLost(first_line(error)) from error
     except RayError as error:
-        raise WorkersLost(str(error).splitlines()[0]) from error
+        raise UnitFailed(f"the pool of workers ended: {own_words(error)}") from error
 
 
 def _dataset(units: Sequence[Unit], job: Job, workers: int, deadline_seconds: float) -> ray.data.Dataset:

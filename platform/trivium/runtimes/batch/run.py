@@ -107,8 +107,11 @@ class _Units:
 
     def _recover(self, lost: WorkersLost, shown: Display) -> None:
         """Take over what the pool finished, then run in isolation what its dead actors had begun."""
+        before = len(self._results)
         self._resume(run_store(self._prepared.pipeline).load(self._prepared.committed), shown)
         suspects = self._begun()
+        if not suspects and len(self._results) > before:
+            return
         if not suspects:
             raise RunError(f"the workers ended before their first unit: {lost}. Try: see the worker logs of Ray")
         _log.warning("a worker died; running what it held in isolation: %s", lost)

@@ -18,6 +18,7 @@ from ray.exceptions import RayError, RayTaskError
 from trivium.config.streaming_model import Streaming
 from trivium.contract.clock import Clock
 from trivium.contract.errors import RunError, TriviumError
+from trivium.runtimes.losses import GONE, first_line, own_words
 from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.openings import Openings
@@ -127,14 +128,13 @@ class Lane:
         try:
             answer = ray.get(call.answer)
         except RayTaskError as error:
-            if isinstance(error.cause, MemoryError):
-                self._lose("worker_died", "out of memory")
-                return None
             if isinstance(error.cause, TriviumError):
                 raise error.cause from error
-            raise RunError(f"worker {self.number}: {type(error.cause).__name__}: {error.cause}") from error
+            raise RunError(f"worker {self.number}: {own_words(error)}") from error
         except RayError as error:
-            self._lose("worker_died", str(error).splitlines()[0])
+            if call.kind != "open" and not isinstance(error, GONE):
+                raise RunError(f"worker {self.number}: {own_words(error)}") from error
+            self._lose("worker_died", first_line(error))
             return None
         self._calls.popleft()
         return self._taken(call, answer)
