@@ -132,7 +132,7 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
         days=tuple(day for day in days if day not in late),
         late_days=tuple(late),
         columns=tuple(columns),
-        columns_of=max((len(file.schema.names) for file in read), default=0),
+        columns_of=max((len({*file.schema.names, *reader.columns_of(file)}) for file in read), default=0),
         notes=source.plan.notes,
     )
 
