@@ -20,7 +20,7 @@ from trivium.runtimes.serving.admission import Admission, Place
 from trivium.runtimes.serving.problems import Refused, too_late
 
 _TURN_SECONDS: Final = 0.005
-_LONGEST_TURN_SECONDS: Final = 0.25
+_LONGEST_TURN_SECONDS: Final = 0.02
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class _Waiting:
 class Inline:
     """Answers in the event loop, in the order requests came, with turns for whatever else the loop has to do.
 
-    A turn lasts 5 ms, or as long as the loop was busy with other things before it: health checks are answered between
-    turns, and refusing what is too much never takes more than half of the time.
+    A turn lasts 5 ms, or as long as the loop was busy with other things before it, 20 ms at most: what is to be read,
+    refused or asked of its health passes the loop several times and waits for a turn each time.
     """
 
     def __init__(self, worker: RequestWorker, admission: Admission, max_events: int, clock: Clock) -> None:
