@@ -27,6 +27,8 @@ GROWTH = 2.5
 FIRST_BYTES = 1 << 12
 MOST_BYTES = 1 << 20
 MEASURABLE_SECONDS = 0.002
+QUICK_SECONDS = 0.05
+"""For a megabyte."""
 BRACKETS = b"[]," * 70
 
 
@@ -140,9 +142,9 @@ def test_twice_the_bytes_take_at_most_two_and_a_half_times_the_time(scanner: str
 def measured(scan: Callable[[bytes], Any], text: Callable[[int], bytes]) -> tuple[float, float]:
     """Seconds and mean growth over three doublings, from the first size whose time can be measured.
 
-    Three, because a text that outgrows a cache of the processor costs more once; the square of three is 64 times. Texts
-    of which even a large one is quick have a growth of 1. Whatever else runs on the machine only adds time, so a bad
-    growth is looked at again.
+    Three, because a text that outgrows a cache of the processor costs more once; the square of three is 64 times. Text
+    of a megabyte and more that is quick passes: with the square of its bytes it would take seconds. Whatever else runs
+    on the machine only adds time, so a bad growth is looked at again.
     """
     size = FIRST_BYTES // len(text(2)) + 1
     while (took := seconds(scan, text(size))) < MEASURABLE_SECONDS:
@@ -150,13 +152,17 @@ def measured(scan: Callable[[bytes], Any], text: Callable[[int], bytes]) -> tupl
             return took, 1.0
         size *= 2
     growth, large = 100.0, 0.0
-    for _ in range(6):
+    for _ in range(8):
         large = seconds(scan, text(8 * size))
         growth = min(growth, (large / took) ** (1 / 3))
-        if growth <= GROWTH:
-            break
+        if growth <= GROWTH or _is_quick(large, len(text(8 * size))):
+            return large, min(growth, GROWTH)
         took = seconds(scan, text(size))
     return large, growth
+
+
+def _is_quick(took: float, size: int) -> bool:
+    return size >= MOST_BYTES and took < QUICK_SECONDS * size / MOST_BYTES
 
 
 def seconds(scan: Callable[[bytes], Any], text: bytes) -> float:
