@@ -63,12 +63,13 @@ def at(topic: str, *offsets: int) -> Mapping[str, int]:
 
 
 def test_a_table_without_positions_starts_at_the_beginning_and_says_so(
-    start: Start, topic: str, caplog: pytest.LogCaptureFixture
+    start: Start, topic: str, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with caplog.at_level(logging.WARNING):
         started = start()
     assert (started.generation, started.positions) == (1, at(topic, 0, 0))
-    assert f"no positions of {topic}/0 at 0, {topic}/1 at 0 yet; starting there" in caplog.text
+    assert f"reading for the first time: {topic}/0 at 0, {topic}/1 at 0" in capsys.readouterr().err
+    assert not caplog.records  # a first start is nothing to be warned of
 
 
 def test_the_next_start_goes_on_under_the_next_generation(start: Start, topic: str) -> None:
