@@ -127,11 +127,18 @@ class SyncedPaths:
             self._names.update(entry.path for entry in os.scandir(path))
 
     def lose(self, folder: Path, chance: random.Random) -> None:
-        """Lose some of the names that were not synced, and bytes of log entries; data files do without bytes here."""
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and str(path) not in self._names and chance.random() < 0.5:
-                path.unlink()
-            elif path.parent.name == "_delta_log" and str(path) not in self._files:
+        """Lose some of the names that were not synced, of log entries the newest; and bytes of log entries."""
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        entries = [path for path in files if path.parent.name == "_delta_log"]
+        unnamed = [path for path in entries if str(path) not in self._names]
+        lost = unnamed[chance.randint(0, len(unnamed)) :]
+        lost += [
+            path for path in files if path not in entries and str(path) not in self._names and chance.random() < 0.5
+        ]
+        for path in lost:
+            path.unlink()
+        for path in entries:
+            if path not in lost and str(path) not in self._files:
                 path.write_bytes(_torn(path.read_bytes(), chance))
 
 

@@ -1,15 +1,16 @@
 """What a power cut left torn in a table's log, and what it must not have taken.
 
 Readers need the newest checkpoint, the hint that leads to it, and every entry after it. Entries up to the newest mark
-of durability are whole; of those after it the first that is torn or missing ends the log, so the newest commits vanish
-whole and none from the middle. A checkpoint only repeats entries: without it the log is read instead. Where those
-entries are gone, nothing is moved and the error says what is missing.
+of durability are whole; of those after it the first that is torn ends the log, so the newest commits vanish whole and
+none from the middle. One that is missing with whole ones after it was taken by somebody. A checkpoint only repeats
+entries: without it the log is read instead. Where entries are gone, nothing is moved and the error names them.
 
 A torn file is never an unfinished one: entries and checkpoints get their names once they are written.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -127,16 +128,19 @@ def _torn_entries(storage: Storage, versions: list[int], needed: Needed) -> list
         return []
     later = [number for number in range(newest, first, -1) if read[number] is not None]
     whole = [number for number in later if _why(read[number]) is None]
-    if whole and (first == 0 or _apart_us(storage, first, whole[-1], whole[0]) > _LONGEST_UNWRITTEN_US):
+    if whole and (first == 0 or _apart_us(storage, first, whole[0]) > _LONGEST_UNWRITTEN_US):
         raise _broken(storage, needed, [first])
     torn = [Torn(entry_path(number), _why(read[number]) or f"of a version after {first}", True) for number in later]
     return torn if read[first] is None else [*torn, Torn(entry_path(first), str(_why(read[first])), True)]
 
 
-def _apart_us(storage: Storage, torn: int, next_whole: int, newest: int) -> int:
-    """Return how long after a torn entry, or the next if it is missing, the newest whole one was written."""
-    times = [found.modified_us for at in (torn, next_whole, newest) if (found := storage.stat(entry_path(at)))]
-    return times[-1] - times[0] if times else 0
+def _apart_us(storage: Storage, torn: int, newest: int) -> float:
+    """Return how long after a torn entry the newest whole one was written; without limit for a missing one.
+
+    A folder keeps its names in order: what a cut takes of them are the newest, so whoever took this one is no cut.
+    """
+    before, after = (storage.stat(entry_path(version)) for version in (torn, newest))
+    return math.inf if before is None or after is None else after.modified_us - before.modified_us
 
 
 def prove_entries(storage: Storage) -> None:
