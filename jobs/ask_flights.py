@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -34,19 +35,19 @@ class Answers:
         return f"serving answered {self.events:,} events with {self.rows:,} rows: {what}"
 
 
-def ask(url: str, events: list[bytes]) -> list[dict[str, object]]:
+def ask(url: str, events: list[bytes]) -> list[dict[str, Any]]:
     """What the service says of some events, one answer an event."""
     body = b"[" + b",".join(events) + b"]"
     request = urllib.request.Request(f"{url}/v1/events", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
-        answers: list[dict[str, object]] = json.load(answer)["events"]
+        answers: list[dict[str, Any]] = json.load(answer)["events"]
     return answers
 
 
 def some_days(archive: Path) -> Iterator[list[bytes]]:
     """The raw records of some days of the archive, in pieces of a request's size."""
     for path in sorted((archive / "raw").glob("day=*/*.parquet"))[::EVERY_DAYS]:
-        values = pq.read_table(path, columns=["value"], partitioning=None)["value"].to_pylist()
+        values = pq.ParquetFile(path).read(columns=["value"])["value"].to_pylist()
         for start in range(0, len(values), EVENTS_PER_REQUEST):
             yield values[start : start + EVENTS_PER_REQUEST]
 

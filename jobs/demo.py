@@ -172,8 +172,8 @@ def take_steps() -> None:
     servers = start_broker()
     os.environ["KAFKA"] = servers
     stream(servers, expected)
-    for title, arguments in READ:
-        step(title, arguments)
+    for title, command in READ:
+        step(title, command)
     show_agreement(expected)
     serve()
     step(*PARITY)

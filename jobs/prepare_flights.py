@@ -44,7 +44,7 @@ def lateness_days(events: pa.Table) -> int:
 def archive_order(events: pa.Table) -> pa.Table:
     """Events by day received (added as ``day``, text), mixed within a day by a fixed seed."""
     events = events.append_column("day", pc.strftime(events["received"], format="%Y-%m-%d"))
-    mixed = events.append_column("order", pc.random(events.num_rows, initializer=SHUFFLE_SEED))
+    mixed = events.append_column("order", pc.random(events.num_rows, initializer=SHUFFLE_SEED))  # pyright: ignore[reportArgumentType]
     return mixed.sort_by([("day", "ascending"), ("order", "ascending")]).drop_columns(["order", "received"])
 
 

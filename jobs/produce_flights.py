@@ -34,7 +34,8 @@ def ensure_topic(servers: str) -> int:
     try:
         if TOPIC not in admin.list_topics():
             admin.create_topics(
-                {TOPIC: {"num_partitions": PARTITIONS, "replication_factor": 1}}, wait_for_metadata=True
+                {TOPIC: {"num_partitions": PARTITIONS, "replication_factor": 1}},
+                wait_for_metadata=True,  # pyright: ignore[reportCallIssue]
             )
     finally:
         admin.close()

@@ -28,6 +28,8 @@ class ArrivalExecutor(Executor[Arrival, FlightEvent]):
         late_after_minutes: int = 15
         fastest_miles_per_hour: int = Field(default=900, gt=0)
 
+    options: Options
+
     plane = Enrichment(Plane, key="tail_number", missing="null", hints=Hint.CACHEABLE)
     origin_airport = Enrichment(Airport, key="origin", lookup="airport", missing="null", hints=Hint.CACHEABLE)
     destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)

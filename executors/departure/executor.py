@@ -25,6 +25,8 @@ class DepartureExecutor(Executor[Departure, FlightEvent]):
 
         late_after_minutes: int = 15
 
+    options: Options
+
     plane = Enrichment(Plane, key="tail_number", missing="null", hints=Hint.CACHEABLE)
     origin_airport = Enrichment(Airport, key="origin", lookup="airport", missing="null", hints=Hint.CACHEABLE)
     destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)

@@ -4,23 +4,33 @@
 """
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from msgspec import Meta, field
+
+from trivium.contract.clock import Deadline
 from trivium.contract.enrichment import Enrichment, Hint
 from trivium.contract.errors import (
     ContractError,
+    LookupUnavailable,
     RejectError,
     RowErrors,
     TransientError,
     TriviumError,
 )
 from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.contract.types import Float32, Int8, Int16, Int32, Precision
 
+if TYPE_CHECKING:
+    from trivium.runtimes.notebook.run import run
+
 __all__ = [
+    "Answer",
     "ContractError",
+    "Deadline",
     "Enrichment",
     "Event",
     "Executor",
@@ -30,6 +40,9 @@ __all__ = [
     "Int8",
     "Int16",
     "Int32",
+    "Lookup",
+    "LookupUnavailable",
+    "Meta",
     "NormalizedEvent",
     "Precision",
     "RejectError",
@@ -38,13 +51,19 @@ __all__ = [
     "RowErrors",
     "TransientError",
     "TriviumError",
+    "field",
     "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    """`run` is imported when it is asked for: an executor's module needs no more than the contract."""
+    """Import `run` when it is asked for: an executor's module needs no more than the contract."""
     if name == "run":
         return importlib.import_module("trivium.runtimes.notebook.run").run
     message = f"module 'trivium' has no attribute {name!r}"
     raise AttributeError(message)
+
+
+def __dir__() -> list[str]:
+    """Name `run` too, before it is imported."""
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,8 @@
 """What is shipped, under which names, and what it may not disturb."""
 
+import importlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -12,10 +14,13 @@ from hatchling.builders.wheel import WheelBuilder
 
 import trivium
 
+CONTRACT = Path(trivium.__file__).parent / "contract"
+TYPING = {"Annotated", "Any", "Literal", "Mapping", "Sequence", "Decimal", "BaseModel"}  # what these modules import
 PUBLIC = {
     *("Event", "NormalizedEvent", "Row", "Float32", "Int8", "Int16", "Int32", "Precision"),
     *("Executor", "ExecutorOptions", "Enrichment", "Hint", "RetryPolicy"),
-    *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError"),
+    *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
+    *("Answer", "Deadline", "Lookup", "Meta", "field"),
     "run",
 }
 
@@ -38,6 +43,15 @@ def run(repository: Path, code: str) -> subprocess.CompletedProcess[str]:
 def test_an_author_can_import_exactly_these_names() -> None:
     assert set(trivium.__all__) == PUBLIC
     assert all(hasattr(trivium, name) for name in PUBLIC)
+
+
+def test_an_author_can_import_whatever_the_contract_page_names(repository: Path) -> None:
+    modules = [importlib.import_module(f"trivium.contract.{path.stem}") for path in CONTRACT.glob("[a-z]*.py")]
+    public = {name for module in modules for name in vars(module) if name[0].isupper() and not name.isupper()}
+    code = re.findall(r"```python\n.*?```|`[^`\n]+`", (repository / "docs" / "contract.md").read_text(), re.DOTALL)
+    named = {word for text in code for word in re.findall(r"\b[A-Za-z]\w*\b", text)}
+    assert (named & (public | {"Meta", "field"})) - TYPING <= set(trivium.__all__)
+    assert {"Executor", "Enrichment", "Meta", "field"} <= named
 
 
 def test_platform_is_no_package(repository: Path) -> None:

@@ -11,10 +11,12 @@ class Clock(Protocol):
     """Wall time for stamps, monotonic time for durations, and the one way to wait."""
 
     def now_us(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Return microseconds since 1970-01-01 UTC."""
+        ...
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Return seconds that never go back."""
+        ...
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

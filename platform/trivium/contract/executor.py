@@ -33,9 +33,11 @@ class Executor(Generic[EventT, RowT]):
 
     Options: ClassVar[type[ExecutorOptions]] = ExecutorOptions
     declaration: ClassVar[Declaration]
+    options: Any
+    """What the pipeline file set, as an instance of `Options`; an executor that has some writes `options: Options`."""
 
     def __init__(self, options: ExecutorOptions | None = None) -> None:
-        self.options: Any = options if options is not None else self.Options()
+        self.options = options if options is not None else self.Options()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -49,11 +51,12 @@ class Executor(Generic[EventT, RowT]):
         """Whether the event is wanted at all; runs before any enrichment is fetched. False drops it."""
         return True
 
-    def process(self, event: EventT, **enrichments: Any) -> RowT | Sequence[RowT] | None:
+    # `*args` and `**enrichments` of any type are what lets an executor name and type its own parameters.
+    def process(self, event: EventT, *args: Any, **enrichments: Any) -> RowT | Sequence[RowT] | None:
         """One event to one row, to several (a list or tuple), or to None, which drops it. Raise to reject it."""
         raise TypeError(f"{type(self).__name__} has the column form only")
 
-    def process_batch(self, events: pa.RecordBatch, **enrichments: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array]:
+    def process_batch(self, events: pa.RecordBatch, *args: Any, **enrichments: Any) -> tuple[pa.RecordBatch, Any]:
         """Columns of events to columns of rows, and for each row the index (int32) of the event it came from.
 
         Enrichments are aligned with `events` row by row; a missing one (`missing="null"`) is null in every column. An

@@ -31,3 +31,4 @@ class Lookup(Protocol):
         Raises:
             LookupUnavailable: no answer within the deadline; the engine tries again by the policy.
         """
+        ...

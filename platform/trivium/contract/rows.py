@@ -8,7 +8,6 @@ from typing import Any, dataclass_transform
 import msgspec
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class RowMeta(msgspec.StructMeta):
     """Makes every row class keyword-only, which msgspec does not inherit, so that fields may come in any order."""
 
@@ -18,6 +17,7 @@ class RowMeta(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **config)
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Row(msgspec.Struct, metaclass=RowMeta, frozen=True, gc=False):
     """A frozen, keyword-only row: an enrichment's answer, or a struct nested in another row.
 

@@ -1,0 +1,131 @@
+"""What an author may write: both checkers find nothing in this file, and know these types."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, assert_type
+
+import numpy as np
+import pyarrow as pa
+
+import trivium
+from trivium import (
+    Answer,
+    Deadline,
+    Enrichment,
+    Event,
+    Executor,
+    ExecutorOptions,
+    Hint,
+    Int32,
+    Lookup,
+    Meta,
+    NormalizedEvent,
+    RejectError,
+    Row,
+    TransientError,
+    field,
+)
+
+
+class Plane(Row):
+    """An aircraft."""
+
+    seats: Int32 | None = None
+    maker: str
+
+
+class Flight(Event, tag="flight"):
+    """Fields with and without default may stand in any order."""
+
+    tail: str | None = None
+    at: datetime
+    delay: Annotated[Int32, Meta(ge=-120)] | None = None
+    day: date | None = field(name="on-day", default=None)
+    stops: tuple[str, ...] = ()
+
+
+class LongFlight(Flight, tag="long"):
+    """An event of an event."""
+
+    miles: int
+
+
+class FlightRow(NormalizedEvent):
+    """A row."""
+
+    late: bool | None = None
+    seats: Int32 | None = None
+
+
+class Options(ExecutorOptions):
+    """Options may stand outside the class, too."""
+
+    factor: float = 1.0
+
+
+class RowForm(Executor[LongFlight, FlightRow]):
+    """One event at a time."""
+
+    class Options(ExecutorOptions):
+        """Options."""
+
+        late_after: int = 15
+
+    options: Options
+    plane = Enrichment(Plane, key="tail", missing="null", hints=Hint.CACHEABLE)
+
+    def accepts(self, event: LongFlight) -> bool:
+        """Only flights of some length."""
+        assert_type(event.miles, int)
+        return event.miles > 0
+
+    def process(self, event: LongFlight, plane: Plane | None) -> FlightRow | None:
+        """One row or none."""
+        assert_type(event.delay, int | None)
+        assert_type(self.options.late_after, int)
+        assert_type(event.stops, tuple[str, ...])
+        if event.delay is None:
+            return None
+        if event.delay > 10_000:
+            raise RejectError("too late to be true")
+        late = event.delay > self.options.late_after
+        seats = plane.seats if plane else None
+        return FlightRow(event_id=event.tail or "", event_time=event.at, late=late, seats=seats)
+
+    def is_retryable(self, error: Exception) -> bool:
+        """Try again what is busy."""
+        return isinstance(error, TransientError)
+
+
+class SeveralRows(Executor[Flight, FlightRow]):
+    """Several rows an event, no enrichment, no options."""
+
+    def process(self, event: Flight) -> Sequence[FlightRow]:
+        """One row a stop."""
+        return [FlightRow(event_id=stop, event_time=event.at) for stop in event.stops]
+
+
+class ColumnForm(Executor[Flight, FlightRow]):
+    """Columns in, columns out."""
+
+    plane = Enrichment(Plane, key="tail")
+
+    def process_batch(self, events: pa.RecordBatch, plane: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array]:
+        """Every event one row."""
+        rows = pa.RecordBatch.from_pydict(
+            {"event_id": events["tail"], "event_time": events["at"], "seats": plane["seats"]}
+        )
+        return rows, pa.array(np.arange(events.num_rows, dtype=np.int32))
+
+
+class Nothing:
+    """A lookup that knows nothing."""
+
+    def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
+        """No key is known."""
+        return Answer(pa.RecordBatch.from_pydict({"maker": pa.array([], pa.string())}), pa.nulls(len(keys), pa.int32()))
+
+
+lookup: Lookup = Nothing()
+result = trivium.run(RowForm, [{"tail": "N1"}], lookups={"plane": lookup})
+assert_type(result.rows, pa.Table)
