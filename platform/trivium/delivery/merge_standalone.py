@@ -45,7 +45,10 @@ def _folder(uri: str) -> Path | None:
 
 
 def _relation(snapshot: Snapshot, folder: Path) -> str:
-    """Return a query over the files: one part for each combination of partition values, which are not in the files."""
+    """Return a query over the files: one part for each combination of partition values.
+
+    They are taken from the log alone: some of them are in the files, too.
+    """
     types = _types(snapshot)
     columns = ", ".join(f"CAST(NULL AS {kind}) AS {identifier(name, 'duckdb')}" for name, kind in types.items())
     groups: dict[tuple[tuple[str, str | None], ...], list[str]] = {}
@@ -69,8 +72,10 @@ def _part(values: Mapping[str, str | None], paths: list[str], types: Mapping[str
     constants = "".join(
         f", {_constant(value, types[name])} AS {identifier(name, 'duckdb')}" for name, value in values.items()
     )
+    known = ", ".join(literal(name, "duckdb") for name in values)
     options = "union_by_name = true, hive_partitioning = false"
-    return f"  SELECT *{constants} FROM read_parquet([\n    {listed}\n  ], {options})"
+    columns = f"COLUMNS(lambda name: name NOT IN ({known}))"
+    return f"  SELECT {columns}{constants} FROM read_parquet([\n    {listed}\n  ], {options})"
 
 
 def _path(folder: Path, file: ActiveFile) -> str:
