@@ -98,7 +98,8 @@ class Scene:
             check_log(uri)
             left = versions_among(os.listdir(Path(uri, "_delta_log")))
             assert left == list(range(len(left))), f"{uri}: a cut left versions {left}"
-            assert left[-1] >= self.world.lasting[uri], f"{uri}: {self.world.lasting[uri]} landed, {left[-1]} is left"
+            newest = left[-1] if left else -1
+            assert newest >= self.world.lasting[uri], f"{uri}: {self.world.lasting[uri]} landed, {newest} is left"
             self.world.seen["commits lost to a cut"] += len(log.versions) - len(left)
             log.cut_to(left[-1])
         self.world.seen["power cuts"] += 1
