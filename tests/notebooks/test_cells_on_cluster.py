@@ -134,7 +134,7 @@ def test_an_open_file_is_refused_before_anything_is_sent(shown: list[str]) -> No
 
 
 def test_what_fails_on_a_worker_is_told_in_its_words(shown: list[str]) -> None:
-    assert "RunError the cluster could not run the executor: KeyError: 'model'" in shown[5]
+    assert "did not open: KeyError: 'model'" in shown[5]
 
 
 def test_a_module_the_workers_lack_is_named_with_what_to_do(shown: list[str]) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from trivium.config.pipeline import BoundExecutor
 from trivium.config.purity import impurities
+from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
 from trivium.operations.sample_file import Outcome
 from trivium.operations.trial import Case, Trial
@@ -35,13 +36,19 @@ class Asked:
     first: Sequence[Outcome]
 
 
+def _own_words(error: BaseException) -> str:
+    """Return what the author's code raised, without the engine's sentence around it."""
+    own = error.__cause__ if isinstance(error, RunError) and error.__cause__ else error
+    return f"{type(own).__name__}: {own}"
+
+
 def compare(subject: Subject, cases: Sequence[Case]) -> list[Breach]:
     """What a group of cases, whose facts agree, shows in this process. At most one breach a check."""
     try:
         trial = subject.trial()
     except Exception as error:  # noqa: BLE001 - an author's constructor and `open` may raise anything
         cause = "it does not open: see its constructor, open(), and the artifacts it is given"
-        return [breach(subject, "opening", None, (("error", f"{type(error).__name__}: {error}"),), cause)]
+        return [breach(subject, "opening", None, (("error", _own_words(error)),), cause)]
     asked = Asked(subject, cases, trial.ask(cases))
     breaches = [*_wrong_types(asked), *_changed_inputs(asked)]
     repeated = [*_differing(asked, "asked twice", "the second time", trial.ask(cases), _cause_of_repeat(asked))]
@@ -137,9 +144,9 @@ def _pickled(asked: Asked) -> Iterator[Breach]:
     carried = _Carried(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
     try:
         trial = asked.subject.trial(carried)
-    except (pickle.PicklingError, AttributeError, TypeError, ImportError) as error:
+    except RunError as error:
         cause = "it is no class of a module's own level, or __init__ makes what cannot be pickled; make that in open()"
-        yield breach(asked.subject, "pickling", None, (("error", f"{type(error).__name__}: {error}"),), cause)
+        yield breach(asked.subject, "pickling", None, (("error", _own_words(error)),), cause)
         return
     cause = "__init__ makes something that does not survive pickling; make it in open()"
     yield from _differing(asked, "pickling", "after pickling", trial.ask(asked.cases), cause)
