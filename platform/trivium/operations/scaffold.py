@@ -72,8 +72,9 @@ def new_executor(event_type: str, root: Path, pipeline_file: Path) -> Written:
     check_shadows_nothing(root, folder)
     text = _read(pipeline_file)
     edited = with_executor(text, event_type, pipeline_file)
-    known = _problems(pipeline_file)
     texts = _executor_texts(event_type, folder, root, _routing_field(text, pipeline_file))
+    _check_absent(texts)  # before the pipeline is compiled: importing its executors leaves bytecode behind
+    known = _problems(pipeline_file)
     made = [path for path in (root / "executors" / folder, root / "tests") if not path.exists()]
     _write_new(texts)
     pipeline_file.write_bytes(edited.encode())
@@ -142,10 +143,14 @@ def _template(name: str, values: Mapping[str, str]) -> str:
     return Template(source.read_text("utf-8")).substitute(values)
 
 
-def _write_new(texts: Mapping[Path, str]) -> None:
+def _check_absent(texts: Mapping[Path, str]) -> None:
     present = [path for path in texts if path.exists()]
     if present:
         raise ArgumentError(f"{present[0]} exists already; nothing was written. Try: another name, or remove it first")
+
+
+def _write_new(texts: Mapping[Path, str]) -> None:
+    _check_absent(texts)
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="") as file:
