@@ -28,7 +28,7 @@ from benchmarks.peers.serving_by_hand import app as by_hand
 from benchmarks.peers.serving_by_hand import respond
 from trivium.config.compile import compile_file
 from trivium.runtimes.cluster import connected
-from trivium.runtimes.serving.proxy import proxy_environment, taken
+from trivium.runtimes.serving.proxy.haproxy import proxy_environment, taken
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 
 ROUTE: Final = "/bids"

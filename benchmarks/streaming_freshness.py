@@ -22,11 +22,11 @@ from confluent_kafka import Producer
 from benchmarks.measure import REPOSITORY
 from benchmarks.nexmark import Bids
 from benchmarks.streaming_topic import PARTITIONS, create, held, lz4_producer, remove
-from trivium.config.streaming_model import KafkaSource
-from trivium.connectors.kafka_reader import KafkaReader
-from trivium.contract.clock import SystemClock
-from trivium.delivery import ledger
-from trivium.operations.dev_broker import DevBroker
+from trivium.config.model.streaming import KafkaSource
+from trivium.connectors.kafka.reader import KafkaReader
+from trivium.core.clock import SystemClock
+from trivium.delivery.maintenance import ledger
+from trivium.devtools.broker.broker import DevBroker
 
 _TOPIC: Final = "freshness"
 _TICK_SECONDS: Final = 0.02

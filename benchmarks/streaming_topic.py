@@ -14,8 +14,8 @@ from confluent_kafka.admin import AdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 
 from benchmarks.nexmark import Bids
-from trivium.operations.dev_broker import DevBroker
-from trivium.operations.dev_broker_java import BrokerError
+from trivium.devtools.broker.broker import DevBroker
+from trivium.devtools.broker.java import BrokerError
 
 PARTITIONS: Final = 4
 _CHUNK: Final = 10_000

@@ -17,12 +17,12 @@ from jobs.prepare_flights import prepare
 from jobs.produce_flights import produce
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
-from trivium.contract.clock import SystemClock
 from trivium.contract.errors import TriviumError
-from trivium.delivery import merge
-from trivium.operations.dev_broker import DevBroker
-from trivium.operations.dev_broker_folder import BrokerFolder, work_folder
-from trivium.operations.dev_broker_process import free_port, port_is_free
+from trivium.core.clock import SystemClock
+from trivium.delivery.merge import query as merge
+from trivium.devtools.broker.broker import DevBroker
+from trivium.devtools.broker.folder import BrokerFolder, work_folder
+from trivium.devtools.broker.process import free_port, port_is_free
 from trivium.operations.errors import ArgumentError
 from trivium.operations.status import status_of
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Meta, field
 
-from trivium.contract.clock import Deadline
 from trivium.contract.enrichment import Enrichment, Hint
 from trivium.contract.errors import (
     ContractError,
@@ -22,10 +21,11 @@ from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
-from trivium.contract.types import Float32, Int8, Int16, Int32, Precision
+from trivium.core.clock import Deadline
+from trivium.types.spec import Float32, Int8, Int16, Int32, Precision
 
 if TYPE_CHECKING:
-    from trivium.runtimes.notebook.run import run
+    from trivium.notebook.run import run
 
 __all__ = [
     "Answer",
@@ -59,7 +59,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import `run` when it is asked for: an executor's module needs no more than the contract."""
     if name == "run":
-        return importlib.import_module("trivium.runtimes.notebook.run").run
+        return importlib.import_module("trivium.notebook.run").run
     message = f"module 'trivium' has no attribute {name!r}"
     raise AttributeError(message)
 

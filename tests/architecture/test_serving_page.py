@@ -7,9 +7,9 @@ import pytest
 import yaml
 from ray.serve.schema import ServeDeploySchema
 
-from trivium.config.serving_model import Serving
+from trivium.config.model.serving import Serving
 from trivium.engine.metrics import SERVING_CATALOGUE
-from trivium.runtimes.serving.proxy import Ports, haproxy_settings
+from trivium.runtimes.serving.proxy.haproxy import Ports, haproxy_settings
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_every_setting_is_shown(page: str) -> None:
 
 
 def test_every_problem_is_listed(page: str, repository: Path) -> None:
-    sources = (repository / "platform/trivium/runtimes/serving").glob("*.py")
+    sources = (repository / "platform/trivium/runtimes/serving").rglob("*.py")
     raised = {
         slug
         for source in sources

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import shop
-from tests.cli.terminal import Trivium
 from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
+from tests.support import shop
+from tests.support.terminal import Trivium
 
 
 @pytest.fixture

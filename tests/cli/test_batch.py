@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from tests.cli import shop
-from tests.cli.terminal import Trivium, python
+from tests.support import shop
+from tests.support.terminal import Trivium, python
 
 CONFIG = "configs/shop.yaml"
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.terminal import Trivium
+from tests.support.terminal import Trivium
 
 SAMPLES = "executors/order/samples.jsonl"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Trivium, in_own_process, python
+from tests.support.terminal import Trivium, in_own_process, python
 from trivium.cli import read
 
 CONFIG = "configs/shop.yaml"

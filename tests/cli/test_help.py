@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import pytest
 
-from tests.cli.terminal import Trivium, in_own_process, python
+from tests.support.terminal import Trivium, in_own_process, python
 from trivium.cli.main import program
 
 HEAVY = ("ray", "deltalake", "duckdb", "pyarrow.dataset", "pandas", "polars")

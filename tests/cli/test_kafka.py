@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.cli.terminal import Trivium, in_own_process
-from trivium.contract.clock import Deadline, SystemClock
-from trivium.operations.dev_broker import DevBroker
-from trivium.operations.dev_broker_process import LOOPBACK, ProcessId, free_port
+from tests.support.terminal import Trivium, in_own_process
+from trivium.core.clock import Deadline, SystemClock
+from trivium.devtools.broker.broker import DevBroker
+from trivium.devtools.broker.process import LOOPBACK, ProcessId, free_port
 from trivium.testing.kafka import topic_maker
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Trivium
-from tests.delivery.stream_table import StreamTables
+from tests.support.stream_table import StreamTables
+from tests.support.terminal import Trivium
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Trivium, python
+from tests.support.terminal import Trivium, python
 
 
 def test_a_new_project_checks_and_passes_its_tests(

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.cli.terminal import Trivium
+from tests.support.terminal import Trivium
 from trivium.cli import check
-from trivium.operations.scaffold import new_project
+from trivium.devtools.scaffold import new_project
 
 CONFIG = "configs/shop.yaml"
 EXECUTOR = "executors/order/executor.py"

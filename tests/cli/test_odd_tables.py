@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
 
-from tests.cli.odd_tables import BEYOND_DELTALAKE, BROKEN, COLUMNS, DAMAGED, FOREIGN, LONGEST, pipeline_table
-from tests.cli.terminal import Trivium
-from trivium.operations.scaffold import new_project
+from tests.support.odd_tables import BEYOND_DELTALAKE, BROKEN, COLUMNS, DAMAGED, FOREIGN, LONGEST, pipeline_table
+from tests.support.terminal import Trivium
+from trivium.devtools.scaffold import new_project
 
 PLACES = {**BROKEN, **FOREIGN, **DAMAGED}
 BY_PATH = (

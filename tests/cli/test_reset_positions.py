@@ -11,22 +11,22 @@ import pytest
 from click.testing import CliRunner, Result
 from confluent_kafka import Producer
 
-from tests.cli import shop
-from tests.cli.terminal import Trivium
+from tests.support import shop
+from tests.support.terminal import Trivium
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.connectors.kafka_names import to_client
-from trivium.contract.clock import SystemClock
+from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.connectors.kafka.partition import to_client
 from trivium.contract.errors import RunError
-from trivium.delivery import ledger
+from trivium.core.clock import SystemClock
+from trivium.delivery.commit.positions import Positions
+from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import Fenced, PreconditionFailed, TopicChanged
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.positions import Positions
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.stream_commit import Range, StreamCommit, commit_epoch
-from trivium.operations.dev_broker import DevBroker
+from trivium.delivery.files.lineage import table_schema
+from trivium.delivery.maintenance import ledger
+from trivium.devtools.broker.broker import DevBroker
 from trivium.operations.reset import carry_out, plan_reset
 from trivium.operations.reset_targets import ToEnd, ToOffsets
 from trivium.runtimes.streaming.start import Started, start_stream

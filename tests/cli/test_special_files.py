@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.terminal import Trivium
+from tests.support.terminal import Trivium
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "check": ("check", "{}"),
@@ -45,7 +45,7 @@ def test_it_is_refused_at_once(project: Path, trivium: Trivium, command: str, ki
 
 
 def test_samples_without_end_are_refused(project: Path, trivium: Trivium, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trivium.operations.sample_file.MOST_BYTES", 10)
+    monkeypatch.setattr("trivium.samples.file.MOST_BYTES", 10)
     done = trivium("check", "configs/shop.yaml")
     assert done.exit_code == 1
     assert "samples.jsonl: the file has more than 10 bytes, which is the limit" in done.stderr

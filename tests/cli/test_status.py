@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
-from tests.cli.odd_tables import OURS, pipeline_table
-from tests.cli.terminal import Trivium
+from tests.support.odd_tables import OURS, pipeline_table
+from tests.support.terminal import Trivium
 from trivium.cli import status as command
+from trivium.devtools.scaffold import new_project
 from trivium.operations import status
-from trivium.operations.scaffold import new_project
 from trivium.operations.status import LogEnds
 
 CONFIG = "configs/shop.yaml"

@@ -9,9 +9,9 @@ import pytest
 import ray
 from kafka import KafkaProducer
 
-from tests.cli import shop
-from tests.cli.terminal import Trivium, in_own_process
-from trivium.operations.dev_broker import DevBroker
+from tests.support import shop
+from tests.support.terminal import Trivium, in_own_process
+from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import topic_maker
 
 CONFIG = "configs/shop.yaml"

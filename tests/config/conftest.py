@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.broken_executors import BROKEN
+from tests.support.broken_executors import BROKEN
 
 PROJECT = Path(__file__).parent / "project"
 ENVIRON = {"DATA": "/data", "TABLES": "/tables", "TOKEN": "hunter2secret", "WORKERS": "many", "LATE": "20"}

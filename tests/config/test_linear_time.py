@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from trivium.config.document import MAX_PROBLEMS
-from trivium.config.interpolate import MAX_CHARACTERS
 from trivium.config.key_file import keys_of
-from trivium.config.load import MAX_BYTES, load, load_text
 from trivium.config.problems import ConfigError
+from trivium.config.yaml.document import MAX_PROBLEMS
+from trivium.config.yaml.interpolate import MAX_CHARACTERS
+from trivium.config.yaml.load import MAX_BYTES, load, load_text
 from trivium.contract.errors import RunError
 
 GROWTH = 2.5
@@ -134,7 +134,7 @@ def test_variables_cannot_blow_up_a_file() -> None:
 
 
 def test_too_many_values_are_refused_while_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trivium.config.nodes.MAX_NODES", 100)
+    monkeypatch.setattr("trivium.config.yaml.nodes.MAX_NODES", 100)
     assert codes(b"a: [" + b"1," * 300 + b"never closed") == ["too-large"]
 
 

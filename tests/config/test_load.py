@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivium.config.load import MAX_BYTES, load, load_text
-from trivium.config.model import PipelineConfig
+from trivium.config.model.pipeline import PipelineConfig
 from trivium.config.problems import ConfigError
 from trivium.config.validate import FILE, validated
+from trivium.config.yaml.load import MAX_BYTES, load, load_text
 
 _WORDS = [
     "a:",

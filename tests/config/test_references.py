@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.config.conftest import ENVIRON
 from trivium.config.compile import Pipeline, compile_file
-from trivium.config.load import load_text
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
+from trivium.config.yaml.load import load_text
 from trivium.contract.errors import RunError
 
 CODE = '''

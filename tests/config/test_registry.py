@@ -11,12 +11,12 @@ from types import ModuleType
 import pytest
 
 from tests.config.conftest import ENVIRON
+from trivium.analysis.source_digest import source_digest
 from trivium.config import registry
 from trivium.config.compile import compile_file
 from trivium.config.paths import in_ray_job
 from trivium.config.problems import ConfigError
 from trivium.config.registry import Registry
-from trivium.config.source_digest import source_digest
 
 
 def _point(value: str) -> importlib.metadata.EntryPoint:

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
-from trivium.config.schema import schema_text
+from trivium.config.model.schema import schema_text
 
 
 def test_the_committed_schema_is_current() -> None:
     committed = Path(__file__).parents[2] / "configs/pipeline.schema.json"
-    assert committed.read_text() == schema_text(), "python -m trivium.config.schema > configs/pipeline.schema.json"
+    assert committed.read_text() == schema_text(), (
+        "python -m trivium.config.model.schema > configs/pipeline.schema.json"
+    )

@@ -8,10 +8,10 @@ import pytest
 
 from tests.config.conftest import ENVIRON
 from trivium.config.compile import Pipeline, Road, compile_file
+from trivium.config.model.streaming import Breaker
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
-from trivium.config.streaming_model import Breaker
 from trivium.contract.errors import RunError
 
 SECURITY = (

@@ -45,7 +45,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 def test_most_codes_are_covered() -> None:
-    sources = (Path(compile_file.__code__.co_filename).parent).glob("*.py")
+    sources = (Path(compile_file.__code__.co_filename).parent).rglob("*.py")
     named = {
         code
         for source in sources

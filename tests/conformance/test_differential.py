@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.engine import test_properties as rich
-from tests.engine.asked import Seen, of_answer, of_outcomes
-from tests.engine.doors import raw
-from tests.engine.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
+from tests.engine.requests.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
+from tests.support.engine_inputs import raw
+from tests.support.recorded_lookup import Seen, of_answer, of_outcomes
 from trivium.config.in_memory import pipeline_of
-from trivium.engine.record_checks import FAILURES
-from trivium.engine.request_body import MalformedBody, events_of
-from trivium.engine.requests import RequestWorker
+from trivium.engine.decoding.record_checks import FAILURES
+from trivium.engine.requests.body import MalformedBody, events_of
+from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
-from trivium.operations.edge_cases import records
+from trivium.samples.edge_cases import records
 
 _TOGETHER: Final = 10
 _SPACE: Final = b" \t\r\n"

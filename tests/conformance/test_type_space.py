@@ -19,30 +19,30 @@ from deltalake import DeltaTable
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.conformance.shapes import LEAVES, MOMENT, SHAPES, Shape, patterns
-from tests.delivery.sample_table import InstantClock
+from tests.support.sample_table import InstantClock
+from tests.support.shapes import LEAVES, MOMENT, SHAPES, Shape, patterns
 from trivium import Event, Executor, NormalizedEvent, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
-from trivium.delivery import merge
-from trivium.delivery.committer import Change, commit
-from trivium.delivery.data_files import DataFile
-from trivium.delivery.dead_letters import dead_letter_table
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.maintenance_compaction import compact, small_file_groups
-from trivium.delivery.maintenance_rewrite import EVENTS
-from trivium.delivery.partitioned_files import PartitionedFiles
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.storage import Storage
+from trivium.delivery.commit.committer import Change, commit
+from trivium.delivery.dead_letters.batch import dead_letter_table
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.files.lineage import table_schema
+from trivium.delivery.files.partitioned import PartitionedFiles
+from trivium.delivery.files.rewrite import EVENTS
+from trivium.delivery.maintenance.compaction import compact, small_file_groups
+from trivium.delivery.merge import query as merge
+from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import events_table, open_table
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
-from trivium.engine.decode import JsonDecoder
-from trivium.engine.requests import RequestWorker, encode
+from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
-from trivium.operations.edge_cases import examples, records
-from trivium.operations.parity.seen import DROPPED, Seen, of_answer, of_outcomes, of_tables
-from trivium.operations.parity.tables import written_and_read
-from trivium.operations.trial import typed_columns
+from trivium.parity.results import DROPPED, Seen, of_answer, of_outcomes, of_tables
+from trivium.parity.tables import written_and_read
+from trivium.samples.edge_cases import examples, records
+from trivium.samples.harness import typed_columns
 
 _EVENTS: Final = 5
 _BYTES: Final = 20_000

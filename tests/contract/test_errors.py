@@ -7,8 +7,8 @@ import pickle
 import pytest
 
 from trivium.contract import errors
-from trivium.contract.clock import Deadline, SystemClock
 from trivium.contract.retry import RetryPolicy
+from trivium.core.clock import Deadline, SystemClock
 from trivium.testing import ManualClock
 
 EXAMPLES: list[errors.TriviumError] = [

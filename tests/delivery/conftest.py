@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.s3_server import VARIABLES, Bucket, S3Server, UnreliableProxy
-from tests.delivery.sample_table import S3Tables, Tables
+from tests.support.s3_server import VARIABLES, Bucket, S3Server, UnreliableProxy
+from tests.support.sample_table import S3Tables, Tables
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Schema
 
-from tests.delivery.sample_table import AUTHOR, PIPELINE, InstantClock, Tables, day, event_rows, write_rows
-from tests.delivery.table_readers import READERS, Predicate
-from tests.delivery.upkeep import append_files
+from tests.support.sample_table import AUTHOR, PIPELINE, InstantClock, Tables, day, event_rows, write_rows
+from tests.support.table_readers import READERS, Predicate
+from tests.support.upkeep import append_files
 from trivium.delivery.errors import SchemaConflict, WrongPipeline
-from trivium.delivery.lineage import LINEAGE
+from trivium.delivery.files.lineage import LINEAGE
 from trivium.delivery.table import checkpoint_if_due, events_table, open_table
 
 

@@ -14,16 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.engine.flows import column_form, emitted, every, items, line, lines, rejects, row_form, worker
-from tests.engine.hostile import ERRORS, ROW_ERRORS, raising
+from tests.support.flow_events import column_form, emitted, every, items, line, lines, rejects, row_form, worker
+from tests.support.hostile_errors import ERRORS, ROW_ERRORS, raising
 from trivium import Executor, RejectError, RetryPolicy, RowErrors
 from trivium.config.in_memory import pipeline_of
-from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
+from trivium.core.clock import SystemClock
+from trivium.core.error_text import MOST_CHARACTERS
 from trivium.engine.batch import RawBatch
-from trivium.engine.error_text import MOST_CHARACTERS
 from trivium.engine.outcomes import Reject
-from trivium.engine.requests import RequestWorker
+from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 
 BAD = 2

@@ -10,9 +10,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trivium.config.streaming_model import Breaker
+from trivium.config.model.streaming import Breaker
 from trivium.contract.errors import RunError
-from trivium.delivery.breaker_record import check_restart, record_trip
+from trivium.delivery.commit.breaker_record import check_restart, record_trip
 from trivium.engine.batch import RawBatch
 from trivium.engine.breaker import (
     BreakerState,

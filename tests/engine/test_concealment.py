@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.engine.doors import raw
-from tests.engine.flows import line, row_form
+from tests.support.engine_inputs import raw
+from tests.support.flow_events import line, row_form
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
 from trivium.contract.errors import RunError
-from trivium.engine.requests import RequestWorker
+from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 
 EVENT = b'{"event_type":"item","n":1}'

@@ -10,14 +10,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tests.engine.doors import raw
-from tests.engine.flows import Item, Line, emitted, every, items, line, lines, rejects
+from tests.support.engine_inputs import raw
+from tests.support.flow_events import Item, Line, emitted, every, items, line, lines, rejects
 from trivium import Enrichment, Executor, RetryPolicy, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Deadline
 from trivium.contract.errors import LookupAnswerError, LookupUnavailable, RunError
 from trivium.contract.lookup import Answer
+from trivium.core.clock import Deadline
 from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 

@@ -8,10 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.engine.flows import column_form, every, items, line, lines, row_form
+from tests.support.flow_events import column_form, every, items, line, lines, row_form
 from trivium.config.in_memory import pipeline_of
-from trivium.config.model import EventTimeRange
-from trivium.engine.requests import RequestWorker
+from trivium.config.model.pipeline import EventTimeRange
+from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 
 TICK = timedelta(microseconds=1)

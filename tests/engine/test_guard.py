@@ -21,7 +21,7 @@ import pytest
 
 from trivium import Event, Executor, NormalizedEvent
 from trivium.config.in_memory import pipeline_of
-from trivium.config.model import Purity
+from trivium.config.model.pipeline import Purity
 from trivium.engine.batch import RawBatch
 from trivium.engine.guard import ImpureError
 from trivium.engine.outcomes import Outcomes

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tests.engine.flows import column_form, emitted, every, items, lines, rejects, worker
+from tests.support.flow_events import column_form, emitted, every, items, lines, rejects, worker
 from trivium import RejectError, RowErrors
 
 

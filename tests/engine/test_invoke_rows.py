@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.flows import Item, Line, emitted, items, line, rejects, row_form, worker
+from tests.support.flow_events import Item, Line, emitted, items, line, rejects, row_form, worker
 from trivium import Event, Executor, RejectError, RowErrors
 
 

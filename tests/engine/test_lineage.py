@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from tests.engine.doors import Probe
-from tests.engine.flows import Item, Line, column_form, emitted, every, items, line, lines, row_form, worker
+from tests.support.engine_inputs import Probe
+from tests.support.flow_events import Item, Line, column_form, emitted, every, items, line, lines, row_form, worker
 from trivium import Executor
 from trivium.config.in_memory import pipeline_of
 from trivium.engine.batch import RawBatch, TypedBatch

@@ -12,15 +12,20 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from tests.engine.doors import MOMENT
+from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
 from trivium.config.in_memory import pipeline_of
 from trivium.contract.errors import TriviumError
 from trivium.engine.batch import RawBatch
-from trivium.engine.last_values import LastValues
-from trivium.engine.packed_values import pack
-from trivium.engine.record_checks import check_nesting, may_have_long_fraction, with_long_fractions, with_many_brackets
-from trivium.engine.request_body import events_of
+from trivium.engine.decoding.last_values import LastValues
+from trivium.engine.decoding.packed_values import pack
+from trivium.engine.decoding.record_checks import (
+    check_nesting,
+    may_have_long_fraction,
+    with_long_fractions,
+    with_many_brackets,
+)
+from trivium.engine.requests.body import events_of
 from trivium.engine.worker import Worker
 
 GROWTH = 2.5

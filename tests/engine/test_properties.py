@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec import Meta
 
-from tests.engine.doors import raw
+from tests.support.engine_inputs import raw
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.engine.batch import RawBatch, TypedBatch

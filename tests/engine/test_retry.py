@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from tests.engine.flows import column_form, emitted, every, items, line, lines, rejects, row_form, worker
+from tests.support.flow_events import column_form, emitted, every, items, line, lines, rejects, row_form, worker
 from trivium import RetryPolicy, RowErrors, TransientError
 from trivium.testing import ManualClock
 

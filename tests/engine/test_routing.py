@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.engine.doors import Dropped, Kept, Outcome, Probe, Rejected, outcomes
-from tests.engine.test_decoder_records import RECORDS
+from tests.engine.decoding.test_decoder_records import RECORDS
+from tests.support.engine_inputs import Dropped, Kept, Outcome, Probe, Rejected, outcomes
 from trivium.config.in_memory import pipeline_of
-from trivium.config.model import Batch, ParquetSource, Routing
+from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.worker import Worker
 

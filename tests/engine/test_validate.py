@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from msgspec import Meta
 
-from tests.engine.doors import MOMENT, Kept, Outcome, Probe, Rejected, json_of, outcomes
+from tests.support.engine_inputs import MOMENT, Kept, Outcome, Probe, Rejected, json_of, outcomes
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.contract.rows import RowMeta

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.executors.archive import lookups_of
+from tests.support.flights_archive import lookups_of
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.engine.worker import Worker

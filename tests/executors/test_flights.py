@@ -10,7 +10,7 @@ import pytest
 from executors.departure.executor import DepartureExecutor
 from executors.plane import Plane
 from jobs import flight_records
-from tests.executors.archive import lookups_of, raw_days, typed_days
+from tests.support.flights_archive import lookups_of, raw_days, typed_days
 from trivium import Enrichment
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline

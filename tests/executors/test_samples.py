@@ -11,8 +11,8 @@ import pytest
 
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import BoundLookup, Pipeline
-from trivium.contract.clock import Deadline
 from trivium.contract.lookup import Answer
+from trivium.core.clock import Deadline
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.worker import Worker

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stream_project import StreamProject
-from tests.faults.tally import Tally
-from trivium.operations.dev_broker import DevBroker
+from tests.support.stream_project import StreamProject
+from tests.support.tally import Tally
+from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import MakeTopic
 
 MATRIX = pytest.StashKey[Tally]()

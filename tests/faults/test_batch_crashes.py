@@ -7,8 +7,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.project import Project, kill
-from trivium.delivery import dead_letters
+from tests.support.batch_project import Project, kill
+from trivium.delivery.dead_letters import batch as dead_letters
 
 DAYS, ROWS = 8, 500
 TOTAL = DAYS * ROWS

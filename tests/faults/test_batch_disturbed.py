@@ -9,8 +9,8 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
-from tests.faults.project import EXECUTOR, ROW, Project
-from trivium.delivery import dead_letters
+from tests.support.batch_project import EXECUTOR, ROW, Project
+from trivium.delivery.dead_letters import batch as dead_letters
 
 DAYS, ROWS = 4, 300
 TOTAL = DAYS * ROWS

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.project import Project
-from trivium.delivery import dead_letters
+from tests.support.batch_project import Project
+from trivium.delivery.dead_letters import batch as dead_letters
 
 
 def letters(project: Project) -> dict[int, str]:

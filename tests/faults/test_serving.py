@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtimes.serving.kept import Kept
-from tests.runtimes.serving.services import Load, RunningService, until
 from tests.runtimes.serving.test_on_serve import haproxy_of
-from tests.runtimes.serving.tick_project import bare_project, tick, tick_project
+from tests.support.kept_connections import Kept
+from tests.support.serving_services import Load, RunningService, until
+from tests.support.tick_project import bare_project, tick, tick_project
 
 pytestmark = pytest.mark.faults
 

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
-from tests.faults import project as batch_project
-from tests.faults.audit import commits
-from tests.faults.stream_project import StreamProject
+from tests.support import batch_project
+from tests.support.audit import commits
+from tests.support.stream_project import StreamProject
 from trivium.operations.maintain import maintain
 from trivium.operations.tables import Tables
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.stream_project import StreamProject
+from tests.support.stream_project import StreamProject
 
 pytestmark = pytest.mark.faults
 

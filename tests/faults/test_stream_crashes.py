@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import until
-from tests.faults.stream_project import StreamProject, kill
+from tests.support.processes import until
+from tests.support.stream_project import StreamProject, kill
 
 pytestmark = pytest.mark.faults
 

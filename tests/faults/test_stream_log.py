@@ -10,9 +10,9 @@ import pytest
 from confluent_kafka import Producer
 from kafka import TopicPartition
 
-from tests.faults.processes import until
-from tests.faults.stream_project import StreamProject, kill
-from trivium.operations.dev_broker import DevBroker
+from tests.support.processes import until
+from tests.support.stream_project import StreamProject, kill
+from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import MakeTopic
 
 pytestmark = pytest.mark.faults

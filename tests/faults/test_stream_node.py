@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import until, workers_of
-from tests.faults.stream_project import StreamProject
-from tests.faults.tally import Tally
-from trivium.operations.dev_broker import DevBroker
+from tests.support.processes import until, workers_of
+from tests.support.stream_project import StreamProject
+from tests.support.tally import Tally
+from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import MakeTopic
 
 pytestmark = pytest.mark.faults
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.faults
 @pytest.fixture
 def two_nodes(repository: Path) -> Iterator[subprocess.Popen[str]]:
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    cluster = subprocess.Popen([sys.executable, "-m", "tests.faults.two_nodes"], text=True, cwd=repository, **pipes)
+    cluster = subprocess.Popen([sys.executable, "-m", "tests.support.two_nodes"], text=True, cwd=repository, **pipes)
     try:
         yield cluster
     finally:

@@ -6,9 +6,9 @@ from itertools import chain
 import pytest
 from deltalake import DeltaTable
 
-from tests.faults.poison import KINDS
-from tests.faults.stream_project import StreamProject
-from trivium.delivery import dead_letters
+from tests.support.poison import KINDS
+from tests.support.stream_project import StreamProject
+from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.testing.kafka import MakeTopic
 
 pytestmark = pytest.mark.faults

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.stream_project import StreamProject, kill
+from tests.support.stream_project import StreamProject, kill
 
 pytestmark = pytest.mark.faults
 

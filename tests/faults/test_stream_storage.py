@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import stopped, until, wake
-from tests.faults.stream_project import StreamProject
+from tests.support.processes import stopped, until, wake
+from tests.support.stream_project import StreamProject
 
 pytestmark = pytest.mark.faults
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from tests.faults.processes import stop, stopped, until, wake, workers_of
-from tests.faults.stream_project import StreamProject
+from tests.support.processes import stop, stopped, until, wake, workers_of
+from tests.support.stream_project import StreamProject
 
 pytestmark = pytest.mark.faults
 

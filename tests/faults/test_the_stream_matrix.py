@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults.tally import Tally
+from tests.support.tally import Tally
 
 
 @pytest.mark.faults

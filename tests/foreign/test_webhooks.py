@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cli.terminal import in_own_process
-from tests.foreign.webhooks import RECORDS, Record, shapes, write_project
-from tests.foreign.webhooks import records as records_of
+from tests.support.terminal import in_own_process
+from tests.support.webhooks import RECORDS, Record, shapes, write_project
+from tests.support.webhooks import records as records_of
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
-from trivium.operations.trial import plain_row
+from trivium.samples.harness import plain_row
 
 
 @pytest.fixture(scope="module")

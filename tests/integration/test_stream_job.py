@@ -14,9 +14,9 @@ from confluent_kafka import Producer
 from deltalake import DeltaTable
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from tests.faults.audit import audit
 from tests.integration.test_job_submit import Cluster, ended, write_lookups
-from trivium.operations.dev_broker import DevBroker
+from tests.support.audit import audit
+from trivium.devtools.broker.broker import DevBroker
 
 pytestmark = pytest.mark.faults
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from jobs import demo
-from trivium.operations.dev_broker_java import BrokerError
+from trivium.devtools.broker.java import BrokerError
 
 
 @pytest.mark.parametrize("error", [BrokerError("no Kafka. Try: REQUESTS_CA_BUNDLE"), OSError(28, "No space left")])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.kernel import environment, executed, of_cells, texts
+from tests.support.notebook_kernel import environment, executed, of_cells, texts
 
 DEFINITIONS = """
 import enum

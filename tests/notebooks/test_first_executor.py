@@ -5,7 +5,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.notebooks.kernel import REPOSITORY, environment, executed, html, texts
+from tests.support.notebook_kernel import REPOSITORY, environment, executed, html, texts
 
 NOTEBOOK = REPOSITORY / "docs/notebooks/first_executor.ipynb"
 

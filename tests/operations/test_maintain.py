@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from deltalake import write_deltalake
 
-from tests.delivery.sample_table import day as day_number
-from tests.delivery.sample_table import event_rows, write_rows
-from tests.delivery.stream_table import StreamTables
-from tests.delivery.upkeep import LaterClock, age, age_log, all_rows, ranges_are_contiguous
-from trivium.delivery import ledger
-from trivium.delivery.snapshot import Snapshot
+from tests.support.sample_table import day as day_number
+from tests.support.sample_table import event_rows, write_rows
+from tests.support.stream_table import StreamTables
+from tests.support.upkeep import LaterClock, age, age_log, all_rows, ranges_are_contiguous
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.maintenance import ledger
 from trivium.operations.errors import ArgumentError
 from trivium.operations.maintain import maintain, preview
 from trivium.operations.tables import Tables
@@ -24,7 +24,7 @@ from trivium.operations.tables import Tables
 ROOT = Path(__file__).resolve().parents[2]
 MAINTAIN = """
 import sys
-from tests.delivery.upkeep import LaterClock
+from tests.support.upkeep import LaterClock
 from trivium.operations.maintain import maintain
 from trivium.operations.tables import Tables
 maintain(Tables(*sys.argv[1:]), 24, LaterClock(25))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import shop
-from tests.delivery.foreign_features import FOR_WRITERS
+from tests.support import shop
+from tests.support.foreign_features import FOR_WRITERS
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
+from trivium.core.clock import SystemClock
 from trivium.delivery.errors import UnsupportedFeature
-from trivium.delivery.runs import UnitMarker
+from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.operations.plan_parts import BreakerSummary, StreamingSummary
 from trivium.operations.planning import plan_batch
 from trivium.operations.stream_planning import plan_stream

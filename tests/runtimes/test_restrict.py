@@ -7,8 +7,8 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivium.connectors.parquet_source import Slice
-from trivium.delivery.batch_scope import Scope, Window
+from trivium.connectors.parquet.source import Slice
+from trivium.delivery.coverage.scope import Scope, Window
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject
 from trivium.runtimes.batch.window import InWindow, restrict

@@ -9,9 +9,9 @@ import pytest
 
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
 from trivium.config.in_memory import pipeline_of
-from trivium.connectors.parquet_lookup import ParquetLookup
-from trivium.contract.clock import Deadline
+from trivium.connectors.parquet.lookup import ParquetLookup
 from trivium.contract.lookup import Answer
+from trivium.core.clock import Deadline
 from trivium.testing import ManualClock, assert_lookup_compliance
 
 SEATS = {"N1": 10, "N2": 20, "N3": 30}

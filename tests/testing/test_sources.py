@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from trivium.connectors.kafka_fetched import Fetched
+from trivium.connectors.kafka.fetched import Fetched
 from trivium.contract.errors import SourceError
 from trivium.testing import Crash, Eof, MemorySource, Patience, Pause, assert_source_compliance
 

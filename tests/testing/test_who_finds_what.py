@@ -17,8 +17,8 @@ import pytest
 
 from tests.testing.test_compliance import CAUGHT_BY_THE_KIT
 from trivium import Executor
+from trivium.analysis.purity.check import impurities
 from trivium.config.in_memory import pipeline_of
-from trivium.config.purity import impurities
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from trivium.operations.scaffold import new_executor, new_project
+from trivium.devtools.scaffold import new_executor, new_project
 
 HERE = Path(__file__).parent
 PLATFORM = Path(__file__).resolve().parents[2] / "platform"

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trivium.cli.options import output_format
-from trivium.cli.text import plural, printable
+from trivium.cli.terminal.text import plural, printable
 
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.config.problems import ConfigError
-    from trivium.operations.samples import TypeCheck
     from trivium.operations.surroundings import Missing, Surroundings
+    from trivium.samples.check import TypeCheck
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, 
     file; 1: samples that come to another outcome, an executor that is impure or not compliant, or, with --connect,
     anything that a run would not find.
     """
-    from trivium.operations.project import find_root, pipeline_files
-    from trivium.operations.samples import check_samples, update_samples
+    from trivium.devtools.project import find_root, pipeline_files
+    from trivium.samples.check import check_samples, update_samples
 
     files = [config] if config else [_shown(file) for file in pipeline_files(find_root(Path.cwd()))]
     checked = _checked(files, update_samples if update else check_samples, _look_everywhere if connect else _look_here)
@@ -87,7 +87,7 @@ def _look_here(pipeline: Pipeline) -> Surroundings:
 
 
 def _look_everywhere(pipeline: Pipeline) -> Surroundings:
-    from trivium.contract.clock import SystemClock
+    from trivium.core.clock import SystemClock
     from trivium.operations.surroundings import look_everywhere
 
     return look_everywhere(pipeline, SystemClock())
@@ -118,7 +118,7 @@ def _checked(
 
 
 def _impure(pipeline: Pipeline) -> dict[str, list[str]]:
-    from trivium.config.purity import impurities
+    from trivium.analysis.purity.check import impurities
 
     if pipeline.config.purity == "off":
         return {}
@@ -128,7 +128,7 @@ def _impure(pipeline: Pipeline) -> dict[str, list[str]]:
 
 def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     """What the samples show of each executor, asked in other ways and in other processes; an executor is asked once."""
-    from trivium.operations.samples import with_default_options
+    from trivium.samples.check import with_default_options
     from trivium.testing.compliance import sample_breaches
     from trivium.testing.subject import Subject
 

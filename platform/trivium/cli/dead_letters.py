@@ -7,8 +7,8 @@ import json
 import click
 
 from trivium.cli.options import output_format
-from trivium.cli.tables import facts, show_table
-from trivium.cli.text import one_line, plural
+from trivium.cli.terminal.tables import facts, show_table
+from trivium.cli.terminal.text import one_line, plural
 
 
 @click.group("dead-letters")
@@ -26,7 +26,7 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
 
     TABLE_OR_CONFIG is a pipeline file, or the path of its table or of its dead letters (TABLE_dead_letters).
     """
-    from trivium.operations import letters
+    from trivium.operations import dead_letters as letters
     from trivium.operations.tables import tables_of
 
     chosen = letters.chosen(letters.read_letters(tables_of(table_or_config)), reason, event_type)
@@ -53,7 +53,7 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
 @output_format
 def show(table_or_config: str, place: str, output_format: str) -> None:
     """Show one dead letter whole, with its original value."""
-    from trivium.operations import letters
+    from trivium.operations import dead_letters as letters
     from trivium.operations.tables import tables_of
 
     letter = letters.at_place(letters.read_letters(tables_of(table_or_config)), place)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from trivium.cli.options import output_format
-from trivium.cli.tables import facts, show_table
-from trivium.cli.text import plural
+from trivium.cli.terminal.tables import facts, show_table
+from trivium.cli.terminal.text import plural
 
 if TYPE_CHECKING:
-    from trivium.operations.dev_broker import DevBroker
-    from trivium.operations.dev_broker_client import TopicEnds
+    from trivium.devtools.broker.broker import DevBroker
+    from trivium.devtools.broker.client import TopicEnds
 
 _PORT: Final = 9092
 _KILL_AFTER_SECONDS: Final = 20.0
@@ -75,7 +75,7 @@ def status(folder: Path | None, output_format: str) -> None:
 @_folder
 def down(folder: Path | None) -> None:
     """End the broker; its data stay for the next `up`."""
-    from trivium.operations.dev_broker import Ending
+    from trivium.devtools.broker.broker import Ending
 
     broker = _broker(folder)
     ending = broker.stop(_KILL_AFTER_SECONDS)
@@ -87,8 +87,8 @@ def down(folder: Path | None) -> None:
 
 
 def _broker(folder: Path | None, port: int | None = None) -> DevBroker:
-    from trivium.operations.dev_broker import DevBroker
-    from trivium.operations.dev_broker_folder import BrokerFolder, work_folder
+    from trivium.devtools.broker.broker import DevBroker
+    from trivium.devtools.broker.folder import BrokerFolder, work_folder
 
     place = folder or work_folder(Path.cwd())
     return DevBroker(place, port or BrokerFolder(place).port() or _PORT)

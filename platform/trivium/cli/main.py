@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from trivium.cli import check, dead_letters, kafka, maintain, new, parity, plan, read, reset_positions, run, status
-from trivium.cli.problems import exit_code, report
+from trivium.cli.terminal.problems import exit_code, report
 
 _INTERRUPTED = 130
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from trivium.cli.options import output_format
-from trivium.cli.tables import facts
-from trivium.cli.text import plural, size
+from trivium.cli.terminal.tables import facts
+from trivium.cli.terminal.text import plural, size
 
 if TYPE_CHECKING:
     from trivium.operations.maintain import Maintained

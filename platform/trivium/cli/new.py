@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from trivium.operations.scaffold import Written
+    from trivium.devtools.scaffold import Written
 
 
 @click.group()
@@ -20,7 +20,7 @@ def new() -> None:
 @click.argument("name")
 def project(name: str) -> None:
     """Write a project that runs: an executor, a pipeline, a small archive, tests."""
-    from trivium.operations.scaffold import new_project
+    from trivium.devtools.scaffold import new_project
 
     written = new_project(name, Path.cwd())
     _show(written)
@@ -32,8 +32,8 @@ def project(name: str) -> None:
 @click.option("--config", type=click.Path(path_type=Path), help="Pipeline file that gets the line.")
 def executor(event_type: str, config: Path | None) -> None:
     """Write an executor of an event type, its samples and a test, and list it in the pipeline file."""
-    from trivium.operations.project import find_root, only_pipeline_file
-    from trivium.operations.scaffold import new_executor
+    from trivium.devtools.project import find_root, only_pipeline_file
+    from trivium.devtools.scaffold import new_executor
 
     root = find_root(Path.cwd())
     _show(new_executor(event_type, root, config or only_pipeline_file(root)))

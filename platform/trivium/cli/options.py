@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from trivium.cli.problems import FORMAT
+from trivium.cli.terminal.problems import FORMAT
 
 if TYPE_CHECKING:
     from trivium.runtimes.batch.prepare import BatchArguments

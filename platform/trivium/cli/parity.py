@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivium.cli.tables import facts, show_table
-from trivium.cli.watching import watch
+from trivium.cli.terminal.tables import facts, show_table
+from trivium.cli.terminal.watching import watch
 
 if TYPE_CHECKING:
-    from trivium.operations.parity.compare import Difference, ParityReport
-    from trivium.operations.parity.coverage import Coverage
+    from trivium.parity.compare import Difference, ParityReport
+    from trivium.parity.coverage import Coverage
 
 
 class SampleSize(click.ParamType[int | None]):
@@ -57,9 +57,9 @@ def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: P
     if again:
         _watch(config, fast, [given["file"]] if given["file"] else [])
         return
-    from trivium.operations.parity.inputs import Wanted
-    from trivium.operations.parity.page import page
-    from trivium.operations.parity.run import FAST, REAL, check_parity
+    from trivium.parity.inputs import Wanted
+    from trivium.parity.page import page
+    from trivium.parity.run import FAST, REAL, check_parity
 
     required = given.pop("required")
     ways = FAST if fast else REAL
@@ -121,7 +121,7 @@ def _branches(coverage: Coverage) -> list[tuple[str, str]]:
 
 
 def _show_difference(difference: Difference, first: str) -> None:
-    from trivium.operations.parity.fields import field_pairs
+    from trivium.parity.fields import field_pairs
 
     click.echo(f"{difference.road} {difference.kind}: {difference.input.origin}: {difference.input.value[:300]!r}")
     pairs = [each for each in field_pairs(difference.expected, difference.got) if each.differs]

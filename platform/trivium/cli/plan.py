@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 from trivium.cli.options import allow_missing_days, checked, output_format, window
-from trivium.cli.tables import facts
-from trivium.cli.text import plural, size, span
+from trivium.cli.terminal.tables import facts
+from trivium.cli.terminal.text import plural, size, span
 
 if TYPE_CHECKING:
     from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary

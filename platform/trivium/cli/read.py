@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from trivium.cli.options import Moment
-from trivium.cli.tables import show_table
-from trivium.cli.text import plural
+from trivium.cli.terminal.tables import show_table
+from trivium.cli.terminal.text import plural
 
 _FIRST = 20
 _LINEAGE = "_"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from trivium.cli.options import Moment, offsets_of
-from trivium.cli.tables import show_table
-from trivium.cli.text import plural
+from trivium.cli.terminal.tables import show_table
+from trivium.cli.terminal.text import plural
 
 if TYPE_CHECKING:
     from trivium.operations.reset import Move, ResetPlan
@@ -39,8 +39,8 @@ def reset_positions(
     their number is kept with the commit. Positions never go back within one topic.
     """
     from trivium.config.compile import compile_file
-    from trivium.connectors.kafka_log import KafkaLog
-    from trivium.contract.clock import SystemClock
+    from trivium.connectors.kafka.cluster import KafkaLog
+    from trivium.core.clock import SystemClock
     from trivium.operations import reset
 
     target, clock = _target(ends, to_time, to_offsets), SystemClock()

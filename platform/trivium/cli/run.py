@@ -12,8 +12,8 @@ import click
 
 from trivium.cli.options import Moment, allow_missing_days, beginning, checked, window
 from trivium.cli.run_serving import serving
-from trivium.cli.tables import facts, show_table
-from trivium.cli.text import plural, span
+from trivium.cli.terminal.tables import facts, show_table
+from trivium.cli.terminal.text import plural, span
 
 if TYPE_CHECKING:
     from trivium.engine.outcomes import Counts

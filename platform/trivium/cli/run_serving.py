@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from trivium.cli.tables import facts
+from trivium.cli.terminal.tables import facts
 
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
@@ -65,7 +65,7 @@ def _show(service: Service, pipeline: Pipeline, config: Path) -> None:
 
 
 def _curl(service: Service, pipeline: Pipeline) -> str:
-    from trivium.runtimes.serving.openapi import examples
+    from trivium.runtimes.serving.http.openapi import examples
 
     found = next(((name, made) for name, bound in pipeline.executors.items() if (made := examples(bound))), None)
     if found is None:

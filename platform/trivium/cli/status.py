@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import click
 
 from trivium.cli.options import output_format
-from trivium.cli.tables import facts, show_table
+from trivium.cli.terminal.tables import facts, show_table
 
 if TYPE_CHECKING:
     from trivium.operations.status import PartitionStatus, RoadStatus, Status
@@ -34,7 +34,7 @@ def status(config: Path, output_format: str) -> None:
     All but the lag is read from the table, so it is there while nothing runs, and at once while Kafka is away.
     """
     from trivium.config.compile import compile_file
-    from trivium.contract.clock import SystemClock
+    from trivium.core.clock import SystemClock
     from trivium.operations.status import log_ends, table_status, with_ends
 
     clock = SystemClock()

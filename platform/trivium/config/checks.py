@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from trivium.config.document import Document
-from trivium.config.interpolate import variable
 from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
+from trivium.config.model.section import EVENT_TYPE
 from trivium.config.problems import Path
-from trivium.config.section import EVENT_TYPE
-from trivium.config.suggest import did_you_mean, one_of
+from trivium.config.yaml.document import Document
+from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.errors import RunError
-from trivium.contract.types import UTC_MICROSECONDS, FieldSpec
+from trivium.core.suggest import did_you_mean, one_of
+from trivium.types.spec import UTC_MICROSECONDS, FieldSpec
 
 _IDENTITY: Final = {"event_id": pa.string(), "event_time": UTC_MICROSECONDS}
 

@@ -7,20 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from trivium.analysis.purity.check import impurities
 from trivium.config import checks, paths, routing, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of, secret_name
-from trivium.config.document import Document
-from trivium.config.load import load
-from trivium.config.model import ExecutorEntry, PipelineConfig, overruled
+from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig, overruled
+from trivium.config.model.streaming import KAFKA_FILES, Streaming
 from trivium.config.options import Options, read_options
 from trivium.config.pipeline import USERNAME, BoundExecutor, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
-from trivium.config.purity import impurities
 from trivium.config.registry import ExecutorClass, Registry
 from trivium.config.secret_references import take_secrets, take_values
-from trivium.config.streaming_model import KAFKA_FILES, Streaming
+from trivium.config.yaml.document import Document
+from trivium.config.yaml.load import load
 
 __all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from trivium.config.model import (
+from trivium.config.model.pipeline import (
     DeadLetters,
     EventTimeRange,
     ExecutorEntry,

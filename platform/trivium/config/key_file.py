@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from trivium.config.regular_file import read_regular
 from trivium.contract.errors import RunError
+from trivium.core.regular_file import read_regular
 
 SHORTEST: Final = 16
 MAX_BYTES: Final = 1 << 20

@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from trivium.config import validate
-from trivium.config.document import Document
 from trivium.config.problems import Path
 from trivium.config.secret_references import all_by_variable, take_values
+from trivium.config.yaml.document import Document
 from trivium.contract.executor import ExecutorOptions
 
 

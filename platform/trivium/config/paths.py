@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from trivium.config.document import Document
 from trivium.config.problems import Path as Place
 from trivium.config.problems import dotted
+from trivium.config.yaml.document import Document
 
 SCHEMES: Final = "plain paths, file:///… and s3://bucket/prefix"
 LOCAL_SCHEMES: Final = "plain paths and file:///…"

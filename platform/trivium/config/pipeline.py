@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from trivium.config.interpolate import variable
-from trivium.config.model import ParquetLookup, PipelineConfig
+from trivium.config.model.pipeline import ParquetLookup, PipelineConfig
+from trivium.config.model.serving import Serving
+from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
-from trivium.config.serving_model import Serving
-from trivium.config.streaming_model import KAFKA_FILES, KafkaSource
+from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.retry import RetryPolicy
-from trivium.contract.types import FieldSpec
+from trivium.types.spec import FieldSpec
 
 USERNAME: Final = "streaming.source.security.username"
 """The name under which the Kafka user travels beside the plan; no variable can have such a name."""

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from trivium.analysis.source_digest import engine_versions
 from trivium.config.binding import Part, executor_logic, part, pipeline_of, secret_name
-from trivium.config.model import ExecutorEntry, PipelineConfig
+from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan, canonical
 from trivium.config.problems import dotted
 from trivium.config.registry import ExecutorClass, Registry
-from trivium.config.source_digest import engine_versions
 from trivium.contract.errors import RunError
 
 NOTHING: Final = "nothing"

@@ -13,10 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from trivium.config.suggest import one_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.errors import ContractError
 from trivium.contract.executor import Executor
+from trivium.core.suggest import one_of
 
 GROUP: Final = "trivium.executors"
 PACKAGE: Final = "executors"

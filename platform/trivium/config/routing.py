@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from trivium.config.checks import Listed, event_types
-from trivium.config.document import Document
-from trivium.config.model import Routing
-from trivium.config.suggest import did_you_mean, one_of
+from trivium.config.model.pipeline import Routing
+from trivium.config.yaml.document import Document
+from trivium.core.suggest import did_you_mean, one_of
 
 _TOPICS = ("streaming", "source", "topics")
 _SOURCE = ("batch", "source")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from trivium.config.document import Document
-from trivium.config.interpolate import concealed, variable
 from trivium.config.problems import Path, dotted
+from trivium.config.yaml.document import Document
+from trivium.config.yaml.interpolate import concealed, variable
 
 
 def take_secrets(document: Document, path: Path, places: Iterable[Path]) -> dict[str, str] | None:

@@ -13,11 +13,11 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from trivium.config import nodes
-from trivium.config.document import Document
-from trivium.config.interpolate import is_one_reference
 from trivium.config.problems import Path, dotted
-from trivium.config.suggest import one_of
+from trivium.config.yaml import nodes
+from trivium.config.yaml.document import Document
+from trivium.config.yaml.interpolate import is_one_reference
+from trivium.core.suggest import one_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 _AUTHORS: Final = ("value_error", "assertion_error")

@@ -13,7 +13,7 @@ import pyarrow as pa
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.errors import ContractError
 from trivium.contract.rows import Event, NormalizedEvent
-from trivium.contract.types import FieldSpec, arrow_schema, row_fields, without_wire_names
+from trivium.types.spec import FieldSpec, arrow_schema, row_fields, without_wire_names
 
 Form = Literal["row", "column"]
 Place = tuple[str, int]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from trivium.contract.clock import Deadline
+from trivium.core.clock import Deadline
 
 
 @dataclass(frozen=True)

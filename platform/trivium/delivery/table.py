@@ -12,21 +12,21 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema
 from deltalake.exceptions import DeltaError
 
-from trivium.delivery import lineage
-from trivium.delivery.checkpoint_files import hinted_version
-from trivium.delivery.checkpoint_write import write_checkpoint
-from trivium.delivery.delta_handle import store_errors
-from trivium.delivery.durability import make_durable, make_own_durable
+from trivium.delivery.delta.checkpoint_files import hinted_version
+from trivium.delivery.delta.checkpoint_write import write_checkpoint
+from trivium.delivery.delta.durability import make_durable, make_own_durable
+from trivium.delivery.delta.entry import ACTION_COUNTS, DURABLE_UP_TO
+from trivium.delivery.delta.features import check_writable
+from trivium.delivery.delta.handle import store_errors
+from trivium.delivery.delta.log_check import check_log
+from trivium.delivery.delta.misleading_files import misleading_files
+from trivium.delivery.delta.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
 from trivium.delivery.errors import CommitRaceLost, SchemaConflict, StorageError, WrongPipeline
-from trivium.delivery.log_check import check_log
-from trivium.delivery.log_entry import ACTION_COUNTS, DURABLE_UP_TO
-from trivium.delivery.misleading_files import misleading_files
-from trivium.delivery.partition_values import check_partition_types
-from trivium.delivery.s3_access import storage_options
-from trivium.delivery.snapshot import PIPELINE_PROPERTY, STATISTICS_PROPERTY, Snapshot
-from trivium.delivery.statistics import described_columns
-from trivium.delivery.storage import Storage
-from trivium.delivery.table_features import check_writable
+from trivium.delivery.files import lineage
+from trivium.delivery.files.partition_values import check_partition_types
+from trivium.delivery.files.statistics import described_columns
+from trivium.delivery.storage.s3_access import storage_options
+from trivium.delivery.storage.storage import Storage
 
 _ATTEMPTS: Final = 10
 _DESCRIBED_BY_DEFAULT: Final = 32  # delta.dataSkippingNumIndexedCols

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
-from trivium.config.streaming_model import Breaker
+from trivium.config.model.streaming import Breaker
 from trivium.contract.errors import RunError
 from trivium.engine.batch import Batch
 from trivium.engine.outcomes import TOMBSTONE, UNDECODED, UNROUTED, Counts, Outcomes, Reject

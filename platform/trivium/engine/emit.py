@@ -20,12 +20,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
-from trivium.contract.types import FieldSpec, TypeSpec
-from trivium.engine.conform import conform
-from trivium.engine.convert import array_of, fields_of, written
-from trivium.engine.error_text import class_name, decode_error, shown
-from trivium.engine.normalise import exact_decimal
+from trivium.core.error_text import class_name, decode_error, shown
 from trivium.engine.outcomes import count_distinct
+from trivium.types.conform import conform
+from trivium.types.convert import array_of, fields_of, written
+from trivium.types.normalise import exact_decimal
+from trivium.types.spec import FieldSpec, TypeSpec
 
 Parents = npt.NDArray[np.int64]
 _EXACT: Final[list[tuple[Any, tuple[type, ...]]]] = [

@@ -10,17 +10,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trivium.contract.clock import Clock, Deadline
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.errors import LookupOutage, RunError, TransientError
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
-from trivium.contract.types import FieldSpec
-from trivium.engine.convert import StructBuilder
-from trivium.engine.error_text import raised, text_of
+from trivium.core.clock import Clock, Deadline
+from trivium.core.error_text import raised, text_of
 from trivium.engine.inputs import Inputs
 from trivium.engine.retry import asked_wait
+from trivium.types.convert import StructBuilder
+from trivium.types.spec import FieldSpec
 
 _MOST_BUILT: Final = 100_000
 

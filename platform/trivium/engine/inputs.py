@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.contract.types import FieldSpec
-from trivium.engine.convert import array_of, columns_of, values_of
+from trivium.types.convert import array_of, columns_of, values_of
+from trivium.types.spec import FieldSpec
 
 Rows = npt.NDArray[np.int64]
 

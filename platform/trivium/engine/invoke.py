@@ -14,12 +14,12 @@ import pyarrow as pa
 
 from trivium.contract.errors import ContractError, RejectError, RowErrors
 from trivium.contract.executor import Executor
-from trivium.engine.column_types import type_problem
-from trivium.engine.error_text import class_name, shown, text_of
+from trivium.core.error_text import class_name, shown, text_of
+from trivium.core.interrupts import is_interrupt
 from trivium.engine.guard import DeniedCall, ImpureError
 from trivium.engine.inputs import ColumnInputs, RowInputs
-from trivium.engine.interrupts import is_interrupt
 from trivium.engine.retry import Chosen, Failures, IsRetryable
+from trivium.types.column_types import type_problem
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """The lineage columns of rows: where each came from and what it was made under.
 
-Their names, types and meaning as columns of the table are in `trivium.delivery.lineage`.
+Their names, types and meaning as columns of the table are in `trivium.delivery.files.lineage`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trivium.contract.types import UTC_MICROSECONDS
 from trivium.engine.batch import constant
+from trivium.types.spec import UTC_MICROSECONDS
 
 
 @dataclass(frozen=True)

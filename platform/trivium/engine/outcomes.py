@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.engine.error_text import UNTRUSTED_CHARACTERS, bounded
+from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
 
 UNROUTED = "_unrouted"
 TOMBSTONE = "_tombstone"

@@ -9,9 +9,9 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from trivium.contract.clock import Deadline
 from trivium.contract.errors import TransientError
 from trivium.contract.retry import RetryPolicy
+from trivium.core.clock import Deadline
 
 Chosen = npt.NDArray[np.int64]
 Failures = Mapping[int, Exception]

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.config.model import Purity
+from trivium.config.model.pipeline import Purity
 from trivium.config.pipeline import BoundExecutor
-from trivium.contract.clock import Clock, Deadline
 from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
+from trivium.core.clock import Clock, Deadline
+from trivium.core.error_text import class_name, raised
+from trivium.core.interrupts import Interrupts, is_interrupt
 from trivium.engine.batch import Batch, source_column
-from trivium.engine.convert import StructBuilder
 from trivium.engine.emit import (
     Checked,
     check_columns,
@@ -27,14 +28,13 @@ from trivium.engine.emit import (
     row_numbers,
 )
 from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
-from trivium.engine.error_text import class_name, raised
 from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
-from trivium.engine.interrupts import Interrupts, is_interrupt
 from trivium.engine.invoke import ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
 from trivium.engine.retry import Attempt, Chosen, Failures, GivenUp, IsRetryable, run_with_retry
+from trivium.types.convert import StructBuilder
 
 
 @dataclass(frozen=True)

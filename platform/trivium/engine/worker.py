@@ -11,19 +11,19 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.lookup import Lookup
-from trivium.contract.types import UTC_MICROSECONDS
+from trivium.core.clock import Clock, SystemClock
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.concealment import Concealment
-from trivium.engine.decode import JsonDecoder
-from trivium.engine.decode_named import NamedDecoder
-from trivium.engine.decoded import Decoded
+from trivium.engine.decoding.decoded import Decoded
+from trivium.engine.decoding.named import NamedDecoder
+from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.decoding.typed_columns import route
 from trivium.engine.enrich import LookupUse
 from trivium.engine.inputs import Inputs
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
 from trivium.engine.type_worker import Settings, TypeWorker
-from trivium.engine.typed import route
+from trivium.types.spec import UTC_MICROSECONDS
 
 _POLICY_REJECTS: Final = {
     UNROUTED: ("unrouted", "its event type is not declared in this pipeline and routing.unrouted is reject"),

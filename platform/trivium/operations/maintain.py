@@ -21,17 +21,17 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from trivium.contract.clock import Clock, SystemClock
-from trivium.delivery import transactions
-from trivium.delivery.log_check import check_log
-from trivium.delivery.maintenance_compaction import Compacted, compact, small_file_groups
-from trivium.delivery.maintenance_log import checkpoint, clean_log, expired_log
-from trivium.delivery.maintenance_rewrite import DEAD_LETTERS, EVENTS, Group, Layout
-from trivium.delivery.maintenance_vacuum import leftovers, orphans, read_markers, remove
-from trivium.delivery.snapshot import ActiveFile, Snapshot
-from trivium.delivery.storage import Storage, StoredFile
-from trivium.delivery.stream_letters import is_streaming
-from trivium.delivery.table_features import check_writable
+from trivium.core.clock import Clock, SystemClock
+from trivium.delivery.dead_letters.stream import is_streaming
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.features import check_writable
+from trivium.delivery.delta.log_check import check_log
+from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
+from trivium.delivery.files.rewrite import DEAD_LETTERS, EVENTS, Group, Layout
+from trivium.delivery.maintenance.compaction import Compacted, compact, small_file_groups
+from trivium.delivery.maintenance.log import checkpoint, clean_log, expired_log
+from trivium.delivery.maintenance.vacuum import leftovers, orphans, read_markers, remove
+from trivium.delivery.storage.storage import Storage, StoredFile
 from trivium.operations.errors import ArgumentError
 from trivium.operations.tables import Tables, check_columns, existing
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.operations.sample_values import plain
+from trivium.samples.values import plain
 
 
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:

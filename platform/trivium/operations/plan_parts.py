@@ -9,11 +9,11 @@ from typing import Any
 from deltalake import Schema
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_files import locate, read_footers
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.snapshot import Snapshot
+from trivium.connectors.parquet.files import locate, read_footers
+from trivium.delivery.delta.features import is_append_only, writing_features
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.table import same_column
-from trivium.delivery.table_features import is_append_only, writing_features
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ from datetime import date
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_source import ParquetReader
-from trivium.contract.clock import Clock, SystemClock
-from trivium.delivery import transactions
-from trivium.delivery.batch_replace import Replacement
-from trivium.delivery.batch_scope import Scope, Window
-from trivium.delivery.snapshot import Snapshot
+from trivium.connectors.parquet.source import ParquetReader
+from trivium.core.clock import Clock, SystemClock
+from trivium.delivery.commit.replace import Replacement
+from trivium.delivery.coverage.scope import Scope, Window
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.plan_parts import (
     BreakerSummary,
     ExecutorSummary,

@@ -13,9 +13,9 @@ import duckdb
 import pyarrow as pa
 
 from trivium.contract.errors import DeliveryError
-from trivium.delivery import merge
-from trivium.delivery.merge_standalone import standalone_sql
-from trivium.delivery.sql_text import Dialect
+from trivium.delivery.merge import query as merge
+from trivium.delivery.merge.sql_text import Dialect
+from trivium.delivery.merge.standalone import standalone_sql
 from trivium.operations.errors import ArgumentError
 from trivium.operations.flat_columns import flattened
 from trivium.operations.plain_rows import plain_rows
@@ -26,7 +26,7 @@ _JSON_ROWS: Final = 10_000
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one version of a table, merged by the policy of `trivium.delivery.merge`."""
+    """Rows of one version of a table, merged by the policy of `trivium.delivery.merge.query`."""
 
     uri: str
     version: int

@@ -2,7 +2,7 @@
 
 Within one topic positions only go forward: what lies behind is in the table, and would be there twice. A topic that was
 made anew has offsets of its own, so any position is fine there. Either opens a new position epoch (see
-`trivium.delivery.positions`). What was not read and is passed over is counted with the commit.
+`trivium.delivery.commit.positions`). What was not read and is passed over is counted with the commit.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import Clock
+from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.contract.errors import RunError
-from trivium.delivery import transactions
-from trivium.delivery.committer import commit
-from trivium.delivery.positions import Positions, Reset, topic_of
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.table_features import check_writable
+from trivium.core.clock import Clock
+from trivium.delivery.commit.committer import commit
+from trivium.delivery.commit.positions import Positions, Reset, topic_of
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.features import check_writable
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.errors import ArgumentError
 from trivium.operations.reset_targets import Target, ToBeginning, Wanted
 from trivium.runtimes.streaming.start import open_tables, take_over

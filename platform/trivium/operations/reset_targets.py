@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from trivium.connectors.kafka_log import KafkaLog
+from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.operations.errors import ArgumentError
 
 

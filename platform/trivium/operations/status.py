@@ -11,13 +11,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import Clock
+from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.contract.errors import SourceError
-from trivium.delivery import dead_letters, ledger, transactions
-from trivium.delivery.breaker_record import tripped
-from trivium.delivery.positions import Positions
-from trivium.delivery.snapshot import Snapshot
+from trivium.core.clock import Clock
+from trivium.delivery.commit.breaker_record import tripped
+from trivium.delivery.commit.positions import Positions
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.maintenance import ledger
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.operations.tables import letters_table, owned
 

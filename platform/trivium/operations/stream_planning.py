@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
 from trivium.contract.errors import RunError
-from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.plan_parts import (
     BreakerSummary,
     ExecutorSummary,

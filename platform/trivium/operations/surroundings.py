@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivium.config.key_file import read_keys
-from trivium.config.model import ParquetSource
+from trivium.config.model.pipeline import ParquetSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.connectors.parquet_lookup import check_files
-from trivium.connectors.parquet_source import ParquetReader
-from trivium.contract.clock import Clock
+from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.connectors.parquet.lookup import check_files
+from trivium.connectors.parquet.source import ParquetReader
 from trivium.contract.errors import SourceError, TriviumError
+from trivium.core.clock import Clock
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from typing import Final
 from deltalake.exceptions import DeltaError
 
 from trivium.config import paths
-from trivium.config.load import load
 from trivium.config.problems import ConfigError
-from trivium.delivery import dead_letters
-from trivium.delivery.snapshot import Snapshot
+from trivium.config.yaml.load import load
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.errors import ArgumentError
 
 _SUFFIX: Final = "_dead_letters"

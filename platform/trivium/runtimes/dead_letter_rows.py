@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Clock
-from trivium.delivery.dead_letters import ROW_SCHEMA
+from trivium.core.clock import Clock
+from trivium.delivery.dead_letters.batch import ROW_SCHEMA
 from trivium.engine.batch import Batch, RawBatch, source_column
 from trivium.engine.original import original
 from trivium.engine.outcomes import Reject

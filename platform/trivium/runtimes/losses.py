@@ -15,7 +15,7 @@ from ray.exceptions import (
 )
 
 from trivium.contract.errors import TriviumError
-from trivium.engine.error_text import raised, text_of
+from trivium.core.error_text import raised, text_of
 
 GONE: Final = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError, ObjectLostError)
 """What Ray raises when the process that was to answer, or its node with the answer, is there no more."""

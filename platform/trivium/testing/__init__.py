@@ -3,10 +3,10 @@
 The kit needs the extra `testing`: `pip install "trivium[testing]"`.
 """
 
+from trivium.connectors.memory.source import Crash, Eof, MemorySource, Pause
 from trivium.testing.compliance import assert_executor_compliance
 from trivium.testing.lookup import assert_lookup_compliance
 from trivium.testing.manual_clock import ManualClock
-from trivium.testing.memory_source import Crash, Eof, MemorySource, Pause
 from trivium.testing.source import Patience, assert_source_compliance
 
 __all__ = [

@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Final
 
-from trivium.operations.sample_file import Outcome
-from trivium.operations.sample_values import differences
+from trivium.samples.file import Outcome
+from trivium.samples.values import differences
 
 _SHOWN: Final = 400
 

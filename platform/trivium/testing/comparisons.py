@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from trivium.analysis.purity.check import impurities
 from trivium.config.pipeline import BoundExecutor
-from trivium.config.purity import impurities
 from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
-from trivium.operations.sample_file import Outcome
-from trivium.operations.trial import Case, Trial
+from trivium.samples.file import Outcome
+from trivium.samples.harness import Case, Trial
 from trivium.testing.breach import Breach, same, shown_apart, text_of
 from trivium.testing.subject import Subject
 from trivium.testing.watching import watched

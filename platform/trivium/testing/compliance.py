@@ -9,15 +9,15 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.operations.sample_facts import together
-from trivium.operations.sample_file import Outcome, Sample
-from trivium.operations.sample_values import differences
-from trivium.operations.samples import FILE
-from trivium.operations.trial import Case, plain_row
+from trivium.samples.check import FILE
+from trivium.samples.facts import together
+from trivium.samples.file import Outcome, Sample
+from trivium.samples.harness import Case, plain_row
+from trivium.samples.values import differences
 from trivium.testing.breach import Breach, shown_apart, text_of
 from trivium.testing.comparisons import compare
-from trivium.testing.elsewhere import compare_worlds
 from trivium.testing.subject import Samples, Subject, given_cases, made_cases, sample_cases
+from trivium.testing.subprocess_checks import compare_worlds
 
 _MADE: Final = 100
 _MOST_SHOWN: Final = 5

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import pytest
 
-from trivium.operations.dev_broker import DevBroker
+from trivium.devtools.broker.broker import DevBroker
 
 
 class MakeTopic(Protocol):

@@ -8,8 +8,8 @@ from typing import Any, Final, NoReturn
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.contract.clock import Clock, Deadline, SystemClock
 from trivium.contract.lookup import Answer, Lookup
+from trivium.core.clock import Clock, Deadline, SystemClock
 from trivium.testing.breach import cut
 
 _PATIENCE_SECONDS: Final = 30.0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from trivium.connectors.kafka_fetched import Fetched
+from trivium.connectors.kafka.fetched import Fetched
 from trivium.testing.breach import cut
 
 _WHOLE_BYTES: Final = 1 << 20

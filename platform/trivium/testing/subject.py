@@ -12,14 +12,14 @@ from typing import Any, Final
 import numpy as np
 
 from trivium.config.in_memory import pipeline_of
-from trivium.config.model import Routing
+from trivium.config.model.pipeline import Routing
 from trivium.config.pipeline import BoundExecutor, Pipeline
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.inputs import RowInputs
-from trivium.operations.edge_cases import examples, lookup_rows, records
-from trivium.operations.sample_facts import FactReader, Facts
-from trivium.operations.sample_file import Sample, read_samples
-from trivium.operations.trial import Case, Trial
+from trivium.samples.edge_cases import examples, lookup_rows, records
+from trivium.samples.facts import FactReader, Facts
+from trivium.samples.file import Sample, read_samples
+from trivium.samples.harness import Case, Trial
 
 Event = bytes | str | Mapping[str, Any]
 Samples = str | Path | Iterable[Event]

@@ -15,13 +15,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.faults.poison import KINDS
-from tests.runtimes.serving.asking import Client, Response
-from tests.runtimes.serving.tick_project import row, tick, tick_project
+from tests.support.http_asking import Client, Response
+from tests.support.poison import KINDS
+from tests.support.tick_project import row, tick, tick_project
 from trivium.config.compile import compile_file
 from trivium.contract.errors import RunError
-from trivium.runtimes.serving.answering import InThread
 from trivium.runtimes.serving.host import ServeJob, ServingHost
+from trivium.runtimes.serving.http.answering import InThread
 
 SIXTY_FOUR = 64 << 20
 
@@ -134,8 +134,8 @@ def test_a_replica_busy_for_too_long_says_so(made: Any) -> None:
 HANG = """
 import asyncio, json, sys
 from pathlib import Path
-from tests.runtimes.serving.asking import Client
-from tests.runtimes.serving.tick_project import MAKE, tick
+from tests.support.http_asking import Client
+from tests.support.tick_project import MAKE, tick
 from trivium.config.compile import compile_file
 from trivium.runtimes.serving.host import ServeJob, ServingHost
 

@@ -8,8 +8,8 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from tests.runtimes.serving.services import RunningService, until
-from tests.runtimes.serving.tick_project import row, tick, tick_project
+from tests.support.serving_services import RunningService, until
+from tests.support.tick_project import row, tick, tick_project
 
 HERE = "0100007F"  # 127.0.0.1 as the kernel writes it
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.runtimes.serving.asking import orders
+from tests.support.http_asking import orders
 from trivium.contract.errors import RunError
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 

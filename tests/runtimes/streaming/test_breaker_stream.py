@@ -7,14 +7,14 @@ import pytest
 from deltalake import DeltaTable
 from kafka import KafkaProducer
 
-from tests.cli.shop import order
+from tests.support.shop import order
 from trivium.config.compile import compile_file
-from trivium.contract.clock import SystemClock
 from trivium.contract.errors import RunError
-from trivium.delivery import dead_letters
+from trivium.core.clock import SystemClock
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.devtools.broker.broker import DevBroker
+from trivium.devtools.scaffold import new_project
 from trivium.engine.breaker import SystemicRejects
-from trivium.operations.dev_broker import DevBroker
-from trivium.operations.scaffold import new_project
 from trivium.operations.status import status_of
 from trivium.runtimes.streaming.report import StreamReport
 from trivium.runtimes.streaming.run import StreamArguments, run_streaming

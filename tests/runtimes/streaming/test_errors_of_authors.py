@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.stream_project import StreamProject
-from tests.faults.tally import Tally
-from trivium.delivery import dead_letters
-from trivium.operations.dev_broker import DevBroker
+from tests.support.stream_project import StreamProject
+from tests.support.tally import Tally
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import MakeTopic
 
 

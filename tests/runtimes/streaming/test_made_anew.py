@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trivium.connectors.kafka_errors import KafkaPositionError
+from trivium.connectors.kafka.errors import KafkaPositionError
 from trivium.delivery.errors import TopicChanged
 from trivium.runtimes.streaming.run import _Stream
 

@@ -11,12 +11,12 @@ from kafka.structs import TopicPartition
 
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import SystemClock
+from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.contract.errors import RunError
+from trivium.core.clock import SystemClock
 from trivium.delivery.errors import TopicChanged
-from trivium.operations.dev_broker import DevBroker
-from trivium.operations.scaffold import new_project
+from trivium.devtools.broker.broker import DevBroker
+from trivium.devtools.scaffold import new_project
 from trivium.runtimes.streaming.start import Beginning, FromOffsets, FromTime, Started, start_stream, streaming_section
 from trivium.testing.kafka import MakeTopic
 

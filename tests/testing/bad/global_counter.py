@@ -1,6 +1,6 @@
 """Counts in a module."""
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 _count = 0

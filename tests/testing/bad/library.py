@@ -1,7 +1,7 @@
 """Asks another system, by way of a module of its own that uses a library."""
 
+from tests.support.sighting import Sighting, SightingRow, row
 from tests.testing.bad import weather_of
-from tests.testing.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

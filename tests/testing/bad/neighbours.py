@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tests.testing.sighting import Sighting, SightingRow
+from tests.support.sighting import Sighting, SightingRow
 from trivium import Executor
 
 

@@ -1,6 +1,6 @@
 """Changes a list inside its options."""
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor, ExecutorOptions
 
 

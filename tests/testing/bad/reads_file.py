@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

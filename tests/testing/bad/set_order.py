@@ -1,6 +1,6 @@
 """Writes names in the order of a set."""
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

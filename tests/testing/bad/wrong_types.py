@@ -1,6 +1,6 @@
 """Returns a number for a text, but only for large counts."""
 
-from tests.testing.sighting import Sighting, SightingRow
+from tests.support.sighting import Sighting, SightingRow
 from trivium import Executor
 
 

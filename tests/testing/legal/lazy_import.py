@@ -1,6 +1,6 @@
 """Imports a harmless module when it is first needed."""
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

@@ -3,7 +3,7 @@
 import functools
 import re
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 _PATTERNS: dict[int, re.Pattern[str]] = {}

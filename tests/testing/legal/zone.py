@@ -2,7 +2,7 @@
 
 from zoneinfo import ZoneInfo
 
-from tests.testing.sighting import Sighting, SightingRow, row
+from tests.support.sighting import Sighting, SightingRow, row
 from trivium import Executor
 
 

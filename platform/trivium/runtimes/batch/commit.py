@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from trivium.contract.clock import Clock
 from trivium.contract.errors import RunError
-from trivium.delivery import coverage, dead_letters
-from trivium.delivery.batch_commit import BatchCommit, commit_batch
-from trivium.delivery.data_files import DataFile
-from trivium.delivery.letter_carry import carried_letters
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.transactions import ALL_DAYS
+from trivium.core.clock import Clock
+from trivium.delivery.commit.batch import BatchCommit, commit_batch
+from trivium.delivery.coverage import documents as coverage
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.delivery.dead_letters.carry import carried_letters
+from trivium.delivery.delta.transactions import ALL_DAYS
+from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.files.lineage import table_schema
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.runtimes.batch.job import UnitResult, joined_days
 from trivium.runtimes.batch.prepare import Prepared

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass, field
 from functools import reduce
 from typing import Any
 
-from trivium.delivery.batch_scope import Scope
-from trivium.delivery.data_files import DataFile
-from trivium.delivery.storage_token import StorageToken
+from trivium.delivery.coverage.scope import Scope
+from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.storage.token import StorageToken
 from trivium.engine.breaker import RejectSummary
 from trivium.engine.outcomes import Counts, merge_counts
 

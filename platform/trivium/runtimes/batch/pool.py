@@ -16,10 +16,10 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 
-from trivium.connectors.parquet_source import Unit
+from trivium.connectors.parquet.source import Unit
 from trivium.contract.errors import TriviumError
-from trivium.delivery.storage import Storage
-from trivium.engine.error_text import raised
+from trivium.core.error_text import raised
+from trivium.delivery.storage.storage import Storage
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.logs import log_json_lines

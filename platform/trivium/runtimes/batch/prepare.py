@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup, snapshot_of
-from trivium.contract.clock import Clock
+from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
 from trivium.contract.errors import RunError
-from trivium.delivery import dead_letters, transactions
-from trivium.delivery.batch_replace import RUNTIME, Replacement
-from trivium.delivery.batch_scope import Scope, Window
-from trivium.delivery.breaker_record import check_restart
-from trivium.delivery.generation import take_generation
-from trivium.delivery.runs import RunStore, UnitMarker
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.storage import Storage
-from trivium.delivery.storage_token import write_token
+from trivium.core.clock import Clock
+from trivium.delivery.commit.breaker_record import check_restart
+from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.commit.replace import RUNTIME, Replacement
+from trivium.delivery.coverage.scope import Scope, Window
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.features import check_replaceable
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.storage.storage import Storage
+from trivium.delivery.storage.token import write_token
 from trivium.delivery.table import events_table, open_table
-from trivium.delivery.table_features import check_replaceable
 from trivium.runtimes.batch.job import Job, scope_json
 from trivium.runtimes.batch.source import Source, batch_section, check_nothing_left_out, read_source
 from trivium.runtimes.batch.source_days import MissingDays

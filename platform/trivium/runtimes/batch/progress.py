@@ -13,7 +13,7 @@ from typing import Final, Protocol, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from trivium.contract.clock import Clock
+from trivium.core.clock import Clock
 
 _LINE_SECONDS: Final = 10.0
 

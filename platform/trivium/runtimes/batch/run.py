@@ -19,22 +19,22 @@ from collections.abc import Iterator, Mapping, Sequence
 import ray
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_source import Unit
-from trivium.contract.clock import Clock, SystemClock
+from trivium.connectors.parquet.source import Unit
 from trivium.contract.errors import RunError
-from trivium.delivery.batch_commit import RUNTIME
-from trivium.delivery.breaker_record import record_trip
-from trivium.delivery.generation import check_generation
-from trivium.delivery.runs import UnitMarker
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.storage import Storage
-from trivium.delivery.storage_token import remove_token
+from trivium.core.clock import Clock, SystemClock
+from trivium.delivery.commit.batch import RUNTIME
+from trivium.delivery.commit.breaker_record import record_trip
+from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.files.unit_markers import UnitMarker
+from trivium.delivery.storage.storage import Storage
+from trivium.delivery.storage.token import remove_token
 from trivium.delivery.table import checkpoint_if_due
 from trivium.engine.breaker import BreakerState, SystemicRejects, judged_inputs
 from trivium.runtimes import steps
 from trivium.runtimes.batch.commit import commit_results
-from trivium.runtimes.batch.isolate import Isolation
 from trivium.runtimes.batch.job import UnitResult
+from trivium.runtimes.batch.poison_search import Isolation
 from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
 from trivium.runtimes.batch.prepare import BatchArguments, Prepared, prepare, run_store
 from trivium.runtimes.batch.progress import Display, display

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trivium.config.model import Batch, ParquetSource
+from trivium.config.model.pipeline import Batch, ParquetSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet_source import ParquetReader, SourcePlan, Unit
+from trivium.connectors.parquet.source import ParquetReader, SourcePlan, Unit
 from trivium.contract.errors import RunError
-from trivium.delivery.batch_commit import batch_sources
-from trivium.delivery.batch_scope import Scope, Window
-from trivium.delivery.transactions import ALL_DAYS
+from trivium.delivery.commit.batch import batch_sources
+from trivium.delivery.coverage.scope import Scope, Window
+from trivium.delivery.delta.transactions import ALL_DAYS
 from trivium.runtimes.batch.source_days import MissingDays, SourceDays, source_days
 
 

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from trivium.config.model import Batch
-from trivium.connectors.parquet_days import folder_day
-from trivium.connectors.parquet_source import SourcePlan
+from trivium.config.model.pipeline import Batch
+from trivium.connectors.parquet.days import folder_day
+from trivium.connectors.parquet.source import SourcePlan
 from trivium.contract.errors import RunError
-from trivium.delivery.batch_commit import batch_sources
-from trivium.delivery.batch_scope import Scope, Window
-from trivium.delivery.calendar_days import days_around
-from trivium.delivery.coverage import CoverageReader
-from trivium.delivery.snapshot import Snapshot
+from trivium.delivery.commit.batch import batch_sources
+from trivium.delivery.coverage.days import days_around
+from trivium.delivery.coverage.documents import CoverageReader
+from trivium.delivery.coverage.scope import Scope, Window
+from trivium.delivery.delta.snapshot import Snapshot
 
 MissingDays = Literal["refuse", "leave"]
 _NAMED = 31

@@ -12,18 +12,18 @@ import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
-from trivium.connectors.parquet_lookup import FROZEN, ParquetLookup, snapshot_of
-from trivium.connectors.parquet_source import ParquetReader, Slice, Unit
-from trivium.contract.clock import Clock, SystemClock
+from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
 from trivium.contract.errors import RunError
-from trivium.contract.fault_points import reach
-from trivium.delivery.batch_commit import RUNTIME
-from trivium.delivery.dead_letters import reject_files
-from trivium.delivery.lineage import EVENT_TYPE, table_schema
-from trivium.delivery.partitioned_files import PartitionedFiles
-from trivium.delivery.runs import RunStore, UnitMarker
-from trivium.delivery.storage import Storage
-from trivium.delivery.storage_token import prove_shared
+from trivium.core.clock import Clock, SystemClock
+from trivium.core.fault_points import reach
+from trivium.delivery.commit.batch import RUNTIME
+from trivium.delivery.dead_letters.batch import reject_files
+from trivium.delivery.files.lineage import EVENT_TYPE, table_schema
+from trivium.delivery.files.partitioned import PartitionedFiles
+from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.storage.storage import Storage
+from trivium.delivery.storage.token import prove_shared
 from trivium.engine.breaker import summarise
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Final
 
 from trivium.engine.outcomes import UNDECODED
-from trivium.engine.requests import EventAnswer
+from trivium.engine.requests.worker import EventAnswer
 
 _KEPT: Final = 250
 _KIND: Final = attrgetter("event_type", "outcome")

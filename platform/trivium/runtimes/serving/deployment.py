@@ -11,9 +11,9 @@ from trivium.config.pipeline import Pipeline
 from trivium.engine import metrics
 from trivium.runtimes.logs import log_json_lines
 from trivium.runtimes.meters import Meters
-from trivium.runtimes.serving.asgi import ServingApp
 from trivium.runtimes.serving.counts import type_name
 from trivium.runtimes.serving.host import ServeJob, ServingHost
+from trivium.runtimes.serving.http.asgi import ServingApp
 
 _HEALTH_PERIOD: Final = 2.0
 _HEALTH_TIMEOUT: Final = 10.0

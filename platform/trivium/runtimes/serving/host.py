@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from trivium.config.model.serving import Serving
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
-from trivium.config.serving_model import Serving
-from trivium.connectors.parquet_lookup import ParquetLookup
-from trivium.contract.clock import Clock, SystemClock
+from trivium.connectors.parquet.lookup import ParquetLookup
 from trivium.contract.errors import RunError
-from trivium.engine.requests import RequestWorker
+from trivium.core.clock import Clock, SystemClock
+from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
-from trivium.runtimes.serving.admission import Admission
-from trivium.runtimes.serving.answering import Answering, Inline, InThread
-from trivium.runtimes.serving.api import Api
-from trivium.runtimes.serving.asgi import ServingApp
-from trivium.runtimes.serving.auth import Keys
+from trivium.runtimes.serving.http.admission import Admission
+from trivium.runtimes.serving.http.answering import Answering, Inline, InThread
+from trivium.runtimes.serving.http.api import Api
+from trivium.runtimes.serving.http.asgi import ServingApp
+from trivium.runtimes.serving.http.auth import Keys
 
 BEAT_SECONDS: Final = 0.5
 

@@ -15,10 +15,10 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Clock, SystemClock
 from trivium.contract.errors import RunError
+from trivium.core.clock import Clock, SystemClock
 from trivium.runtimes.logs import bind
-from trivium.runtimes.serving.proxy import LOOPBACK, Proxy, end_killed_runs, proxy_environment, taken
+from trivium.runtimes.serving.proxy.haproxy import LOOPBACK, Proxy, end_killed_runs, proxy_environment, taken
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS: Final = 0.2

@@ -6,19 +6,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Clock
-from trivium.contract.fault_points import reach
-from trivium.delivery.letter_files import reject_files
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.partitioned_files import PartitionedFiles
-from trivium.delivery.positions import RUNTIME
-from trivium.delivery.storage import Storage
-from trivium.delivery.stream_commit import Range
+from trivium.core.clock import Clock
+from trivium.core.fault_points import reach
+from trivium.delivery.commit.positions import RUNTIME
+from trivium.delivery.commit.stream import Range
+from trivium.delivery.dead_letters.schema import reject_files
+from trivium.delivery.files.lineage import table_schema
+from trivium.delivery.files.partitioned import PartitionedFiles
+from trivium.delivery.storage.storage import Storage
 from trivium.engine.breaker import RejectSummary, summarise
 from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
-from trivium.runtimes.streaming.gather import Gathered
 from trivium.runtimes.streaming.job import EpochResult
+from trivium.runtimes.streaming.merge_chunks import Gathered
 
 
 class Epoch:

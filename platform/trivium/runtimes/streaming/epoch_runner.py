@@ -12,19 +12,19 @@ from contextlib import contextmanager
 from typing import Final
 
 from trivium.config.rebuild import rebuild
-from trivium.connectors.kafka_fetched import Fetched
-from trivium.connectors.kafka_reader import KafkaReader
-from trivium.connectors.parquet_lookup import ParquetLookup
-from trivium.contract.clock import Clock, SystemClock
-from trivium.contract.fault_points import reach
-from trivium.delivery.storage_token import prove_shared
+from trivium.connectors.kafka.fetched import Fetched
+from trivium.connectors.kafka.reader import KafkaReader
+from trivium.connectors.parquet.lookup import ParquetLookup
+from trivium.core.clock import Clock, SystemClock
+from trivium.core.fault_points import reach
+from trivium.delivery.storage.token import prove_shared
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.epoch import Epoch, event_days
-from trivium.runtimes.streaming.gather import Gathered, gather
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
+from trivium.runtimes.streaming.merge_chunks import Gathered, gather
 
 _POLL_SECONDS: Final = 0.25
 _QUIET_SECONDS: Final = 1.0

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.clock import Clock, Deadline
-from trivium.delivery.committer import Landed, Proposal
-from trivium.delivery.durability import make_durable
+from trivium.core.clock import Clock, Deadline
+from trivium.delivery.commit.committer import Landed, Proposal
+from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
+from trivium.delivery.dead_letters.stream import StreamLetters, append
+from trivium.delivery.delta.durability import make_durable
+from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
-from trivium.delivery.lineage import table_schema
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.stream_commit import Range, StreamCommit, commit_epoch
-from trivium.delivery.stream_letters import StreamLetters, append
+from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.table import checkpoint_if_due
 from trivium.engine.breaker import BreakerState, RejectSummary, judged_inputs
 from trivium.engine.outcomes import merge_counts

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 
-from trivium.delivery.data_files import DataFile
-from trivium.delivery.storage_token import StorageToken
-from trivium.delivery.stream_commit import Range
+from trivium.delivery.commit.stream import Range
+from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.storage.token import StorageToken
 from trivium.engine.breaker import RejectSummary
 from trivium.engine.outcomes import Counts, total_of
 

@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from trivium.connectors.kafka_errors import KafkaUnavailableError
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import Clock
-from trivium.contract.fault_points import reach
+from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.connectors.kafka.errors import KafkaUnavailableError
+from trivium.core.clock import Clock
+from trivium.core.fault_points import reach
 
 _TICK_SECONDS: Final = 1.0
 _PARTITIONS_SECONDS: Final = 5.0

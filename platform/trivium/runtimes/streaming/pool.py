@@ -15,14 +15,14 @@ from typing import Any, Final
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from trivium.config.streaming_model import Streaming
-from trivium.contract.clock import Clock
+from trivium.config.model.streaming import Streaming
 from trivium.contract.errors import RunError, TriviumError
+from trivium.core.clock import Clock
 from trivium.runtimes.losses import GONE, first_line, own_words
 from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
-from trivium.runtimes.streaming.openings import Openings
-from trivium.runtimes.streaming.suspects import LOSS_TEXT, Loss, Suspect, seconds_allowed, suspects_of
+from trivium.runtimes.streaming.poison_search import LOSS_TEXT, Loss, Suspect, seconds_allowed, suspects_of
+from trivium.runtimes.streaming.restart_backoff import Openings
 
 _AHEAD: Final = 2
 _START_SECONDS: Final = 180.0

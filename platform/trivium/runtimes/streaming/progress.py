@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from trivium.contract.clock import Clock
+from trivium.core.clock import Clock
 from trivium.runtimes.steps import many
 
 _LINE_SECONDS: Final = 10.0

@@ -17,14 +17,14 @@ from dataclasses import dataclass
 import ray
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.kafka_errors import KafkaPositionError
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import Clock, Deadline, SystemClock
-from trivium.delivery.breaker_record import record_trip
-from trivium.delivery.generation import check_generation
-from trivium.delivery.positions import RUNTIME, Positions
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.storage_token import StorageToken, remove_token, write_token
+from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.connectors.kafka.errors import KafkaPositionError
+from trivium.core.clock import Clock, Deadline, SystemClock
+from trivium.delivery.commit.breaker_record import record_trip
+from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.positions import RUNTIME, Positions
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.storage.token import StorageToken, remove_token, write_token
 from trivium.engine.breaker import SystemicRejects
 from trivium.runtimes import steps
 from trivium.runtimes.cluster import StoppedAtStart, connected
@@ -32,8 +32,8 @@ from trivium.runtimes.logs import bind
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
 from trivium.runtimes.streaming.job import EpochResult, StreamJob
+from trivium.runtimes.streaming.metrics import Observer
 from trivium.runtimes.streaming.monitor import LogMonitor
-from trivium.runtimes.streaming.observe import Observer
 from trivium.runtimes.streaming.pool import Lane, make_lanes
 from trivium.runtimes.streaming.progress import StreamProgress
 from trivium.runtimes.streaming.report import StreamReport

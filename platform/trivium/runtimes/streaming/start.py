@@ -14,18 +14,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from trivium.config.model.streaming import Streaming
 from trivium.config.pipeline import Pipeline
-from trivium.config.streaming_model import Streaming
-from trivium.connectors.kafka_log import KafkaLog
-from trivium.contract.clock import Clock
+from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.contract.errors import RunError
-from trivium.delivery.breaker_record import check_restart
-from trivium.delivery.generation import take_generation
-from trivium.delivery.letter_files import dead_letter_table
-from trivium.delivery.positions import RUNTIME, Adoption, Positions, adopt, topic_of
-from trivium.delivery.snapshot import Snapshot
-from trivium.delivery.storage import Storage
-from trivium.delivery.stream_letters import CleanUp, remove_uncounted
+from trivium.core.clock import Clock
+from trivium.delivery.commit.breaker_record import check_restart
+from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adopt, topic_of
+from trivium.delivery.dead_letters.schema import dead_letter_table
+from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import events_table, open_table
 from trivium.runtimes import steps
 

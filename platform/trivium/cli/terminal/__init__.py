@@ -1,0 +1,1 @@
+"""Tables, text and problems on a terminal."""

@@ -1,0 +1,138 @@
+"""The streaming section of the pipeline file, and the breaker that both table-writing roads share."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_serializer, model_validator
+
+from trivium.config.model.section import Location, Seconds, Section
+from trivium.config.yaml.interpolate import variable
+
+KAFKA_FILES: Final = ("ca_file", "certificate_file", "key_file")
+_TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
+_SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
+
+
+def _topic(name: str) -> str:
+    if name in (".", ".."):
+        raise ValueError("no topic can be called . or ..")
+    if re.fullmatch(_TOPIC, name) is None:
+        raise ValueError("expected the name of a topic, 1 to 249 of a-z A-Z 0-9 . _ -; patterns are not supported")
+    return name
+
+
+def _some(topics: tuple[str, ...]) -> tuple[str, ...]:
+    if not topics:
+        raise ValueError("expected at least one topic")
+    return topics
+
+
+def _host_and_port(servers: str) -> str:
+    """The text itself. Messages do not repeat it: it may come from a variable."""
+    for server in servers.split(","):
+        found = _SERVER.fullmatch(server.strip())
+        if found is None or not 0 < int(found[1]) < 1 << 16:
+            raise ValueError("expected host:port, several separated by commas, each with its port and without a scheme")
+    return servers
+
+
+Topic = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TOPIC}$"}), AfterValidator(_topic)]
+# Pydantic's own least length would be told of a list whose topics are wrong, too.
+Topics = Annotated[tuple[Topic, ...], Field(json_schema_extra={"minItems": 1}), AfterValidator(_some)]
+Servers = Annotated[str, Field(min_length=1), AfterValidator(_host_and_port)]
+Bytes = Annotated[int, Field(ge=1 << 16, le=1 << 40)]
+
+
+class KafkaSecurity(Section):
+    """TLS and SASL. `password` may only be a reference to a variable, `${NAME}`. Host names are always checked."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    username: str | None = None
+    password: SecretStr | None = None
+    ca_file: Location | None = None
+    certificate_file: Location | None = None
+    key_file: Location | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> KafkaSecurity:
+        sasl = {"mechanism": self.mechanism, "username": self.username, "password": self.password}
+        if self.protocol.startswith("SASL") and (missing := [name for name, value in sasl.items() if value is None]):
+            raise ValueError(f"{self.protocol} needs {', '.join(missing)}")
+        if not self.protocol.startswith("SASL") and any(value is not None for value in sasl.values()):
+            raise ValueError(f"{self.protocol} takes no mechanism, username or password")
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+    @field_serializer("password", when_used="json")
+    def _reference(self, password: SecretStr | None) -> str | None:
+        """The reference, which workers resolve again; stars for anything else."""
+        if password is None:
+            return None
+        text = password.get_secret_value()
+        return text if variable(text) else str(password)
+
+
+class KafkaSource(Section):
+    """Topics of a Kafka cluster, read with static assignment; nothing resumes from the cluster's group offsets.
+
+    `servers` is host:port, comma separated. `fetch_bytes` bounds what one worker holds fetched and not yet processed;
+    `max_batch_bytes` bounds one record batch after decompression.
+    """
+
+    type: Literal["kafka"]
+    servers: Servers
+    topics: Topics
+    isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    security: KafkaSecurity = KafkaSecurity(protocol="PLAINTEXT")
+    fetch_bytes: Bytes = 64 << 20
+    max_batch_bytes: Bytes = 128 << 20
+    request_timeout_seconds: Seconds = 30.0
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The servers, one host:port each."""
+        return tuple(server.strip() for server in self.servers.split(","))
+
+
+class Streaming(Section):
+    """The streaming road: its source, workers, and bounds.
+
+    Rows become readable every `commit_interval_seconds`, or sooner once a worker holds `epoch_bytes` of uncommitted
+    input. A batch (a record, alone) that runs longer than its deadline is taken for hanging. `drain_seconds` bounds a
+    stop. `group` names the Kafka group whose offsets show progress to lag tools; default: the pipeline's name.
+    """
+
+    source: KafkaSource
+    workers: Annotated[int, Field(ge=1, le=10_000)] = 2
+    commit_interval_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
+    epoch_bytes: Bytes = 256 << 20
+    batch_deadline_seconds: Seconds = 300.0
+    record_deadline_seconds: Seconds = 60.0
+    drain_seconds: Seconds = 30.0
+    group: Annotated[str, Field(min_length=1, max_length=249)] | None = None
+
+
+class Breaker(Section):
+    """When rejects are taken for systemic and the run stops instead of emptying the source into the dead letters.
+
+    That is when, of the last `window_events` inputs or more, a share of `ratio` or more was rejected for one reason.
+    """
+
+    ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    window_events: Annotated[int, Field(ge=1)] = 10_000
+
+
+def _breaker(value: Any) -> Any:
+    """A mapping by its own keys, so that its problems name them and not the alternatives."""
+    if isinstance(value, dict):
+        return Breaker.model_validate(value)
+    if value != "off" and not isinstance(value, Breaker):
+        raise ValueError("expected off, or a mapping with ratio and window_events")
+    return value
+
+
+BreakerSetting = Annotated[Breaker | Literal["off"], BeforeValidator(_breaker)]

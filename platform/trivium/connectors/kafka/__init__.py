@@ -1,0 +1,1 @@
+"""Kafka: positions, consumers and record batches of a topic."""

@@ -1,0 +1,1 @@
+"""Sources held in memory, for tests and notebooks."""

@@ -1,0 +1,1 @@
+"""Parquet: archives as a batch source, and files as lookups."""

@@ -1,0 +1,1 @@
+"""Clock, deadlines, fault points and small helpers that every floor may use."""

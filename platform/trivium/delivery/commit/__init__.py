@@ -1,0 +1,1 @@
+"""The commit protocol: generations, positions and one committer."""

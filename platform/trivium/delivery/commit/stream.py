@@ -1,0 +1,137 @@
+"""Streaming's commit: an epoch's files added and its positions moved, in one log entry.
+
+An epoch is a stretch of each of some partitions, each range starting exactly where the table's position stands. Its
+dead letters are committed first (`stream_letters`), so a position never passes a record that is in neither table.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+
+from trivium.core.clock import Clock
+from trivium.delivery.commit.committer import Change, Landed, commit
+from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.positions import RUNTIME
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.errors import PreconditionFailed
+from trivium.delivery.files.data_file import DataFile, validate
+from trivium.delivery.storage.storage import Storage
+
+
+@dataclass(frozen=True)
+class Range:
+    """Offsets [start, next) of a partition and what became of the inputs among them.
+
+    What was not read is a hole: compacted away, or a marker of a transaction. `newest_us` is the latest record's
+    timestamp in microseconds since 1970 UTC (0: no record).
+    """
+
+    start: int
+    next: int
+    read: int = 0
+    emitted: int = 0
+    dropped: int = 0
+    rejected: int = 0
+    newest_us: int = 0
+
+    @property
+    def holes(self) -> int:
+        """Offsets without a record."""
+        return self.next - self.start - self.read
+
+    def balanced(self) -> bool:
+        """Whether each input has one outcome, and there are no more inputs than offsets."""
+        return self.read == self.emitted + self.dropped + self.rejected and self.holes >= 0
+
+    def followed_by(self, later: Range) -> Range:
+        """Both ranges as one.
+
+        Raises:
+            PreconditionFailed: the later one does not start where this one ends.
+        """
+        if later.start != self.next:
+            raise PreconditionFailed(f"expected the next range to start at {self.next}, got {later.start}")
+        return Range(
+            self.start,
+            later.next,
+            self.read + later.read,
+            self.emitted + later.emitted,
+            self.dropped + later.dropped,
+            self.rejected + later.rejected,
+            max(self.newest_us, later.newest_us),
+        )
+
+    def as_json(self) -> dict[str, int]:
+        """The range and its holes as a JSON object."""
+        return asdict(self) | {"holes": self.holes}
+
+
+@dataclass(frozen=True)
+class StreamCommit:
+    """What an epoch commits. `balance` holds the counts per event type, `ranges` the stretch of each partition."""
+
+    pipeline: str
+    generation: int
+    files: tuple[DataFile, ...]
+    ranges: Mapping[str, Range]
+    balance: Mapping[str, Mapping[str, int]]
+    logic: str
+    plan: str
+    fault_point: str | None = field(default="table", init=False)
+
+    def change(self, snapshot: Snapshot) -> Change:
+        """The files and the new positions, for this snapshot.
+
+        Raises:
+            Fenced: a newer run took over.
+            PreconditionFailed: a range does not start at the table's position, goes back, or has no balance.
+        """
+        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        moved = {}
+        for partition, each in self.ranges.items():
+            name = transactions.position(self.pipeline, partition)
+            self._check(partition, each, snapshot.transaction(name))
+            moved[name] = each.next
+        return Change(add=self.files, transactions=moved, metadata=self._metadata())
+
+    def landed(self, snapshot: Snapshot) -> bool:
+        """Whether this run's epoch is in: its generation is the newest, and the positions are where it moved them."""
+        if snapshot.transaction(transactions.generation(self.pipeline, RUNTIME)) != self.generation:
+            return False
+        at = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}
+        return at == {name: each.next for name, each in self.ranges.items()}
+
+    def _check(self, partition: str, each: Range, position: int | None) -> None:
+        if each.start != position:
+            message = f"{partition}: the table's position is {position}, this epoch starts at {each.start}"
+            raise PreconditionFailed(f"{message}; nothing was committed. Try: start again, it goes on at the position")
+        if each.next < each.start or not each.balanced():
+            message = f"{partition}: {each} has no balance; nothing was committed. This is a bug: report it"
+            raise PreconditionFailed(message)
+
+    def _metadata(self) -> dict[str, str]:
+        return {
+            "runtime": RUNTIME,
+            "kind": "epoch",
+            "generation": str(self.generation),
+            "logic": self.logic,
+            "plan": self.plan,
+            "ranges": json.dumps({name: each.as_json() for name, each in self.ranges.items()}, sort_keys=True),
+            "balance": json.dumps(self.balance, sort_keys=True),
+        }
+
+
+def commit_epoch(uri: str, proposal: StreamCommit, schema: pa.Schema, clock: Clock) -> Landed:
+    """Validate the files, then commit them with the positions.
+
+    Raises:
+        FileMismatch: a file is missing, cut off, or has other rows or columns; nothing was committed.
+        PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
+    """
+    validate(Storage(uri), proposal.files, schema)
+    return commit(uri, proposal, clock)

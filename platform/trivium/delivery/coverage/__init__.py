@@ -1,0 +1,1 @@
+"""Which event days and types batch runs have read."""

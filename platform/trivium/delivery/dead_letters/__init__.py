@@ -1,0 +1,1 @@
+"""Rejected inputs, kept whole in a table of their own."""

@@ -1,0 +1,169 @@
+"""Which dead letters count, and batch's own. Those of streaming are in `stream_letters`.
+
+Batch appends its dead letters under its generation before the table's commit. They count only if the table's snapshot
+says that their source day was committed by their generation; so they are replaced per source day, atomically with the
+table. A file holds one source day, and generation and source day are partition values: whether a dead letter counts
+is answered by the log, without opening a file. The generation is in the log only, not in the files, so that a resumed
+run can append what an earlier, killed run wrote.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import pyarrow as pa
+
+from trivium.core.clock import Clock
+from trivium.delivery.commit.committer import Change, Landed, commit
+from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.dead_letters import stream as stream_letters
+from trivium.delivery.dead_letters.schema import ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
+from trivium.delivery.delta import transactions
+from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
+from trivium.delivery.errors import OutcomeUnknown, PreconditionFailed
+from trivium.delivery.files.data_file import DataFile, validate
+from trivium.delivery.storage.storage import Storage
+
+__all__ = [
+    "ROW_SCHEMA",
+    "RUNTIME",
+    "SCHEMA",
+    "DeadLetterCommit",
+    "append",
+    "counts",
+    "dead_letter_table",
+    "read",
+    "reject_files",
+    "remove_uncounted",
+]
+
+RUNTIME: Final = "batch"
+_READ_ATTEMPTS: Final = 5
+
+
+def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
+    """Validate the files and append them; they count once the table's commit of the same generation lands.
+
+    Returns None when there is nothing to append.
+
+    Raises:
+        FileMismatch: a file is missing or not what its manifest says.
+        PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
+    """
+    if not proposal.files:
+        return None
+    validate(Storage(uri), proposal.files, ROW_SCHEMA)
+    return commit(uri, proposal, clock)
+
+
+def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, clock: Clock) -> int:
+    """At the start of a run: remove batch's dead letters that do not count. Returns how many files went.
+
+    Call it after the run took its generation in both tables: from then on no older run can make one count.
+    """
+    proposal = _CleanUp(pipeline, generation, Snapshot.latest(table_uri))
+    files = len(proposal.uncounted(Snapshot.latest(uri)))
+    if files:
+        commit(uri, proposal, clock)
+    return files
+
+
+def read(uri: str, table_uri: str) -> pa.Table:
+    """The dead letters that count, of both runtimes, with the columns of `SCHEMA`.
+
+    Raises:
+        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+    """
+    for _ in range(_READ_ATTEMPTS):
+        table, letters = Snapshot.latest(table_uri), Snapshot.latest(uri)
+        # A batch run that committed between the two snapshots may have replaced what the first one counts. A stream
+        # only appends letters that do not count in the first one.
+        if _batch_commit(Snapshot.latest(table_uri)) == _batch_commit(table):
+            return _read(letters, table)
+    message = (
+        f"dead letters {uri}: the table {table_uri} changed during each of {_READ_ATTEMPTS} reads. Try: read again"
+    )
+    raise OutcomeUnknown(message)
+
+
+def counts(file: ActiveFile, table: Snapshot) -> bool:
+    """Whether the dead letters of a batch file count in this snapshot of the table."""
+    pipeline, generation = table.pipeline or "", int(file.partition_values["generation"] or 0)
+    newest = table.transaction(transactions.source_day(pipeline, file.partition_values["source_day"]))
+    return newest == generation and generation >= (table.transaction(transactions.whole(pipeline)) or 0)
+
+
+def _batch_commit(table: Snapshot) -> int | None:
+    return table.transaction(transactions.committed(table.pipeline or ""))
+
+
+def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
+    batch = [path for path, file in letters.active.items() if _is_batch(file) and counts(file, table)]
+    stream = [path for path, file in letters.active.items() if stream_letters.is_streaming(file)]
+    streamed = letters.rows_of(stream, SCHEMA)
+    return pa.concat_tables([letters.rows_of(batch, SCHEMA), streamed.filter(stream_letters.counted(streamed, table))])
+
+
+def _is_batch(file: ActiveFile) -> bool:
+    return file.partition_values["runtime"] == RUNTIME
+
+
+@dataclass(frozen=True)
+class DeadLetterCommit:
+    """A run's dead letters. Each file's source day must be one of `source_days`, those the table's commit will name."""
+
+    pipeline: str
+    generation: int
+    files: tuple[DataFile, ...]
+    source_days: tuple[str, ...]
+    fault_point: str | None = field(default="dead_letters", init=False)
+
+    def change(self, snapshot: Snapshot) -> Change:
+        """The files under this generation.
+
+        Raises:
+            Fenced: a newer run took over.
+            PreconditionFailed: this generation has appended already, or a file is of a day the run does not own.
+        """
+        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        name = transactions.dead_letters(self.pipeline)
+        if (snapshot.transaction(name) or 0) >= self.generation:
+            message = f"{self.pipeline}/batch: generation {self.generation} has appended its dead letters already"
+            raise PreconditionFailed(message)
+        days = {file.partition_values["source_day"] or transactions.ALL_DAYS for file in self.files}
+        if not days <= set(self.source_days):
+            foreign = sorted(days - set(self.source_days))
+            message = f"{self.pipeline}/batch: dead letters of source days {foreign}, which this run does not replace"
+            raise PreconditionFailed(message)
+        files = tuple(file.with_partition("generation", str(self.generation)) for file in self.files)
+        return Change(add=files, transactions={name: self.generation}, metadata=_metadata("append", self.generation))
+
+    def landed(self, snapshot: Snapshot) -> bool:
+        """Whether this generation is the newest that appended."""
+        return snapshot.transaction(transactions.dead_letters(self.pipeline)) == self.generation
+
+
+@dataclass(frozen=True)
+class _CleanUp:
+    """Removes the dead letters of batch that do not count in a snapshot of the table."""
+
+    pipeline: str
+    generation: int
+    table: Snapshot
+    fault_point: str | None = None
+
+    def uncounted(self, snapshot: Snapshot) -> tuple[ActiveFile, ...]:
+        own = (file for file in snapshot.active.values() if _is_batch(file))
+        return tuple(file for file in own if not counts(file, self.table))
+
+    def change(self, snapshot: Snapshot) -> Change:
+        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        return Change(remove=self.uncounted(snapshot), metadata=_metadata("clean_up", self.generation))
+
+    def landed(self, snapshot: Snapshot) -> bool:
+        return not self.uncounted(snapshot)
+
+
+def _metadata(kind: str, generation: int) -> dict[str, str]:
+    return {"runtime": RUNTIME, "generation": str(generation), "kind": kind}

@@ -1,0 +1,1 @@
+"""The Delta log: entries, checkpoints, features, durability."""

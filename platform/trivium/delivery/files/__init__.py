@@ -1,0 +1,1 @@
+"""Data files: rows split by partition and type, statistics, unit markers."""

@@ -1,0 +1,1 @@
+"""Compaction, log clean-up, vacuum, and the ledger that outlives them."""

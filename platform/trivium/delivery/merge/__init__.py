@@ -1,0 +1,1 @@
+"""The merge policy as SQL: one row per identity."""

@@ -1,0 +1,1 @@
+"""What developers use at their desk: scaffold, project layout."""

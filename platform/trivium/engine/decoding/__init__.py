@@ -1,0 +1,1 @@
+"""Raw records into typed rows."""

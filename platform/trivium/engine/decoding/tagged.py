@@ -1,0 +1,94 @@
+"""JSON records to events: one decoder for every runtime, with the answers docs/contract.md lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Union
+
+import msgspec
+
+from trivium.contract.declaration import Declaration
+from trivium.core.error_text import decode_error, shown
+from trivium.engine.decoding.decoded import DeclaredType, Decoded, decode_pass, suspects
+from trivium.engine.decoding.packed_values import pack
+from trivium.engine.decoding.record_checks import FAILURES, check_nesting, reason_of
+from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
+from trivium.types.decoder_types import derive
+
+
+class JsonDecoder:
+    """Decodes and routes raw records by one field of theirs.
+
+    The fast path is one msgspec call on a tagged union. A record it refuses is looked at again with the tag alone:
+    an undeclared type is unrouted, a repeated tag counts by its last value, everything else is a reject with its
+    reason.
+    """
+
+    def __init__(self, declarations: Mapping[str, Declaration], tag_field: str) -> None:
+        self._types = {name: DeclaredType(declaration) for name, declaration in declarations.items()}
+        self._by_struct = {
+            derive(each.event, each.event_fields, tag_field=tag_field): self._types[name]
+            for name, each in declarations.items()
+        }
+        # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
+        other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(other, *self._by_struct)])
+        head = msgspec.defstruct("Head", [("tag", msgspec.Raw, msgspec.UNSET)], rename={"tag": tag_field})
+        self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
+        self._tag_field = tag_field
+        self._other = other
+        self._has_times = any(each.has_times for each in self._types.values())
+
+    def decode(self, values: Sequence[bytes | None]) -> Decoded:
+        """Decode every record; each ends in exactly one place of the answer."""
+        out, packed = Decoded(), pack(values)
+        slow = suspects(packed, times=self._has_times)
+        self._sort(decode_pass(self._decoder, packed, slow), out)
+        for index in sorted(slow):
+            self._resolve(index, packed[index], out)
+        for event_type in out.events if slow else ():
+            out.sort(event_type)
+        return out
+
+    def _sort(self, events: list[Any], out: Decoded) -> None:
+        kinds = set(map(type, events))
+        for struct in kinds & self._by_struct.keys():
+            each = self._by_struct[struct]
+            if len(kinds) == 1:
+                rows, chosen = list(range(len(events))), events
+            else:
+                rows = [i for i, event in enumerate(events) if type(event) is struct]
+                chosen = [events[i] for i in rows]
+            out.events[each.name] = each.normalised(rows, chosen, out)
+        if self._other in kinds:
+            out.dropped[UNROUTED] = [i for i, event in enumerate(events) if type(event) is self._other]
+
+    def _resolve(self, index: int, value: bytes | None, out: Decoded) -> None:
+        """Find the answer for one record the fast path did not take."""
+        if value is None:
+            out.drop(TOMBSTONE, index)
+            return
+        event_type: str | None = None
+        try:
+            check_nesting(value)
+            tag = self._tag_of(value)
+            if not isinstance(tag, str):
+                out.rejects.append(Reject(index, "decode", "no_tag", self._no_tag(tag)))
+                return
+            each = self._types.get(tag)
+            if each is None:
+                out.drop(UNROUTED, index)
+                return
+            event_type = tag
+            out.add(tag, index, each.decode(value))
+        except FAILURES as error:
+            out.rejects.append(Reject(index, "decode", reason_of(error), decode_error(error), event_type))
+
+    def _tag_of(self, value: bytes) -> Any:
+        """Return the last value of the routed field, UNSET where there is none; earlier ones are not looked at."""
+        tag = self._decode_head(value).tag
+        return tag if tag is msgspec.UNSET else msgspec.json.decode(tag)
+
+    def _no_tag(self, tag: Any) -> str:
+        got = "nothing" if tag is msgspec.UNSET else shown(tag)
+        return f"expected the event type as a string in {self._tag_field!r}, got {got}"

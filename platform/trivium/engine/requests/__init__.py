@@ -1,0 +1,1 @@
+"""Single requests: events in a body, outcomes in an answer."""

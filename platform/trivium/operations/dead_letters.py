@@ -1,0 +1,99 @@
+"""Dead letters as a person looks at them: grouped by cause, or one whole. Read only."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.operations.errors import ArgumentError
+from trivium.operations.tables import Tables, existing, letters_table
+
+
+@dataclass(frozen=True)
+class Group:
+    """Dead letters of one event type, stage and reason. Positions read SOURCE:POSITION; `error` is the first one's."""
+
+    event_type: str
+    stage: str
+    reason: str
+    count: int
+    first: str
+    last: str
+    error: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The group as plain data."""
+        return asdict(self)
+
+
+def read_letters(tables: Tables) -> list[dict[str, Any]]:
+    """The dead letters that count, by source and position.
+
+    Raises:
+        ArgumentError: there is no table or no table of dead letters, or it is another kind of table.
+    """
+    existing(tables.table)
+    if letters_table(tables.dead_letters) is None:
+        message = f"there are no dead letters at {tables.dead_letters}"
+        raise ArgumentError(
+            f"{message}. Try: the pipeline file, which says where they are; a first run makes the table"
+        )
+    found: pa.Table = dead_letters.read(tables.dead_letters, tables.table)
+    letters: list[dict[str, Any]] = found.sort_by([("source", "ascending"), ("position", "ascending")]).to_pylist()
+    return letters
+
+
+def chosen(letters: Iterable[dict[str, Any]], reason: str | None, event_type: str | None) -> list[dict[str, Any]]:
+    """Those of a reason and of an event type; None means any."""
+    return [
+        letter
+        for letter in letters
+        if reason in (None, letter["reason"]) and event_type in (None, letter["event_type"] or "")
+    ]
+
+
+def grouped(letters: Iterable[dict[str, Any]]) -> list[Group]:
+    """One group a cause, the largest first."""
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for letter in letters:
+        key = (letter["event_type"] or "", letter["stage"], letter["reason"])
+        groups.setdefault(key, []).append(letter)
+    made = [
+        Group(*key, len(members), place(members[0]), place(members[-1]), members[0]["error"] or "")
+        for key, members in groups.items()
+    ]
+    return sorted(made, key=lambda group: (-group.count, group.event_type, group.stage, group.reason))
+
+
+def place(letter: dict[str, Any]) -> str:
+    """Where the record is: SOURCE:POSITION."""
+    return f"{letter['source']}:{letter['position']}"
+
+
+def at_place(letters: Iterable[dict[str, Any]], wanted: str) -> dict[str, Any]:
+    """The dead letter of a record, as plain data; `value` is text where it is UTF-8, else base64 as `value_base64`.
+
+    Raises:
+        ArgumentError: no dead letter is there.
+    """
+    every = list(letters)
+    found = next((letter for letter in every if place(letter) == wanted), None)
+    if found is None:
+        example = f"such as {place(every[0])}" if every else "there is none at all"
+        raise ArgumentError(f"there is no dead letter at {wanted}. Try: one that dead-letters list shows, {example}")
+    return _plain(found)
+
+
+def _plain(letter: dict[str, Any]) -> dict[str, Any]:
+    shown = {**letter, "rejected_at": letter["rejected_at"].isoformat().replace("+00:00", "Z")}
+    value = shown.pop("value")
+    try:
+        shown["value"] = None if value is None else value.decode()
+    except UnicodeDecodeError:
+        shown["value_base64"] = base64.b64encode(value).decode()
+    return shown

@@ -1,0 +1,169 @@
+"""The comparison: who agrees with whom, on what, and how much was tried at all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trivium.config.pipeline import Pipeline
+from trivium.parity.coverage import Coverage, Tried
+from trivium.parity.inputs import Input
+from trivium.parity.results import DROPPED, Seen
+
+_SHOWN = 10
+_NO_RUNTIME = "columns"  # an input that is no event has none
+Kind = Literal["equal", "differs", "missing", "extra", "untaken"]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An input that a road made something else of than the first road did."""
+
+    input: Input
+    road: str
+    kind: Kind
+    expected: Seen
+    got: Seen
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a road stands to the first one, in inputs.
+
+    It made the same of them; made something else; left no row and no reject where the first road did (`missing`);
+    left one where the first road did not (`extra`); has no way to take them.
+    """
+
+    road: str
+    equal: int
+    differs: int
+    missing: int
+    extra: int
+    untaken: int
+
+    @property
+    def unequal(self) -> int:
+        """Inputs the road does not agree on."""
+        return self.differs + self.missing + self.extra
+
+    @property
+    def taken(self) -> int:
+        """Inputs the road could take."""
+        return self.equal + self.unequal
+
+
+@dataclass(frozen=True)
+class ParityReport:
+    """The result. `differences` are the first ones of each road; `logic` and `plan` are the pipeline's hashes.
+
+    `untried` says why a runtime was not tried, `failed` what keeps the comparison from saying anything of a runtime.
+    """
+
+    pipeline: str
+    logic: str
+    plan: str
+    executors: Mapping[str, str]
+    inputs: int
+    standings: Sequence[Standing]
+    differences: Sequence[Difference]
+    coverage: Coverage
+    again: str
+    untried: Mapping[str, str] = field(default_factory=dict)
+    failed: Sequence[str] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Tell that all roads agree, and that each was tried."""
+        return not self.failed and not any(each.unequal for each in self.standings)
+
+    @property
+    def not_tried(self) -> list[str]:
+        """What was not tried: runtimes, ways that no input could take, and what the inputs never held."""
+        silent = [each.road for each in self.standings if not each.taken and each.road not in self.untried]
+        runtimes = [f"{name}: {why}" for name, why in self.untried.items()]
+        return [*runtimes, *(f"{road}: it could take no input" for road in silent), *self.coverage.thin]
+
+    @property
+    def verdict(self) -> str:
+        """In one sentence."""
+        roads = ", ".join(each.road for each in self.standings if each.taken)
+        worst = max(each.unequal for each in self.standings)
+        if worst:
+            return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {roads} disagree on {worst:,}."
+        if self.failed:
+            return f"PARITY IS NOT SHOWN: {'; '.join(self.failed)}."
+        untried = f" Not tried: {', '.join(self.untried)}." if self.untried else ""
+        return f"Parity holds: {roads} made the same of {self.inputs:,} inputs.{untried}"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was to be tried: runtimes that the file has not (`absent`, with why), and those that must be tried."""
+
+    absent: Mapping[str, str] = field(default_factory=dict)
+    required: Sequence[str] = ()
+
+    def failures(self, standings: Sequence[Standing], inputs: int) -> list[str]:
+        """Return a sentence on each road that could take nothing, and on each required runtime that is absent."""
+        silent = [each.road for each in standings if not each.taken and each.road not in (*self.absent, _NO_RUNTIME)]
+        missed = [f"{each} was not tried, {why}" for each, why in self.absent.items() if each in self.required]
+        return [*(f"{road} could take none of {inputs:,} inputs" for road in silent), *missed]
+
+
+def compare(
+    pipeline: Pipeline,
+    inputs: Sequence[Input],
+    found: Mapping[str, Iterable[Seen | None]],
+    again: str,
+    scope: Scope | None = None,
+) -> ParityReport:
+    """Hold every road to the first one that takes an input, one input at a time.
+
+    Args:
+        pipeline: What the roads ran.
+        inputs: What they were given.
+        found: By road, what it made of each input, in order; None where it has no way to take it.
+        again: The command that repeats it.
+        scope: What was to be tried; None: whatever is in `found`.
+    """
+    scope = scope or Scope()
+    counts: dict[str, Counter[Kind]] = {road: Counter() for road in found}
+    differences: dict[str, list[Difference]] = {road: [] for road in found}
+    tried = Tried(pipeline)
+    for each, *seen in zip(inputs, *found.values(), strict=True):
+        expected = next((one for one in seen if one is not None), DROPPED)
+        tried.add(each, expected)
+        for road, got in zip(found, seen, strict=True):
+            kind = _kind(expected, got)
+            counts[road][kind] += 1
+            if got is not None and kind != "equal" and len(differences[road]) < _SHOWN:
+                differences[road].append(Difference(each, road, kind, expected, got))
+    standings = [
+        Standing(road, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
+        for road, each in counts.items()
+    ]
+    return ParityReport(
+        pipeline=pipeline.name,
+        logic=pipeline.plan.logic,
+        plan=pipeline.plan.plan,
+        executors={name: bound.version for name, bound in pipeline.executors.items()},
+        inputs=len(inputs),
+        standings=standings,
+        differences=[each for road in found for each in differences[road]],
+        coverage=tried.coverage(),
+        again=again,
+        untried=scope.absent,
+        failed=scope.failures(standings, len(inputs)),
+    )
+
+
+def _kind(expected: Seen, got: Seen | None) -> Kind:
+    if got is None:
+        return "untaken"
+    if got == expected:
+        return "equal"
+    if expected.outcome == "dropped":
+        return "extra"
+    return "missing" if got.outcome == "dropped" else "differs"

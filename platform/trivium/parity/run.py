@@ -1,0 +1,72 @@
+"""Parity of a pipeline file: gather inputs, take them through the roads, compare."""
+
+from __future__ import annotations
+
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from trivium.config.compile import compile_file
+from trivium.config.pipeline import Pipeline
+from trivium.parity import runtimes as roads
+from trivium.parity.branches import branches_of, traced
+from trivium.parity.compare import ParityReport, Scope, compare
+from trivium.parity.inputs import Wanted, inputs_of
+from trivium.parity.results import Seen
+from trivium.parity.runtimes import Road, Scene
+
+REAL: dict[str, Road] = {"batch": roads.batch, "streaming": roads.streaming, "serving": roads.serving}
+FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests, "columns": roads.columns}
+
+
+def check_parity(
+    config: Path,
+    wanted: Wanted,
+    ways: dict[str, Road],
+    tell: Callable[[str], None] = lambda _road: None,
+    required: Sequence[str] = (),
+) -> ParityReport:
+    """Take the same inputs of a pipeline through each of the `ways`; nothing of the pipeline's own tables is touched.
+
+    `required` are runtimes without which parity is not shown, whether or not the file has them.
+
+    Raises:
+        TriviumError: the file has problems, or a road cannot be taken at all.
+    """
+    pipeline = compile_file(config, road=None)
+    inputs = inputs_of(pipeline, wanted)
+    with tempfile.TemporaryDirectory(prefix="trivium-parity-", ignore_cleanup_errors=True) as folder:
+        scene = Scene(pipeline, config, Path(folder))
+
+        def found(name: str, road: Road) -> Iterator[Seen | None]:
+            tell(name)
+            yield from road(scene, inputs)
+
+        scope = Scope(_absent(pipeline, wanted, ways), required)
+        again = _again(config, wanted, ways, required)
+        ways_found = {name: found(name, road) for name, road in ways.items()}
+        if ways is not FAST:
+            return compare(pipeline, inputs, ways_found, again, scope)
+        with traced(pipeline) as steps:
+            report = compare(pipeline, inputs, ways_found, again, scope)
+        return replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
+
+
+def _absent(pipeline: Pipeline, wanted: Wanted, ways: dict[str, Road]) -> dict[str, str]:
+    """Return what is not tried, with why. Batch and stream are tried for real without their sections."""
+    tried = set() if ways is FAST else {"batch", "streaming"}
+    names = [name for name in REAL if name not in tried and getattr(pipeline.config, name) is None]
+    absent = dict.fromkeys(names, "the file has no such section")
+    batch = pipeline.config.batch
+    if batch is not None and batch.source.value_column is None and wanted.file is None:
+        absent["the archive"] = "its columns are typed, and inputs are records"
+    return absent
+
+
+def _again(config: Path, wanted: Wanted, ways: dict[str, Road], required: Sequence[str]) -> str:
+    sample = "all" if wanted.sample is None else wanted.sample
+    named = f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {sample} --seed {wanted.seed}"
+    options = [*(["--fast"] if ways is FAST else []), *(f"--require {each}" for each in required)]
+    return " ".join([f"trivium parity {shlex.quote(str(config))} {named}", *options])

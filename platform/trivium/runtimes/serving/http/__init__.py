@@ -1,0 +1,1 @@
+"""HTTP: admission, authentication, limits, answers."""

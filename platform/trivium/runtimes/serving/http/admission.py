@@ -1,0 +1,82 @@
+"""Who is let in: requests that can be answered in time, judged by the pace of those before them."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Final
+
+from trivium.config.model.serving import Serving
+from trivium.core.clock import Clock, Deadline
+from trivium.runtimes.serving.http.problems import Refused, overloaded
+
+# A request with an empty body costs about as much as this many bytes of one that is long.
+_BYTES_OF_A_REQUEST: Final = 500
+_REMEMBERED: Final = 20
+# What a replica does for the first time, or while the machine does something else, says nothing about the next request.
+_OUTLIERS: Final = 2
+_MARGIN: Final = 0.7
+
+
+@dataclass(frozen=True)
+class Place:
+    """A request that was let in: what it weighs, in bytes, and when it came (monotonic seconds)."""
+
+    weight: int
+    since: float
+
+
+class Admission:
+    """The requests of one replica that wait for an answer, and how long answers take.
+
+    A request is refused at once when `max_ongoing_requests` are there, or when those that are there and itself would
+    take longer than its deadline allows, at the pace of the last 20 answers without the two slowest. The first three,
+    and whoever finds nobody there, are always let in: there is no other way to learn the pace.
+    """
+
+    def __init__(self, section: Serving, clock: Clock) -> None:
+        self._section, self._clock = section, clock
+        self._places = 0
+        self._weight = 0
+        self._last_answer = 0.0
+        self._paces: deque[float] = deque(maxlen=_REMEMBERED)
+        self._pace = 0.0
+
+    def enter(self, size: int, limit: Deadline) -> Place:
+        """A place for a request with a body of `size` bytes.
+
+        Raises:
+            Refused: 429, there is none or it would be of no use.
+        """
+        weight = _BYTES_OF_A_REQUEST + size
+        section = self._section
+        if self._places >= section.max_ongoing_requests:
+            held = f"this replica already holds {section.max_ongoing_requests} requests"
+            raise Refused(overloaded(held, section.retry_after_seconds))
+        if self._places:
+            needed = (self._weight + weight) * self._pace
+            if needed > _MARGIN * limit.remaining():
+                held = f"this replica holds {self._places} requests and needs {needed:.2g} s for one more"
+                raise Refused(overloaded(held, section.retry_after_seconds))
+        self._places += 1
+        self._weight += weight
+        return Place(weight, self._clock.monotonic())
+
+    def leave(self, place: Place) -> None:
+        """Give a place back, whatever became of its request."""
+        self._places -= 1
+        self._weight -= place.weight
+
+    def learn(self, place: Place) -> None:
+        """Take note that the request of this place has its answer now.
+
+        What counts is the time since the answer before, or since this request came to an idle replica: it holds all
+        that keeps a replica from answering, not the executor alone.
+        """
+        now = self._clock.monotonic()
+        spent = now - max(self._last_answer, place.since)
+        self._last_answer = now
+        self._paces.append(spent / place.weight)
+        usual = sorted(self._paces)[:-_OUTLIERS]
+        if usual:
+            self._pace = sum(usual) / len(usual)

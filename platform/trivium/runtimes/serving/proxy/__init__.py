@@ -1,0 +1,1 @@
+"""The proxy in front of the replicas: HAProxy or a plain one."""

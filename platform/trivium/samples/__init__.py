@@ -1,0 +1,1 @@
+"""Golden samples: an executor's examples, run and compared."""

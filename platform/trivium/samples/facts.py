@@ -1,0 +1,135 @@
+"""Lookups that know what samples say, and which samples can be told to one lookup at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from trivium.config.model.pipeline import Routing
+from trivium.config.pipeline import BoundLookup
+from trivium.contract.declaration import Declaration
+from trivium.contract.lookup import Answer
+from trivium.core.clock import Deadline
+from trivium.core.suggest import one_of
+from trivium.engine.decoding.named import NamedDecoder
+from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.inputs import RowInputs
+from trivium.samples.file import Sample, SampleError
+from trivium.types.convert import columns_of
+
+Facts = dict[tuple[str, Any], dict[str, Any] | None]
+"""By lookup and key, the row by wire name; None where the lookup has none."""
+
+
+class SampleLookup:
+    """Answers from what it was told last. Does no I/O. `missed` are the keys it had no row of since then."""
+
+    def __init__(self, bound: BoundLookup) -> None:
+        self._schema = pa.schema([pa.field(spec.wire, spec.type.arrow) for spec in bound.columns])
+        self.tell({})
+
+    def tell(self, facts: Mapping[Any, Mapping[str, Any]]) -> None:
+        """Know these rows by key, and nothing else."""
+        self._rows = pa.RecordBatch.from_pylist(list(facts.values()), schema=self._schema)
+        self._places = {key: place for place, key in enumerate(facts)}
+        self.missed: list[Any] = []
+
+    def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
+        """Answer distinct keys."""
+        asked = keys.to_pylist()
+        self.missed += [key for key in asked if key not in self._places]
+        return Answer(self._rows, pa.array([self._places.get(key) for key in asked], pa.int32()))
+
+
+class FactReader:
+    """Reads the facts beside an event into rows of the lookups they come from."""
+
+    def __init__(self, declaration: Declaration, routing: Routing) -> None:
+        self._declaration = declaration
+        declared = {declaration.event_type: declaration}
+        self._decode = (
+            JsonDecoder(declared, routing.field).decode
+            if routing.by_body
+            else partial(NamedDecoder(declared).decode, types=[declaration.event_type])
+        )
+        self._specs = {spec.name: spec for spec in declaration.event_fields}
+
+    def read(self, sample: Sample) -> Facts:
+        """The sample's facts by lookup and key; none where the event cannot be decoded or its keys are null.
+
+        Raises:
+            SampleError: an unknown enrichment, a fact that is no such row, or two answers to one question.
+        """
+        return self.read_stated(sample)[0]
+
+    def read_stated(self, sample: Sample) -> tuple[Facts, set[tuple[str, Any]]]:
+        """Return the facts, and of which lookups and keys the sample itself says them, be it that there is no row.
+
+        Raises:
+            SampleError: as `read`.
+        """
+        enrichments = self._declaration.enrichments
+        for name in sample.facts:
+            if name not in enrichments:
+                message = f"the executor has no enrichment {name}"
+                raise SampleError(sample.line, f"{message} ({one_of(name, enrichments) or 'it declares none'})")
+        _, events = self._decode([sample.event]).events.get(self._declaration.event_type, ([], []))
+        facts: Facts = {}
+        stated: set[tuple[str, Any]] = set()
+        for name, enrichment in enrichments.items() if events else ():
+            row = self._row(sample, name)
+            inputs = RowInputs(np.arange(1), events)
+            key = inputs.key(self._specs[enrichment.key]).to_pylist()[0]
+            if key is None and row is not None:
+                raise SampleError(sample.line, f"enrichment {name} has a row, but the event's {enrichment.key} is null")
+            if key is not None and not _agree(facts, {(enrichment.lookup, key): row}):
+                message = f"enrichment {name} asks {enrichment.lookup} for {key!r}, which answers another one otherwise"
+                raise SampleError(sample.line, message)
+            if key is not None:
+                facts[(enrichment.lookup, key)] = row
+                stated.update({(enrichment.lookup, key)} if name in sample.facts else ())
+        return facts, stated
+
+    def _row(self, sample: Sample, name: str) -> dict[str, Any] | None:
+        text = sample.facts.get(name, b"null")
+        if text.strip() == b"null":
+            return None
+        try:
+            row = msgspec.json.decode(text, type=self._declaration.enrichments[name].row)
+            fields = self._declaration.enrichment_fields[name]
+            values = columns_of([row], fields).to_pylist()[0]
+        except (msgspec.MsgspecError, ValueError, TypeError, pa.ArrowException) as error:
+            raise SampleError(sample.line, f"enrichment {name}: {error}") from error
+        return {spec.wire: values[spec.name] for spec in fields}
+
+
+def together(facts: Sequence[Facts]) -> list[list[int]]:
+    """Groups of samples, by index, as large as can be while no two of a group are told different rows of one key."""
+    groups: list[tuple[Facts, list[int]]] = []
+    for index, each in enumerate(facts):
+        known, members = next((group for group in groups if _agree(group[0], each)), ({}, []))
+        if not members:
+            groups.append((known, members))
+        known.update(each)
+        members.append(index)
+    return [members for _, members in groups]
+
+
+def tell(lookups: Mapping[str, SampleLookup], facts: Iterable[Facts]) -> None:
+    """Let the lookups know the facts of some samples."""
+    rows: dict[str, dict[Any, dict[str, Any]]] = {name: {} for name in lookups}
+    for each in facts:
+        for (name, key), row in each.items():
+            if row is not None:
+                rows[name][key] = row
+    for name, lookup in lookups.items():
+        lookup.tell(rows[name])
+
+
+def _agree(known: Facts, other: Facts) -> bool:
+    return all(known[key] == row for key, row in other.items() if key in known)

@@ -1,0 +1,135 @@
+"""One executor in a worker of its own, asked with records and told what lookups know of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.types as pt
+
+from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.contract.declaration import Declaration
+from trivium.contract.retry import RetryPolicy
+from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.decoding.decoded import Decoded
+from trivium.engine.decoding.named import NamedDecoder
+from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.outcomes import UNROUTED, Outcomes
+from trivium.engine.worker import Worker
+from trivium.samples.facts import Facts, SampleLookup, tell
+from trivium.samples.file import Outcome
+from trivium.samples.values import plain
+from trivium.types.convert import columns_of
+
+_SOURCE: Final = "samples.jsonl"
+_TYPE_COLUMN: Final = "event_type"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A record and what lookups know of it."""
+
+    event: bytes
+    facts: Facts = field(default_factory=dict)
+
+
+class Trial:
+    """Asks one executor, through the real worker, with nothing retried. Opens the executor when it is made.
+
+    Cases that are asked together must agree in their facts (`sample_facts.together`).
+    """
+
+    def __init__(self, pipeline: Pipeline, bound: BoundExecutor) -> None:
+        once = RetryPolicy(attempts=1)
+        lookups = {name: replace(each, retry=once) for name, each in pipeline.lookups.items()}
+        alone = {bound.event_type: replace(bound, retry=once)}
+        self._declaration, self._routing = bound.declaration, pipeline.config.routing
+        self._lookups = {name: SampleLookup(lookup) for name, lookup in lookups.items()}
+        self._worker = Worker(replace(pipeline, executors=alone, lookups=lookups), self._lookups)
+        self._schema = bound.declaration.row_schema
+
+    def ask(self, cases: Sequence[Case]) -> list[Outcome]:
+        """Each case's outcome, as JSON records of one batch."""
+        values = [case.event for case in cases]
+        types = None if self._routing.by_body else [self._declaration.event_type] * len(values)
+        return self._outcomes(cases, RawBatch(values, _SOURCE, np.arange(len(values)), types))
+
+    def ask_columns(self, cases: Sequence[Case]) -> list[Outcome | None]:
+        """Each case's outcome, as typed columns of one batch; None for records that are no such event."""
+        rows, events = self.decode(cases).events.get(self._declaration.event_type, ([], []))
+        columns = typed_columns(
+            self._declaration, events, self._routing.field if self._routing.by_body else _TYPE_COLUMN
+        )
+        chosen = [cases[row] for row in rows]
+        outcomes = self._outcomes(chosen, TypedBatch(columns, _SOURCE, np.arange(len(rows)))) if chosen else []
+        found: list[Outcome | None] = [None] * len(cases)
+        for row, outcome in zip(rows, outcomes, strict=True):
+            found[row] = outcome
+        return found
+
+    def missed(self) -> list[tuple[str, Any]]:
+        """Return the lookups and keys that the last call asked and the facts have no row of."""
+        return [(name, key) for name, lookup in self._lookups.items() for key in lookup.missed]
+
+    def decode(self, cases: Sequence[Case]) -> Decoded:
+        """The cases' events as the worker decodes them."""
+        declared = {self._declaration.event_type: self._declaration}
+        values = [case.event for case in cases]
+        if self._routing.by_body:
+            return JsonDecoder(declared, self._routing.field).decode(values)
+        return NamedDecoder(declared).decode(values, [self._declaration.event_type] * len(values))
+
+    def _outcomes(self, cases: Sequence[Case], batch: Batch) -> list[Outcome]:
+        tell(self._lookups, [case.facts for case in cases])
+        outcomes = self._worker.run(batch)
+        return [self._outcome(outcomes, row) for row in range(len(cases))]
+
+    def _outcome(self, outcomes: Outcomes, row: int) -> Outcome:
+        for reject in outcomes.rejects:
+            if reject.index == row:
+                return Outcome(rejected=reject.reason, note=reject.error)
+        emitted = outcomes.emitted.get(self._declaration.event_type)
+        if emitted is not None and (emitted.parents == row).any():
+            first, stop = np.searchsorted(emitted.parents, [row, row + 1])
+            rows = emitted.rows.slice(first, stop - first).select(self._schema.names).to_pylist()
+            return Outcome(tuple(plain_row(each, self._schema) for each in rows))
+        unrouted = row in outcomes.dropped.get(UNROUTED, ())
+        return Outcome(note=f"its {self._routing.field} is not {self._declaration.event_type}" if unrouted else "")
+
+
+def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str | None) -> pa.RecordBatch:
+    """Decoded events of one type as a typed source has them: wire names, and the column that names their type."""
+    fields = declaration.event_fields
+    columns = columns_of(events, fields)
+    named = {spec.wire: columns.column(spec.name).view(_wired(spec.type)) for spec in fields}
+    if tag_column is not None:
+        named[tag_column] = pa.array([declaration.event_type] * len(events))
+    return pa.RecordBatch.from_pydict(named)
+
+
+def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """A row as plain JSON data; what is no column of the schema stays as it is."""
+    plained = dict(row)
+    for name, arrow in _translated(schema):
+        if name in plained:
+            plained[name] = plain(plained[name], arrow)
+    return plained
+
+
+@lru_cache(maxsize=1024)
+def _translated(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    """The columns whose values are no JSON data as they are."""
+    return [(each.name, each.type) for each in schema if not (pt.is_integer(each.type) or pt.is_string(each.type))]
+
+
+def _wired(spec: Any) -> pa.DataType:
+    """The Arrow type of a field with wire names inside."""
+    if spec.item is not None:
+        return pa.list_(spec.arrow.value_field.with_type(_wired(spec.item)))
+    if spec.fields:
+        return pa.struct([pa.field(child.wire, _wired(child.type)) for child in spec.fields])
+    return spec.arrow

@@ -1,0 +1,1 @@
+"""Field types: their Arrow twins, and how values of each are read, checked and written."""

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.sample_table import Tables, day, event_rows, letter_rows, write_rows
+from trivium.delivery.dead_letters.batch import reject_files
+from trivium.delivery.errors import StorageError
+from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.storage.storage import Storage
+
+
+def _store(tables: Tables, logic: str = "l1") -> RunStore:
+    return RunStore(Storage(tables.uri), Storage(tables.letters_uri), logic)
+
+
+def _marker(tables: Tables, key: str, generation: int) -> UnitMarker:
+    writer = reject_files(Storage(tables.letters_uri), key)
+    writer.write(letter_rows(["2026-01-01"]))
+    files = write_rows(tables.uri, event_rows({key: day(0)}))
+    return UnitMarker(key, generation, files, tuple(writer.close()), {"read": 2})
+
+
+def _committed(tables: Tables) -> int:
+    return tables.snapshot.transaction("flights/batch/committed") or 0
+
+
+def test_markers_come_back_as_they_were(tables: Tables):
+    marker = _marker(tables, "u1", tables.begin())
+    _store(tables).publish(marker)
+    assert _store(tables).load(_committed(tables)) == {"u1": marker}
+
+
+def test_markers_of_another_logic_do_not_count(tables: Tables):
+    _store(tables).publish(_marker(tables, "u1", tables.begin()))
+    assert _store(tables, "l2").load(0) == {}
+
+
+def test_a_killed_run_s_markers_count_until_a_commit_then_they_are_spent(tables: Tables):
+    _store(tables).publish(_marker(tables, "u1", tables.begin()))
+    resumed = tables.begin()
+    found = _store(tables).load(_committed(tables))
+    tables.commit(tables.proposal(resumed, found["u1"].files))
+    assert tables.content() == {"u1": 0}
+    assert _store(tables).load(_committed(tables)) == {}
+    assert _store(tables, "l2").clear_spent(_committed(tables)) == 1
+    assert Storage(tables.uri).list("_trivium/runs") == []
+
+
+def test_clearing_keeps_markers_of_a_newer_run(tables: Tables):
+    store = _store(tables)
+    store.publish(_marker(tables, "old", 1))
+    store.publish(_marker(tables, "new", 2))
+    assert store.clear_spent(1) == 1
+    assert list(store.load(1)) == ["new"]
+
+
+def _remove(uri: str, file: DataFile) -> None:
+    Path(uri, file.path).unlink()
+
+
+def _grow(uri: str, file: DataFile) -> None:
+    with Path(uri, file.path).open("ab") as stream:
+        stream.write(b"x")
+
+
+@pytest.mark.parametrize("damage", [_remove, _grow])
+@pytest.mark.parametrize("kind", ["files", "rejects"])
+def test_a_marker_whose_files_are_not_as_recorded_does_not_count(tables: Tables, damage, kind: str):
+    marker = _marker(tables, "u1", 1)
+    _store(tables).publish(marker)
+    damage(tables.uri if kind == "files" else tables.letters_uri, getattr(marker, kind)[0])
+    assert _store(tables).load(0) == {}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
+def test_what_is_no_marker_is_passed_over(tables: Tables, content: bytes):
+    Storage(tables.uri).create("_trivium/runs/l1/broken.json", content)
+    assert _store(tables).load(0) == {}
+
+
+def test_markers_of_an_earlier_release_do_not_count_and_go(tables: Tables):
+    document = json.loads(_marker(tables, "u1", 1).encode())
+    del document["format"]
+    Storage(tables.uri).create("_trivium/runs/l1/u1.json", json.dumps(document).encode())
+    assert _store(tables).load(0) == {}
+    assert _store(tables).clear_spent(0) == 1
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 201])
+def test_names_that_cannot_be_files_are_refused(tables: Tables, name: str):
+    with pytest.raises(StorageError, match="cannot name"):
+        _store(tables, name)
