@@ -17,8 +17,8 @@ from jobs.prepare_flights import prepare
 from jobs.produce_flights import produce
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
-from trivium.contract.errors import TriviumError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import TriviumError
 from trivium.delivery.merge import query as merge
 from trivium.devtools.broker.broker import DevBroker
 from trivium.devtools.broker.folder import BrokerFolder, work_folder

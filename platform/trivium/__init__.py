@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Meta, field
 
 from trivium.contract.enrichment import Enrichment, Hint
-from trivium.contract.errors import (
-    ContractError,
-    LookupUnavailable,
-    RejectError,
-    RowErrors,
-    TransientError,
-    TriviumError,
-)
+from trivium.contract.errors import LookupUnavailable, RejectError, RowErrors, TransientError
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.core.clock import Deadline
+from trivium.core.errors import ContractError, TriviumError
 from trivium.types.spec import Float32, Int8, Int16, Int32, Precision
 
 if TYPE_CHECKING:

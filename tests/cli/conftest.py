@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support import shop
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support.terminal import Trivium
 
 

@@ -18,8 +18,8 @@ from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.connectors.kafka.partition import to_client
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.positions import Positions
 from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
 from trivium.delivery.delta.snapshot import Snapshot

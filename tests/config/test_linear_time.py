@@ -16,7 +16,7 @@ from trivium.config.problems import ConfigError
 from trivium.config.yaml.document import MAX_PROBLEMS
 from trivium.config.yaml.interpolate import MAX_CHARACTERS
 from trivium.config.yaml.load import MAX_BYTES, load, load_text
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 GROWTH = 2.5
 FAMILIES: dict[str, bytes] = {

@@ -13,7 +13,7 @@ from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError, Problem
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 FILE = "configs/flights.yaml"
 

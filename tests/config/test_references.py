@@ -18,7 +18,7 @@ from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
 from trivium.config.yaml.load import load_text
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 CODE = '''
 from typing import Literal

@@ -13,7 +13,7 @@ from trivium.config.key_file import MAX_BYTES, read_keys
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 FIRST = "a-long-enough-secret"
 

@@ -12,7 +12,7 @@ from trivium.config.model.streaming import Breaker
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 SECURITY = (
     'security: {protocol: SASL_SSL, mechanism: PLAIN, username: me, password: "${TOKEN}", ca_file: ../certs/ca.pem}'

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from trivium import ContractError, Enrichment, Event, Executor, Hint, NormalizedEvent, Row
-from trivium.contract.errors import ContractError as SameError
+from trivium.core.errors import ContractError as SameError
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 

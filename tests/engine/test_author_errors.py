@@ -18,9 +18,9 @@ from tests.support.flow_events import column_form, emitted, every, items, line, 
 from tests.support.hostile_errors import ERRORS, ROW_ERRORS, raising
 from trivium import Executor, RejectError, RetryPolicy, RowErrors
 from trivium.config.in_memory import pipeline_of
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
 from trivium.core.error_text import MOST_CHARACTERS
+from trivium.core.errors import RunError
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Reject
 from trivium.engine.requests.worker import RequestWorker

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from trivium.config.model.streaming import Breaker
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart, record_trip
 from trivium.engine.batch import RawBatch
 from trivium.engine.breaker import (

@@ -12,7 +12,7 @@ from tests.support.engine_inputs import raw
 from tests.support.flow_events import line, row_form
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 

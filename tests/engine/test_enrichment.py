@@ -15,9 +15,10 @@ from tests.support.flow_events import Item, Line, emitted, every, items, line, l
 from trivium import Enrichment, Executor, RetryPolicy, Row
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import LookupAnswerError, LookupUnavailable, RunError
+from trivium.contract.errors import LookupUnavailable
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
+from trivium.core.errors import LookupAnswerError, RunError
 from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 

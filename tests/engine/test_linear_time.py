@@ -15,7 +15,7 @@ import pytest
 from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
 from trivium.config.in_memory import pipeline_of
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.last_values import LastValues
 from trivium.engine.decoding.packed_values import pack

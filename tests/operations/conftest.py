@@ -1,18 +1,3 @@
-"""Projects of their own, one a test."""
+"""Each test imports its own project's `executors`."""
 
-import sys
-from collections.abc import Iterator
-
-import pytest
-
-
-@pytest.fixture(autouse=True)
-def own_executors() -> Iterator[None]:
-    """Each test imports its own project's `executors`; afterwards those of the others are as they were."""
-    path = list(sys.path)
-    known = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "executors"}
-    yield
-    sys.path[:] = path
-    for name in [name for name in sys.modules if name.split(".")[0] == "executors"]:
-        del sys.modules[name]
-    sys.modules.update(known)
+from tests.support.own_executors import own_executors  # noqa: F401

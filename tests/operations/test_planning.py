@@ -10,8 +10,8 @@ from tests.support import shop
 from tests.support.foreign_features import FOR_WRITERS
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import RunError
 from trivium.delivery.errors import UnsupportedFeature
 from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.operations.plan_parts import BreakerSummary, StreamingSummary

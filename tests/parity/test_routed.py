@@ -9,7 +9,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support.readings import Readings, reading
 from tests.support.terminal import in_own_process
 from trivium.operations.errors import ArgumentError

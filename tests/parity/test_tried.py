@@ -13,7 +13,7 @@ from tests.support.flow_events import line, row_form
 from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.parity.compare import ParityReport, Scope, compare
 from trivium.parity.inputs import Input, Wanted, inputs_of
 from trivium.parity.page import page

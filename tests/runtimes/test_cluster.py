@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import ray
 
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.runtimes.cluster import connected
 
 

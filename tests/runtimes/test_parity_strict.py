@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support.readings import Readings, reading
 from tests.support.terminal import Trivium, in_own_process
 

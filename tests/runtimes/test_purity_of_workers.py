@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import ray._private.worker
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support.readings import SAID, Readings, reading
 from tests.support.serving_services import RunningService
 from tests.support.terminal import Trivium

@@ -11,7 +11,7 @@ import pytest
 
 from trivium.config.compile import Pipeline, Road, compile_file
 from trivium.config.plan import canonical
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.storage.token import StorageToken
 from trivium.runtimes.batch.job import Job
 from trivium.runtimes.batch.unit_runner import UnitRunner

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import ray
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.support.readings import Readings, reading
 from tests.support.serving_services import RunningService, until
 from tests.support.terminal import Trivium

@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trivium.samples.values import differences, plain
+from trivium.samples.values import differences
+from trivium.types.plain import plain
 
 MOMENT = datetime(2026, 1, 1, 9, 30, tzinfo=UTC)
 TIME = pa.timestamp("us", tz="UTC")

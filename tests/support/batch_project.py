@@ -95,7 +95,7 @@ DRIVE = """
 import json, logging, os, sys
 import ray
 from trivium.config.compile import compile_file
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.runtimes.batch.run import run_batch
 
 point = os.environ.get("TRIVIUM_FAULT_POINT")

@@ -24,7 +24,7 @@ from tests.support.stream_world import MemoryBackend
 from trivium.config.model.pipeline import Batch, ParquetSource
 from trivium.connectors.parquet.files import RowGroup, SourceFile
 from trivium.connectors.parquet.source import Slice, SourcePlan
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.commit import committer
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.coverage.scope import Scope, Window

@@ -93,7 +93,7 @@ DRIVE = """
 import json, logging, os, sys
 import ray
 from trivium.config.compile import compile_file
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.runtimes.streaming.run import StreamArguments, run_streaming
 
 logging.basicConfig(level=logging.WARNING)

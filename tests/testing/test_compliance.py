@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.operations.conftest import own_executors  # noqa: F401 - a fixture of these tests, too
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.testing.bad import nested_list
 from tests.testing.legal import loaded_model
 from trivium import Event, Executor, ExecutorOptions, NormalizedEvent

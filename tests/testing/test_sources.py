@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.testing import Crash, Eof, MemorySource, Patience, Pause, assert_source_compliance
 
 ORDERS = [b"a", b"bb", None, b"dddd", b"e", b"f", b"g"]

@@ -69,7 +69,7 @@ def checked(arguments: BatchArguments) -> BatchArguments:
     Raises:
         ArgumentError: one side is missing, or the window is empty.
     """
-    from trivium.contract.errors import RunError
+    from trivium.core.errors import RunError
     from trivium.operations.errors import ArgumentError
 
     try:

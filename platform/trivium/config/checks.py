@@ -17,7 +17,7 @@ from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.core.suggest import did_you_mean, one_of
 from trivium.types.spec import UTC_MICROSECONDS, FieldSpec
 

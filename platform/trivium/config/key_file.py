@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.core.regular_file import read_regular
 
 SHORTEST: Final = 16

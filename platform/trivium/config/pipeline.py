@@ -16,9 +16,9 @@ from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
-from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.retry import RetryPolicy
+from trivium.core.errors import RunError
 from trivium.types.spec import FieldSpec
 
 USERNAME: Final = "streaming.source.security.username"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 
 Path = tuple[str | int, ...]
 

@@ -16,7 +16,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan, canonical
 from trivium.config.problems import dotted
 from trivium.config.registry import ExecutorClass, Registry
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 
 NOTHING: Final = "nothing"
 

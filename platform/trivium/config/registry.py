@@ -14,8 +14,8 @@ from types import ModuleType
 from typing import Any, Final
 
 from trivium.contract.declaration import Declaration
-from trivium.contract.errors import ContractError
 from trivium.contract.executor import Executor
+from trivium.core.errors import ContractError
 from trivium.core.suggest import one_of
 
 GROUP: Final = "trivium.executors"

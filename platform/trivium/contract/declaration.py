@@ -11,8 +11,8 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from trivium.contract.enrichment import Enrichment
-from trivium.contract.errors import ContractError
 from trivium.contract.rows import Event, NormalizedEvent
+from trivium.core.errors import ContractError
 from trivium.types.spec import FieldSpec, arrow_schema, row_fields, without_wire_names
 
 Form = Literal["row", "column"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import enum
 from typing import Final, Literal
 
-from trivium.contract.errors import ContractError
 from trivium.contract.rows import Row
+from trivium.core.errors import ContractError
 
 Missing = Literal["null", "drop", "reject"]
 _MISSING: Final = ("null", "drop", "reject")

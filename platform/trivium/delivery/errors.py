@@ -17,7 +17,7 @@ DeliveryError
 
 from __future__ import annotations
 
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 
 
 class StorageError(DeliveryError):

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, NamedTuple
 
 from trivium.config.model.streaming import Breaker
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.engine.batch import Batch
 from trivium.engine.outcomes import TOMBSTONE, UNDECODED, UNROUTED, Counts, Outcomes, Reject
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.engine.outcomes import Reject
 
 _SHORTEST: Final = 6

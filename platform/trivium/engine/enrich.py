@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
-from trivium.contract.errors import LookupOutage, RunError, TransientError
+from trivium.contract.errors import TransientError
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import raised, text_of
+from trivium.core.errors import LookupOutage, RunError
 from trivium.engine.inputs import Inputs
 from trivium.engine.retry import asked_wait
 from trivium.types.convert import StructBuilder

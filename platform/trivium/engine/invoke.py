@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trivium.contract.errors import ContractError, RejectError, RowErrors
+from trivium.contract.errors import RejectError, RowErrors
 from trivium.contract.executor import Executor
 from trivium.core.error_text import class_name, shown, text_of
+from trivium.core.errors import ContractError
 from trivium.core.interrupts import is_interrupt
 from trivium.engine.guard import DeniedCall, ImpureError
 from trivium.engine.inputs import ColumnInputs, RowInputs

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from trivium.config.model.pipeline import Purity
 from trivium.config.pipeline import BoundExecutor
-from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import class_name, raised
+from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
 from trivium.engine.batch import Batch, source_column
 from trivium.engine.emit import (

@@ -12,9 +12,9 @@ from ray.util import ActorPool
 
 from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError, TriviumError
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Lookup
+from trivium.core.errors import RunError, TriviumError
 from trivium.engine.batch import Batch
 from trivium.engine.worker import Worker
 from trivium.notebook.data import Data

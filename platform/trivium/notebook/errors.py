@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 
 
 class InputError(TriviumError):

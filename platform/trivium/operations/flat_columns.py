@@ -8,7 +8,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.operations.plain_rows import plain_column
+from trivium.types.plain import plain_column
 
 _FORMULA: Final = "=+-@\t\r"
 

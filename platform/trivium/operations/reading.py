@@ -12,14 +12,14 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 from trivium.delivery.merge import query as merge
 from trivium.delivery.merge.sql_text import Dialect
 from trivium.delivery.merge.standalone import standalone_sql
 from trivium.operations.errors import ArgumentError
 from trivium.operations.flat_columns import flattened
-from trivium.operations.plain_rows import plain_rows
 from trivium.operations.tables import check_columns, snapshot_at
+from trivium.types.plain import plain_rows
 
 _JSON_ROWS: Final = 10_000
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.committer import commit
 from trivium.delivery.commit.positions import Positions, Reset, topic_of
 from trivium.delivery.delta import transactions

@@ -12,8 +12,8 @@ from typing import Any
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.contract.errors import SourceError
 from trivium.core.clock import Clock
+from trivium.core.errors import SourceError
 from trivium.delivery.commit.breaker_record import tripped
 from trivium.delivery.commit.positions import Positions
 from trivium.delivery.dead_letters import batch as dead_letters

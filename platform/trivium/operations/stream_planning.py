@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.plan_parts import (
     BreakerSummary,

@@ -15,8 +15,8 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.connectors.parquet.lookup import check_files
 from trivium.connectors.parquet.source import ParquetReader
-from trivium.contract.errors import SourceError, TriviumError
 from trivium.core.clock import Clock
+from trivium.core.errors import SourceError, TriviumError
 
 
 @dataclass(frozen=True)

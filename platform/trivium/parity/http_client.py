@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.parity.inputs import Input
 from trivium.parity.results import Seen, of_answer
 

@@ -13,7 +13,7 @@ import ray
 
 import trivium
 from trivium.config.paths import in_ray_job
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.runtimes import ray_noise, steps
 
 # Arrow's allocator gives freed pages back after 10 ms, and each batch faults them in again: a tenth of a unit's time.

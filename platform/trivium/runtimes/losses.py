@@ -14,8 +14,8 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 
-from trivium.contract.errors import TriviumError
 from trivium.core.error_text import raised, text_of
+from trivium.core.errors import TriviumError
 
 GONE: Final = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError, ObjectLostError)
 """What Ray raises when the process that was to answer, or its node with the answer, is there no more."""

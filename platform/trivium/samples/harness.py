@@ -22,8 +22,8 @@ from trivium.engine.outcomes import UNROUTED, Outcomes
 from trivium.engine.worker import Worker
 from trivium.samples.facts import Facts, SampleLookup, tell
 from trivium.samples.file import Outcome
-from trivium.samples.values import plain
 from trivium.types.convert import columns_of
+from trivium.types.plain import plain
 
 _SOURCE: Final = "samples.jsonl"
 _TYPE_COLUMN: Final = "event_type"

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from trivium.analysis.purity.check import impurities
 from trivium.config.pipeline import BoundExecutor
-from trivium.contract.errors import RunError
 from trivium.contract.executor import Executor
+from trivium.core.errors import RunError
 from trivium.samples.file import Outcome
 from trivium.samples.harness import Case, Trial
 from trivium.testing.breach import Breach, same, shown_apart, text_of

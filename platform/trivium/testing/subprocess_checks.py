@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.samples.file import Outcome
 from trivium.samples.harness import Case
 from trivium.testing.breach import Breach, same, shown_apart

@@ -8,12 +8,12 @@ from itertools import chain
 from operator import attrgetter, countOf
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 from msgspec import Struct
 from msgspec.structs import asdict, astuple
 
-from trivium.contract.rows import Row
 from trivium.types.decoder_types import derive_positional
 from trivium.types.normalise import exact_decimal
 from trivium.types.spec import FieldSpec, TypeSpec
@@ -23,7 +23,7 @@ from trivium.types.times import from_datetimes, to_datetimes
 class StructBuilder:
     """Builds structs of one row class from conformed columns under their Python names."""
 
-    def __init__(self, row: type[Row], fields: Sequence[FieldSpec]) -> None:
+    def __init__(self, row: type[msgspec.Struct], fields: Sequence[FieldSpec]) -> None:
         self._struct = derive_positional(row, fields)
         readers = {spec.name: _reader(spec.type) for spec in fields}
         self._columns = [(name, readers[name]) for name in self._struct.__struct_fields__]

@@ -15,19 +15,18 @@ import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.contract.rows import Row, RowMeta
 from trivium.types.normalise import contains_time
 from trivium.types.spec import FieldSpec, TypeSpec
 
 
-def derive(row: type[Row], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
+def derive(row: type[msgspec.Struct], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
     """A subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
     defaults = {spec.name: spec.default for spec in fields if not spec.required}
     tag = row.__struct_config__.tag if tag_field else False
     return _subclass(row, fields, defaults, tag=tag, tag_field=tag_field)
 
 
-def derive_positional(row: type[Row], fields: Sequence[FieldSpec]) -> Any:
+def derive_positional(row: type[msgspec.Struct], fields: Sequence[FieldSpec]) -> Any:
     """A subclass of `row` whose constructor takes every field by position, in the order of `__struct_fields__`.
 
     It gives every field a default, since msgspec keeps the order of the fields and wants required ones first.
@@ -38,7 +37,7 @@ def derive_positional(row: type[Row], fields: Sequence[FieldSpec]) -> Any:
 _WHOLE: Final[dict[str, Any]] = {"tag": False, "omit_defaults": False}
 
 
-def _subclass(row: type[Row], fields: Sequence[FieldSpec], defaults: dict[str, Any], **config: Any) -> Any:
+def _subclass(row: type[msgspec.Struct], fields: Sequence[FieldSpec], defaults: dict[str, Any], **config: Any) -> Any:
     namespace: dict[str, Any] = {
         "__annotations__": {spec.name: annotation(spec) for spec in fields},
         "__module__": row.__module__,
@@ -46,7 +45,8 @@ def _subclass(row: type[Row], fields: Sequence[FieldSpec], defaults: dict[str, A
         **defaults,
     }
     rename = {spec.name: spec.wire for spec in fields}
-    return RowMeta(row.__name__, (row,), namespace, rename=rename, gc=False, frozen=True, **config)
+    metaclass: Any = type(row)
+    return metaclass(row.__name__, (row,), namespace, rename=rename, gc=False, frozen=True, **config)
 
 
 def annotation(spec: FieldSpec) -> Any:

@@ -26,7 +26,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import inspect as ms
 
-from trivium.contract.errors import ContractError
+from trivium.core.errors import ContractError
 
 UTC_MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
 MOST_DIGITS: Final = 38

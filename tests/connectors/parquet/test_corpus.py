@@ -15,7 +15,7 @@ from tests.support.parquet_corpus import EXPECTED, TABLE, WRITERS, ThingExecutor
 from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import ParquetSource
 from trivium.connectors.parquet.source import ParquetReader
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 

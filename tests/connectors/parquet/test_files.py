@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.kafka_batches import columns, write
 from trivium.connectors.parquet.files import SourceFile, locate, read_footers
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 DAY = "2026-03-01"
 FIRST, SECOND = date(2026, 3, 1), date(2026, 3, 2)

@@ -19,7 +19,7 @@ from trivium.config.model.pipeline import Batch, ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.hive_folders import folder_texts
 from trivium.connectors.parquet.source import ParquetReader
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.kafka_batches import columns, ids, reader, write
 from trivium.connectors.parquet.listing import list_parquet
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 NAMES = ("a.parquet", "b.parq", "c.PARQUET", "d.pq", "000000_0", "part-0000", "day=1/e.snappy.parquet", "f.parquet.bak")
 

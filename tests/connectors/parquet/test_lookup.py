@@ -16,9 +16,10 @@ from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
 from trivium.config.model.pipeline import ParquetLookup as LookupConfig
 from trivium.config.pipeline import BoundLookup
 from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
-from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError
+from trivium.contract.errors import LookupUnavailable
 from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Deadline
+from trivium.core.errors import LookupAnswerError, SourceError
 from trivium.testing import ManualClock
 from trivium.types.spec import row_fields
 

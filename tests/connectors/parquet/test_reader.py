@@ -11,7 +11,7 @@ import pytest
 from tests.support.kafka_batches import columns, ids, places, reader, records, write
 from trivium.connectors.parquet import source as parquet_source
 from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch, TypedBatch
 
 

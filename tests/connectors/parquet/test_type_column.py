@@ -12,7 +12,7 @@ from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.source import ParquetReader, Slice
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 

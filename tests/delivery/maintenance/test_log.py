@@ -21,7 +21,7 @@ from tests.support.upkeep import (
     ranges_are_contiguous,
     stream,
 )
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.log import checkpoint, clean_log, expired_log

@@ -9,7 +9,7 @@ import pytest
 from tests.support.sample_table import day, event_rows, write_rows
 from tests.support.stream_table import StreamTables
 from tests.support.upkeep import age, age_log, compact_events, hours_ago, stream
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 from trivium.delivery.files.unit_markers import RunStore, UnitMarker
 from trivium.delivery.maintenance.log import checkpoint, expired_log
 from trivium.delivery.maintenance.vacuum import leftovers, orphans, read_markers

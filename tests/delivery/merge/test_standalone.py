@@ -14,7 +14,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.merge import query as merge
 from trivium.delivery.merge.query import merge_inputs
 from trivium.delivery.merge.standalone import standalone_sql
-from trivium.operations.plain_rows import plain_rows
+from trivium.types.plain import plain_rows
 
 LATER = datetime(2026, 1, 2, tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from tests.support.visits import LOOKUPS, Visits, in_this_process, visit
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
 from trivium.connectors.parquet.source import ParquetReader
-from trivium.contract.errors import DeliveryError, SourceError
+from trivium.core.errors import DeliveryError, SourceError
 from trivium.delivery.storage.s3_access import storage_options
 from trivium.delivery.storage.storage import Storage
 from trivium.runtimes.batch.run import run_batch

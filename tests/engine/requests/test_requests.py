@@ -20,9 +20,10 @@ from tests.support.recorded_lookup import of_answer, of_outcomes
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, RetryPolicy, TransientError
 from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import EventTimeRange, Routing
-from trivium.contract.errors import LookupOutage, LookupUnavailable
+from trivium.contract.errors import LookupUnavailable
 from trivium.contract.rows import RowMeta
 from trivium.core.clock import Deadline
+from trivium.core.errors import LookupOutage
 from trivium.engine.requests import row_json
 from trivium.engine.requests.body import MalformedBody, TooManyEvents, events_of
 from trivium.engine.requests.worker import RequestWorker

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.visits import Visits, visit
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.engine.breaker import SystemicRejects
 
 

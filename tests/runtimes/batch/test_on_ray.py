@@ -8,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.support.visits import Visits, visit, window
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.runtimes.batch import run as batch_run
 from trivium.runtimes.batch.prepare import BatchArguments
 from trivium.runtimes.batch.run import run_batch

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.visits import LOOKUPS, TYPED, TYPED_SCHEMA, Visits, day, visit, window
 from trivium.connectors.parquet.source import Unit
-from trivium.contract.errors import RunError, TriviumError
+from trivium.core.errors import RunError, TriviumError
 from trivium.delivery.errors import StorageNotShared
 from trivium.engine.outcomes import Counts
 from trivium.runtimes.batch.prepare import BatchArguments, Prepared, unit_context

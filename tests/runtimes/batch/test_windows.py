@@ -13,7 +13,7 @@ import pytest
 from deltalake import DeltaTable
 
 from tests.support.visits import RAW, TYPED, BatchArguments, Fields, Visits, balance, day, visit, window
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")

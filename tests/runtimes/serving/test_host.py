@@ -19,7 +19,7 @@ from tests.support.http_asking import Client, Response
 from tests.support.poison import KINDS
 from tests.support.tick_project import row, tick, tick_project
 from trivium.config.compile import compile_file
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.runtimes.serving.host import ServeJob, ServingHost
 from trivium.runtimes.serving.http.answering import InThread
 

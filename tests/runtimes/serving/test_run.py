@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.http_asking import orders
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 
 

@@ -9,8 +9,8 @@ from kafka import KafkaProducer
 
 from tests.support.shop import order
 from trivium.config.compile import compile_file
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import RunError
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.devtools.broker.broker import DevBroker
 from trivium.devtools.scaffold import new_project

@@ -12,8 +12,8 @@ from kafka.structs import TopicPartition
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import RunError
 from trivium.delivery.errors import TopicChanged
 from trivium.devtools.broker.broker import DevBroker
 from trivium.devtools.scaffold import new_project

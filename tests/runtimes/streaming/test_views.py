@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from trivium.connectors.kafka.errors import KafkaUnavailableError
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.runtimes import logs
 from trivium.runtimes.streaming.lag import Lag, events_behind, lags, seconds_behind
 from trivium.runtimes.streaming.monitor import Complaints

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from trivium.cli.terminal.text import printable
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 
 FORMAT: Final = "trivium.format"
 _BUG: Final = "this is a bug in trivium: please report it with the traceback that --debug shows"

@@ -11,7 +11,7 @@ from trivium.connectors.kafka.diagnosis import diagnose
 from trivium.connectors.kafka.errors import KafkaAccessError, KafkaTopicError, KafkaUnavailableError
 from trivium.connectors.kafka.patched_transport import network_client
 from trivium.connectors.kafka.security import security_options
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 _RECONNECT_MOST_MS: Final = 1000
 _LEAST_TIMEOUT_MS: Final = 1000

@@ -13,8 +13,8 @@ from trivium.config.model.streaming import KafkaSource
 from trivium.connectors.kafka.client import open_client, translate
 from trivium.connectors.kafka.errors import KafkaTopicError, KafkaUnavailableError
 from trivium.connectors.kafka.partition import from_client, to_client
-from trivium.contract.errors import SourceError
 from trivium.core.clock import Clock, Deadline
+from trivium.core.errors import SourceError
 from trivium.core.suggest import one_of
 
 _PUBLISH_SECONDS: Final = 5.0

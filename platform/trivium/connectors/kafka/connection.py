@@ -13,8 +13,8 @@ from trivium.connectors.kafka.consumer import ColumnarConsumer
 from trivium.connectors.kafka.errors import KafkaPositionError, KafkaStalledError, KafkaUnavailableError
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.connectors.kafka.wire.batches import Reading
-from trivium.contract.errors import SourceError
 from trivium.core.clock import Clock, Deadline
+from trivium.core.errors import SourceError
 
 _log = logging.getLogger(__name__)
 _ASK_SECONDS: Final = 5.0

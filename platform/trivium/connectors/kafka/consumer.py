@@ -17,7 +17,7 @@ from trivium.connectors.kafka.fetched import Fetched
 from trivium.connectors.kafka.partition import from_client, to_client
 from trivium.connectors.kafka.patched_fetcher import Budget, PartitionRecords
 from trivium.connectors.kafka.wire.batches import Reading
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 _FETCH_WAIT_MS: Final = 500
 _PARTITION_LEAST, _PARTITION_MOST = 256 << 10, 4 << 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 
 class KafkaUnavailableError(SourceError):

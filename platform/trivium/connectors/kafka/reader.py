@@ -10,8 +10,8 @@ from trivium.config.model.streaming import KafkaSource
 from trivium.connectors.kafka.connection import Connection
 from trivium.connectors.kafka.fetched import Fetched, join
 from trivium.connectors.kafka.wire.batches import Reading
-from trivium.contract.errors import SourceError
 from trivium.core.clock import Clock, Deadline
+from trivium.core.errors import SourceError
 
 _log = logging.getLogger(__name__)
 _WARN_EVERY_SECONDS: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.decoding.packed_values import pack
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trivium.connectors.parquet.hive_folders import folder_texts
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 
 _DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[-T_ ]\d{2}([:-]?\d{2}){0,2})?", re.ASCII)
 

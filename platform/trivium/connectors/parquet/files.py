@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from trivium.connectors.parquet.days import folder_day, group_days
 from trivium.connectors.parquet.listing import list_parquet
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
 
 _THREADS: Final = 16

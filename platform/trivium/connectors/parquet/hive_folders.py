@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform
 from trivium.types.spec import UTC_MICROSECONDS, FieldSpec

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
 
 _THREADS: Final = 16

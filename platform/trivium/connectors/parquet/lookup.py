@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 from trivium.config.pipeline import BoundLookup
 from trivium.connectors.parquet.files import locate, open_parquet, reading
 from trivium.connectors.parquet.hive_folders import folder_column, folder_texts
-from trivium.contract.errors import LookupAnswerError, LookupUnavailable, SourceError, TriviumError
+from trivium.contract.errors import LookupUnavailable
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Clock, Deadline
+from trivium.core.errors import LookupAnswerError, SourceError, TriviumError
 from trivium.delivery.storage.storage import StoredFile
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform

@@ -24,7 +24,7 @@ from trivium.connectors.parquet.findings import SourceFindings
 from trivium.connectors.parquet.listing import list_parquet, root_of
 from trivium.connectors.parquet.rows import read_rows
 from trivium.contract.declaration import Declaration
-from trivium.contract.errors import SourceError
+from trivium.core.errors import SourceError
 from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
 from trivium.engine.batch import Source as BatchSource
 from trivium.engine.decoding.packed_values import pack_column

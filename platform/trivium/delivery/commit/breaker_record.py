@@ -10,7 +10,7 @@ import logging
 from typing import Any, Literal
 
 from trivium.config.model.streaming import Breaker
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.breaker import SystemicRejects
 

@@ -28,8 +28,8 @@ from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
-from trivium.contract.errors import DeliveryError
 from trivium.core.clock import Clock
+from trivium.core.errors import DeliveryError
 from trivium.core.fault_points import reach
 from trivium.delivery.delta.durability import make_durable, make_own_durable
 from trivium.delivery.delta.entry import ACTION_COUNTS, DURABLE_UP_TO

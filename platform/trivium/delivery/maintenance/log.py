@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 from trivium.core.fault_points import reach
 from trivium.delivery.delta.checkpoint_files import HINT, hinted_version
 from trivium.delivery.delta.checkpoint_write import write_checkpoint

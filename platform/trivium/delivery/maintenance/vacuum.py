@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
-from trivium.contract.errors import DeliveryError
+from trivium.core.errors import DeliveryError
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.durability import make_durable
 from trivium.delivery.delta.snapshot import Snapshot

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.devtools.broker.own_files import locked
 
 KAFKA: Final = "org.apache.kafka:kafka_2.13:4.3.0"

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from trivium.contract.errors import TriviumError
+from trivium.core.errors import TriviumError
 from trivium.engine.decoding.record_checks import FAILURES
 
 _LIST: Final = re.compile(rb"[ \t\r\n]*\[")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import BatchCommit, commit_batch
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.dead_letters import batch as dead_letters

@@ -17,8 +17,8 @@ from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 
 from trivium.connectors.parquet.source import Unit
-from trivium.contract.errors import TriviumError
 from trivium.core.error_text import raised
+from trivium.core.errors import TriviumError
 from trivium.delivery.storage.storage import Storage
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.unit_runner import UnitRunner

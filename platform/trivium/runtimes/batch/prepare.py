@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.replace import RUNTIME, Replacement

@@ -20,8 +20,8 @@ import ray
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.source import Unit
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.commit.breaker_record import record_trip
 from trivium.delivery.commit.generation import check_generation

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from trivium.config.model.pipeline import Batch, ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.source import ParquetReader, SourcePlan, Unit
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.delta.transactions import ALL_DAYS

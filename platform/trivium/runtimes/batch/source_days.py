@@ -15,7 +15,7 @@ from typing import Literal
 from trivium.config.model.pipeline import Batch
 from trivium.connectors.parquet.days import folder_day
 from trivium.connectors.parquet.source import SourcePlan
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.days import days_around
 from trivium.delivery.coverage.documents import CoverageReader

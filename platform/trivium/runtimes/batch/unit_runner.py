@@ -14,8 +14,8 @@ from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
 from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.errors import RunError
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.dead_letters.batch import reject_files

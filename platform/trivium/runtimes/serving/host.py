@@ -15,8 +15,8 @@ from trivium.config.model.serving import Serving
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors.parquet.lookup import ParquetLookup
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here

@@ -15,8 +15,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.errors import RunError
 from trivium.runtimes.logs import bind
 from trivium.runtimes.serving.proxy.haproxy import LOOPBACK, Proxy, end_killed_runs, proxy_environment, taken
 from trivium.runtimes.stopping import StopRequest, stop_on_signals

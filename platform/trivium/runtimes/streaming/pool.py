@@ -16,8 +16,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from trivium.config.model.streaming import Streaming
-from trivium.contract.errors import RunError, TriviumError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError, TriviumError
 from trivium.runtimes.losses import GONE, first_line, own_words
 from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob

@@ -17,8 +17,8 @@ from typing import Protocol
 from trivium.config.model.streaming import Streaming
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adopt, topic_of

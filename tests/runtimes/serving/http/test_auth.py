@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.http_asking import Client, bought, client, orders
-from trivium.contract.errors import RunError
 from trivium.core.clock import SystemClock
+from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.serving.http.admission import Admission
 from trivium.runtimes.serving.http.answering import Inline

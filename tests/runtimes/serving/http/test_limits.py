@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.support.http_asking import Response, bought, client, orders
-from trivium.contract.errors import LookupOutage
+from trivium.core.errors import LookupOutage
 from trivium.runtimes.serving.http.answering import Question
 from trivium.runtimes.serving.http.limits import Bodies
 from trivium.runtimes.serving.http.problems import Refused

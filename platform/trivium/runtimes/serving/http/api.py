@@ -11,8 +11,8 @@ from typing import Final
 import msgspec
 
 from trivium.config.pipeline import Pipeline
-from trivium.contract.errors import LookupOutage
 from trivium.core.clock import Clock, Deadline
+from trivium.core.errors import LookupOutage
 from trivium.core.suggest import one_of
 from trivium.engine.requests.body import MalformedBody, TooManyEvents
 from trivium.engine.requests.worker import EventAnswer, encode

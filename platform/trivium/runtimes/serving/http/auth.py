@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from trivium.config.key_file import keys_of, read_key_file, weakness
-from trivium.contract.errors import RunError
 from trivium.core.clock import Clock
+from trivium.core.errors import RunError
 from trivium.runtimes.serving.http.problems import Problem, Refused
 
 _SCHEME: Final = b"bearer "

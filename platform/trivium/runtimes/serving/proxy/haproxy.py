@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from trivium.config.model.serving import Serving
-from trivium.contract.errors import RunError
+from trivium.core.errors import RunError
 from trivium.runtimes.serving.proxy import launcher as haproxy_launcher
 from trivium.runtimes.serving.proxy import plain as plain_proxy
 from trivium.runtimes.serving.proxy.orphans import SETTINGS, end_orphans, owner_of_this_run
