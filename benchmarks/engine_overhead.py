@@ -27,7 +27,7 @@ from benchmarks.q14.column.executors.bid.executor import BidExecutor as ColumnEx
 from benchmarks.q14.row.executors.bid.executor import BidExecutor as RowExecutor
 from benchmarks.report import Goal, machine, show
 from trivium import Executor
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.worker import Worker
 
@@ -75,7 +75,7 @@ def measure(case: Case, folder: Path, rounds: int) -> Overhead:
     """The medians of both sides, taking turns over the same batches."""
     name, executor, _, by_hand = case
     batches = read(folder)
-    worker = Worker(pipeline_of([executor]), {})
+    worker = Worker(spec_of([executor]), {})
     engine_seconds, hand_seconds = [], []
     for _ in range(rounds):
         hand_seconds.append(_seconds(lambda: sum(by_hand(batch).num_rows for batch in batches)))

@@ -11,7 +11,7 @@ from benchmarks.engine_overhead import CASES, ByHand, Case, emitted_rows, read
 from benchmarks.nexmark import Bids, prepare
 from benchmarks.peers import polars_scan
 from benchmarks.proof import Fingerprint, OutputsDiffer, check_equal, fingerprint
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.worker import Worker
 
 ROWS = 20_000
@@ -47,7 +47,7 @@ def test_the_executors_by_hand_agree_with_polars(
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 def test_the_engine_emits_as_many_rows_as_by_hand(case: Case, bids: Bids, expected: Fingerprint) -> None:
-    worker = Worker(pipeline_of([case[1]]), {})
+    worker = Worker(spec_of([case[1]]), {})
     assert sum(emitted_rows(worker, batch) for batch in read(getattr(bids, case[2]))) == expected.rows
 
 

@@ -14,7 +14,7 @@ from tests.engine import test_properties as rich
 from tests.engine.requests.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
 from tests.support.engine_inputs import raw
 from tests.support.recorded_lookup import Seen, of_answer, of_outcomes
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.decoding.record_checks import FAILURES
 from trivium.engine.requests.body import MalformedBody, events_of
 from trivium.engine.requests.worker import RequestWorker
@@ -24,7 +24,7 @@ from trivium.samples.edge_cases import records
 _TOGETHER: Final = 10
 _SPACE: Final = b" \t\r\n"
 COLUMNS: Final = rich.RichRow.__struct_fields__
-ROWS, COLUMN_FORM = (pipeline_of([form]) for form in (rich.Rows, rich.Columns))
+ROWS, COLUMN_FORM = (spec_of([form]) for form in (rich.Rows, rich.Columns))
 WAYS: Final = [(Worker(pipeline, {}), RequestWorker(pipeline, {})) for pipeline in (ROWS, COLUMN_FORM)]
 SOUND: Final = records(ROWS.executors["rich"].declaration, "event_type")
 RECORDS: Final = st.lists(SOUND | rich.mutated() | rich.ODD, min_size=1, max_size=_TOGETHER)

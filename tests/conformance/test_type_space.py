@@ -19,10 +19,10 @@ from deltalake import DeltaTable
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.support.pipelines import pipeline_of
 from tests.support.sample_table import InstantClock
 from tests.support.shapes import LEAVES, MOMENT, SHAPES, Shape, patterns
 from trivium import Event, Executor, NormalizedEvent, Row
-from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
 from trivium.delivery.commit.committer import Change, commit
 from trivium.delivery.dead_letters.batch import dead_letter_table
@@ -36,7 +36,7 @@ from trivium.delivery.merge import query as merge
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import events_table, open_table
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
-from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
 from trivium.parity.results import DROPPED, Seen, of_answer, of_outcomes, of_tables
@@ -97,7 +97,7 @@ _TABLES: Final = ("table", "dead_letters")
 
 def commit_batches(pipeline: Pipeline, batches: Sequence[Batch]) -> None:
     """Run batches and commit what they made, a file a batch."""
-    worker, uri = Worker(pipeline, {}), pipeline.config.table.path
+    worker, uri = Worker(pipeline.worker_spec, {}), pipeline.config.table.path
     files: list[DataFile] = []
     for number, batch in enumerate(batches):
         schema, by = table_schema(pipeline.table_columns), pipeline.config.table.partition_by
@@ -125,7 +125,7 @@ def sorted_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def served(pipeline: Pipeline, values: Sequence[bytes]) -> list[Seen]:
-    answers = RequestWorker(pipeline, {}).answer(b"[" + b",".join(values) + b"]", max_events=len(values))
+    answers = RequestWorker(pipeline.worker_spec, {}).answer(b"[" + b",".join(values) + b"]", max_events=len(values))
     return [of_answer(pipeline, answer) for answer in json.loads(encode(answers))]
 
 
@@ -139,7 +139,7 @@ def raw_batches(values: Sequence[bytes]) -> list[Batch]:
 def typed_batches(pipeline: Pipeline, values: Sequence[bytes]) -> list[Batch]:
     """The same events as typed columns, a batch a type."""
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    decoded = JsonDecoder(declarations, "event_type").decode(values)
+    decoded = Decoder(declarations, "event_type").decode(values)
     assert not decoded.rejects
     return [
         TypedBatch(typed_columns(declarations[name], events, "event_type"), "t/0", np.asarray(rows, np.int64))
@@ -165,7 +165,7 @@ def check_shapes(shapes: Sequence[Shape]) -> None:
 
 def in_files(pipeline: Pipeline, batches: Sequence[Batch], count: int) -> list[Seen]:
     found: list[Seen] = [DROPPED] * count
-    worker = Worker(pipeline, {})
+    worker = Worker(pipeline.worker_spec, {})
     for batch in batches:
         out = worker.run(replace(batch, positions=np.arange(len(batch), dtype=np.int64)))
         with tempfile.TemporaryDirectory() as folder:

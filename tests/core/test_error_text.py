@@ -18,8 +18,8 @@ from tests.engine.test_author_errors import read_back
 from tests.support import hostile_errors as hostile
 from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, Float32, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import Routing
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import RoutingSpec
 from trivium.core.error_text import MOST_CHARACTERS, UNTRUSTED_CHARACTERS, bounded, decode_error, shown
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.outcomes import Reject
@@ -75,8 +75,8 @@ class Twice(Executor[Wide, WideRow]):
         return [WideRow(event_id=event.name, event_time=MOMENT)] * 2
 
 
-STRICT, TWICE = (Worker(pipeline_of([form]), {}) for form in (Strict, Twice))
-NAMED = Worker(pipeline_of([Strict], routing=Routing(header="kind")), {})
+STRICT, TWICE = (Worker(spec_of([form]), {}) for form in (Strict, Twice))
+NAMED = Worker(spec_of([Strict], routing=RoutingSpec(tag_field=None)), {})
 FIELDS = ["event_type", "name", "colour", "level", "at", "price", "share", "count", "data", "inside", "words", "other"]
 LONG = [
     '"' + MARKER * BODY + '"',
@@ -190,7 +190,7 @@ def test_a_value_that_cannot_be_written_is_a_reject(name: str) -> None:
             return WideRow(**changed) if event.name == "odd" else WideRow(event_id=event.name, event_time=MOMENT)
 
     values = [record(("event_type", '"wide"'), ("name", f'"{name}"')) for name in ("a", "odd", "b")]
-    worker = Worker(pipeline_of([Odd]), {})
+    worker = Worker(spec_of([Odd]), {})
     (reject,) = rejects_of(worker, values)
     assert (reject.index, reject.stage, reject.reason) == (1, "validate", "invalid_row")
     emitted = worker.run(RawBatch(values, "test", np.arange(3))).emitted["wide"].rows

@@ -16,8 +16,9 @@ import pytest
 
 from tests.support.flow_events import column_form, emitted, every, items, line, lines, rejects, row_form, worker
 from tests.support.hostile_errors import ERRORS, ROW_ERRORS, raising
+from tests.support.pipelines import pipeline_of
 from trivium import Executor, RejectError, RetryPolicy, RowErrors
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.core.clock import SystemClock
 from trivium.core.error_text import MOST_CHARACTERS
 from trivium.core.errors import RunError
@@ -107,7 +108,7 @@ def test_an_error_of_any_kind_is_tried_again_if_the_executor_says_so(name: str) 
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_request_gets_the_same_answer(name: str) -> None:
     fail, reason, text = ERRORS[name]
-    requests = RequestWorker(pipeline_of([row_executor(fail)], retry=RetryPolicy(attempts=1)), {})
+    requests = RequestWorker(spec_of([row_executor(fail)], retry=RetryPolicy(attempts=1)), {})
     good, bad = (requests.answer(items([n]).values[0] or b"")[0] for n in (1, BAD))
     assert (good.outcome, bad.outcome) == ("emitted", "rejected")
     assert (bad.reason or "").startswith(reason)
@@ -197,7 +198,7 @@ def test_an_interrupt_of_the_process_reaches_it_from_accepts_is_retryable_open_a
             row_executor(raising(KeyError), is_retryable=lambda self, error: fail()), retry=RetryPolicy(attempts=2)
         ).run(items([BAD])),
         lambda: worker(row_form(line, open=lambda self, artifacts: fail())),
-        lambda: RequestWorker(pipeline_of([row_executor(fail)]), {}).answer(items([BAD]).values[0] or b""),
+        lambda: RequestWorker(spec_of([row_executor(fail)]), {}).answer(items([BAD]).values[0] or b""),
     ]
     for run in runs:
         with pytest.raises(KeyboardInterrupt):

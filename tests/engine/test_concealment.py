@@ -10,8 +10,8 @@ import pytest
 
 from tests.support.engine_inputs import raw
 from tests.support.flow_events import line, row_form
-from trivium.config.in_memory import pipeline_of
-from trivium.config.pipeline import Pipeline
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import WorkerSpec
 from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
@@ -19,16 +19,16 @@ from trivium.engine.worker import Worker
 EVENT = b'{"event_type":"item","n":1}'
 
 
-def pipeline(said: str, **secrets: str) -> Pipeline:
+def pipeline(said: str, **secrets: str) -> WorkerSpec:
     def process(event: Any) -> Any:
         if event.n == 1:
             raise ValueError(said)
         return line(event)
 
-    return replace(pipeline_of([row_form(process)]), secrets=secrets)
+    return replace(spec_of([row_form(process)]), secrets=secrets)
 
 
-def said_of(pipeline: Pipeline) -> list[str]:
+def said_of(pipeline: WorkerSpec) -> list[str]:
     [reject] = Worker(pipeline, {}).run(raw(EVENT)).rejects
     [answer] = RequestWorker(pipeline, {}).answer(EVENT)
     assert answer.error is not None
@@ -72,7 +72,7 @@ def test_an_executor_that_does_not_open_says_so_without_the_value() -> None:
     def fail(_executor: Any, _artifacts: Any) -> None:
         raise ValueError("no s3cr3t-0ne here")
 
-    opening = replace(pipeline_of([row_form(line, open=fail)]), secrets={"salt": '"s3cr3t-0ne"'})
+    opening = replace(spec_of([row_form(line, open=fail)]), secrets={"salt": '"s3cr3t-0ne"'})
     with pytest.raises(RunError, match=r"did not open: .*no .a value from a variable. here") as caught:
         Worker(opening, {})
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value)).replace('"no s3cr3t-0ne here"', "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,8 +13,7 @@ import pytest
 from tests.support.engine_inputs import raw
 from tests.support.flow_events import Item, Line, emitted, every, items, line, lines, rejects
 from trivium import Enrichment, Executor, RetryPolicy, Row
-from trivium.config.in_memory import pipeline_of
-from trivium.config.pipeline import Pipeline
+from trivium.config.in_memory import spec_of
 from trivium.contract.errors import LookupUnavailable
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
@@ -70,12 +69,9 @@ def executors(missing: Any = "null") -> dict[str, type[Executor[Any, Any]]]:
 
 
 def worker(executor: Any, planes: Planes, unavailable: Any = "fail", clock: ManualClock | None = None) -> Worker:
-    pipeline = pipeline_of([executor], retry=POLICY)
-    for name, bound in pipeline.lookups.items():
-        config = bound.config.model_copy(update={"unavailable": unavailable})
-        pipeline.lookups[name] = type(bound)(name, config, bound.retry, bound.columns, bound.key_type)  # type: ignore[index]
-    assert isinstance(pipeline, Pipeline)
-    return Worker(pipeline, dict.fromkeys(pipeline.lookups, planes), clock or ManualClock())
+    spec = spec_of([executor], retry=POLICY)
+    lookups = {name: replace(each, unavailable=unavailable) for name, each in spec.lookups.items()}
+    return Worker(replace(spec, lookups=lookups), dict.fromkeys(lookups, planes), clock or ManualClock())
 
 
 def keyed(*keys: str | None) -> Any:

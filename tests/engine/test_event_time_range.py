@@ -9,26 +9,25 @@ import pyarrow as pa
 import pytest
 
 from tests.support.flow_events import column_form, every, items, line, lines, row_form
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import EventTimeRange
+from trivium.config.in_memory import spec_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 
 TICK = timedelta(microseconds=1)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
-RANGES: dict[str, tuple[EventTimeRange, list[datetime], list[datetime]]] = {
+RANGES: dict[str, tuple[tuple[date, date], list[datetime], list[datetime]]] = {
     "all years": (
-        EventTimeRange(earliest=date.min, latest=date.max),
+        (date.min, date.max),
         [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC), END_OF_TIME],
         [],
     ),
     "one day": (
-        EventTimeRange(earliest=date(2024, 2, 29), latest=date(2024, 2, 29)),
+        (date(2024, 2, 29), date(2024, 2, 29)),
         [datetime(2024, 2, 29, tzinfo=UTC), datetime(2024, 3, 1, tzinfo=UTC) - TICK],
         [datetime(2024, 2, 29, tzinfo=UTC) - TICK, datetime(2024, 3, 1, tzinfo=UTC)],
     ),
     "up to the day before the last": (
-        EventTimeRange(earliest=date(999, 1, 1), latest=date(9999, 12, 30)),
+        (date(999, 1, 1), date(9999, 12, 30)),
         [datetime(999, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC) - TICK],
         [datetime(9999, 12, 31, tzinfo=UTC), datetime(998, 12, 31, tzinfo=UTC), END_OF_TIME],
     ),
@@ -48,7 +47,7 @@ def test_both_days_belong_to_it(name: str) -> None:
     times, inside, outside = RANGES[name]
     for moment in [*inside, *outside]:
         for form in executors(moment):
-            pipeline = pipeline_of([form], event_time=times)
+            pipeline = spec_of([form], event_days=times)
             out = Worker(pipeline, {}).run(items([1]))
             answer = RequestWorker(pipeline, {}).answer(items([1]).values[0] or b"")[0]
             if moment in inside:
@@ -56,6 +55,6 @@ def test_both_days_belong_to_it(name: str) -> None:
                 assert answer.outcome == "emitted"
             else:
                 (reject,) = out.rejects
-                expected = f"event_time: expected {times.earliest} to {times.latest}, got "
+                expected = f"event_time: expected {times[0]} to {times[1]}, got "
                 assert reject.error.startswith(expected)
                 assert answer.error == reject.error

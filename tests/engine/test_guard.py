@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import Purity
 from trivium.engine.batch import RawBatch
 from trivium.engine.guard import ImpureError
@@ -86,10 +86,9 @@ class PingAccepts(PingExecutor):
 
 
 def run(executor: type[Executor[Any, Any]], purity: Purity, *deeds: str) -> Outcomes:
-    pipeline = pipeline_of([executor])
-    pipeline = replace(pipeline, config=pipeline.config.model_copy(update={"purity": purity}))
+    spec = replace(spec_of([executor]), purity=purity)
     values = [f'{{"event_type":"ping","id":"{n}","does":"{does}"}}'.encode() for n, does in enumerate(deeds)]
-    return Worker(pipeline, {}).run(RawBatch(values, "test", np.arange(len(values))))
+    return Worker(spec, {}).run(RawBatch(values, "test", np.arange(len(values))))
 
 
 IMPURE = [
@@ -151,12 +150,10 @@ def test_a_model_that_open_loads_passes(tmp_path: Path) -> None:
 
 def sighted(name: str, **artifacts: str) -> Outcomes:
     """One event through an executor of tests/testing with these artifacts, under a strict guard."""
-    pipeline = pipeline_of([importlib.import_module(f"tests.testing.{name}").SightingExecutor])
-    bound = {name: replace(each, artifacts=artifacts) for name, each in pipeline.executors.items()}
-    config = pipeline.config.model_copy(update={"purity": "strict"})
-    pipeline = replace(pipeline, config=config, executors=bound)
+    spec = spec_of([importlib.import_module(f"tests.testing.{name}").SightingExecutor])
+    bound = {name: replace(each, artifacts=artifacts) for name, each in spec.executors.items()}
     value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1,"names":["ada","bo"]}'
-    return Worker(pipeline, {}).run(RawBatch([value], "test", np.arange(1)))
+    return Worker(replace(spec, purity="strict", executors=bound), {}).run(RawBatch([value], "test", np.arange(1)))
 
 
 @pytest.mark.parametrize("deed", ["lazy import", "zone", "strptime", "own library"])

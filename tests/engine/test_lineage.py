@@ -11,7 +11,7 @@ import pyarrow as pa
 from tests.support.engine_inputs import Probe
 from tests.support.flow_events import Item, Line, column_form, emitted, every, items, line, lines, row_form, worker
 from trivium import Executor
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.lineage import event_date
 from trivium.engine.worker import Worker
@@ -40,17 +40,17 @@ def test_positions_follow_routing_and_drops() -> None:
         None,
         b'{"event_type":"given","value":5}',
     ]
-    out = Worker(pipeline_of([one, two]), {}).run(RawBatch(values, "t/0", np.arange(10, 16)))
+    out = Worker(spec_of([one, two]), {}).run(RawBatch(values, "t/0", np.arange(10, 16)))
     assert emitted(out, "_position") == [13]
     assert emitted(out, "_position", "given") == [11, 15]
     assert out.emitted["given"].parents.tolist() == [1, 5]
 
 
 def test_the_hashes_are_the_plans() -> None:
-    pipeline = pipeline_of([row_form(line)])
-    out = Worker(pipeline, {}).run(items([1]))
-    assert emitted(out, "_logic") == [pipeline.plan.logic_short]
-    assert emitted(out, "_plan") == [pipeline.plan.plan_short]
+    spec = spec_of([row_form(line)])
+    out = Worker(spec, {}).run(items([1]))
+    assert emitted(out, "_logic") == [spec.logic]
+    assert emitted(out, "_plan") == [spec.plan]
 
 
 def test_event_date_is_the_utc_date() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.core.errors import TriviumError
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.last_values import LastValues
@@ -56,7 +56,7 @@ class WideExecutor(Executor[Wide, WideRow]):
         return WideRow(event_id=event.name, event_time=MOMENT)
 
 
-WORKER = Worker(pipeline_of([WideExecutor]), {})
+WORKER = Worker(spec_of([WideExecutor]), {})
 RECORD = b'{"event_type":"wide","name":"n","%s":%s}'
 
 

@@ -19,7 +19,7 @@ from msgspec import Meta
 
 from tests.support.engine_inputs import raw
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.worker import Worker
@@ -88,7 +88,7 @@ class Columns(Executor[Rich, RichRow]):
         return renamed, keep
 
 
-ROWS, COLUMNS = (Worker(pipeline_of([form]), {}) for form in (Rows, Columns))
+ROWS, COLUMNS = (Worker(spec_of([form]), {}) for form in (Rows, Columns))
 
 MOMENTS = st.datetimes(datetime(1960, 1, 1), datetime(2210, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 OFFSETS = st.integers(-720, 720).map(lambda minutes: timezone(timedelta(minutes=minutes)))
@@ -244,4 +244,4 @@ def test_whatever_an_executor_returns_has_one_outcome(returned: list[dict[str, A
     records = [
         as_json({"id": "a", "at": datetime(2024, 1, 1, tzinfo=UTC), "count": n}, UTC) for n in range(len(returned))
     ]
-    content(Worker(pipeline_of([Anything]), {}).run(raw(*records)))
+    content(Worker(spec_of([Anything]), {}).run(raw(*records)))

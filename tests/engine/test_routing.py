@@ -1,6 +1,7 @@
 """Event types named by a header or the topic: the same outcomes as by a field, and nothing believed of the body."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +11,18 @@ import pytest
 
 from tests.engine.decoding.test_decoder_records import RECORDS
 from tests.support.engine_inputs import Dropped, Kept, Outcome, Probe, Rejected, outcomes
-from trivium.config.in_memory import pipeline_of
+from tests.support.pipelines import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
+from trivium.config.worker_spec import RoutingSpec
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.worker import Worker
 
-HEADER = Routing(header="kind")
-ROUTINGS = {"header": HEADER, "topics": Routing(topics={"givens": "given"})}
+ROUTINGS = {
+    name: pipeline_of([Probe(int).rows], routing=routing).worker_spec.routing
+    for name, routing in {"header": Routing(header="kind"), "topics": Routing(topics={"givens": "given"})}.items()
+}
+HEADER = ROUTINGS["header"]
 UNROUTED, TOMBSTONE, NO_TAG = Dropped("_unrouted"), Dropped("_tombstone"), Rejected("no_tag")
 
 
@@ -24,7 +30,7 @@ def named(values: Sequence[bytes | None], types: Sequence[str | None]) -> RawBat
     return RawBatch(values, "topic/0", np.arange(len(values), dtype=np.int64), types)
 
 
-def run(probe: Probe, batch: Any, routing: Routing = HEADER) -> list[Outcome]:
+def run(probe: Probe, batch: Any, routing: RoutingSpec = HEADER) -> list[Outcome]:
     row, column = (outcomes(worker.run(batch)) for worker in probe.workers(routing).values())
     assert row == column
     return row
@@ -99,7 +105,7 @@ def _about_the_tag(value: bytes | None, expected: Outcome) -> bool:
 
 
 def test_dropped_by_policy_or_rejected_by_it() -> None:
-    routing = Routing(header="kind", unrouted="reject", tombstones="reject")
+    routing = RoutingSpec(tag_field=None, unrouted="reject", tombstones="reject")
     batch = named([b"{}", None, b'{"value":1}'], ["other", "given", "given"])
     assert run(Probe(int), batch, routing) == [Rejected("unrouted"), Rejected("tombstone"), Kept(1)]
 
@@ -131,21 +137,21 @@ def test_typed_columns_name_their_types_in_the_type_column() -> None:
     values = [b'{"value":1}', b'{"value":2}', b'{"value":3}', b'{"value":null}']
     expected = [Kept(1), NO_TAG, UNROUTED, Rejected()]
     for form in (Probe(int).rows, Probe(int).columns):
-        pipeline = pipeline_of([form], routing=HEADER)
+        pipeline = pipeline_of([form], routing=Routing(header="kind"))
         config = pipeline.config.model_copy(update={"batch": Batch(source=source)})
-        worker = Worker(type(pipeline)(**{**vars(pipeline), "config": config}), {})
+        worker = Worker(replace(pipeline, config=config).worker_spec, {})
         assert outcomes(worker.run(batch)) == expected
         assert outcomes(worker.run(named(values, ["given", None, "other", "given"]))) == expected
 
 
 def test_a_batch_without_types_where_no_field_names_them_is_refused() -> None:
     batch = RawBatch([b'{"value":1}'], "topic/0", np.arange(1, dtype=np.int64))
-    with pytest.raises(ValueError, match="as in-memory routes"):
+    with pytest.raises(ValueError, match="the event type of each record beside it"):
         Probe(int).workers(HEADER)["Rows"].run(batch)
 
 
 def test_a_type_beside_the_record_counts_where_a_field_would_name_it() -> None:
-    worker = Probe(int).workers(Routing())["Rows"]
+    worker = Probe(int).workers(RoutingSpec())["Rows"]
     values = [b'{"value":1}', b'{"value":2,"event_type":"other"}', b'{"value":3,"event_type":"given"}']
     assert outcomes(worker.run(named(values, ["given", "given", "other"]))) == [Kept(1), Kept(2), UNROUTED]
 
@@ -154,7 +160,7 @@ def test_typed_columns_of_one_type_need_no_column_that_names_it() -> None:
     columns = pa.RecordBatch.from_arrays([pa.array([1, None])], names=["value"])
     batch = TypedBatch(columns, "a.parquet", np.arange(2, dtype=np.int64), event_type="given")
     for form in (Probe(int).rows, Probe(int).columns):
-        assert outcomes(Worker(pipeline_of([form]), {}).run(batch)) == [Kept(1), Rejected()]
+        assert outcomes(Worker(spec_of([form]), {}).run(batch)) == [Kept(1), Rejected()]
 
 
 def test_a_type_for_each_record() -> None:

@@ -14,7 +14,7 @@ from msgspec import Meta
 
 from tests.support.engine_inputs import MOMENT, Kept, Outcome, Probe, Rejected, json_of, outcomes
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.contract.rows import RowMeta
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.worker import Worker
@@ -50,7 +50,7 @@ def returning(annotation: Any, value: Any, good: Any) -> Outcomes:
         def process(self, event: Given) -> Any:
             return row(event_id="x", event_time=MOMENT, value=value if event.value == 1 else good)
 
-    return Worker(pipeline_of([Made]), {}).run(json_of("0", "1", "2"))
+    return Worker(spec_of([Made]), {}).run(json_of("0", "1", "2"))
 
 
 # name: (declared type, returned, outcome, a good value of the type and how it is read back)
@@ -169,7 +169,7 @@ def test_two_executors_fill_one_table_with_nulls_for_each_others_columns() -> No
         def process(self, event: Second) -> Right:
             return Right(event_id="x", event_time=MOMENT, right=str(event.value))
 
-    out = Worker(pipeline_of([MakesLeft, MakesRight]), {}).run(json_of('1,"event_type":"second"', "2"))
+    out = Worker(spec_of([MakesLeft, MakesRight]), {}).run(json_of('1,"event_type":"second"', "2"))
     second, given = out.emitted["second"].rows, out.emitted["given"].rows
     assert second.schema.names == given.schema.names
     assert (second.column("left").to_pylist(), second.column("right").to_pylist()) == ([None], ["1"])

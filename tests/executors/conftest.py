@@ -21,4 +21,4 @@ def pipelines(flights: Path, repository: Path) -> dict[str, Pipeline]:
 @pytest.fixture(scope="session")
 def workers(pipelines: dict[str, Pipeline]) -> dict[str, Worker]:
     """One worker a pipeline, with its real lookups."""
-    return {name: Worker(pipeline, lookups_of(pipeline)) for name, pipeline in pipelines.items()}
+    return {name: Worker(pipeline.worker_spec, lookups_of(pipeline)) for name, pipeline in pipelines.items()}

@@ -12,7 +12,7 @@ from executors.plane import Plane
 from jobs import flight_records
 from tests.support.flights_archive import lookups_of, raw_days, typed_days
 from trivium import Enrichment
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.config.pipeline import Pipeline
 from trivium.engine.batch import Batch
 from trivium.engine.outcomes import Counts, merge_counts
@@ -118,7 +118,7 @@ def test_a_departure_whose_plane_nobody_knows_follows_the_declaration(
                count(*) filter (tailnum is null or tailnum not in (select tailnum from planes))
         from flights where dep_time is not null
     """).fetchall()
-    worker = Worker(pipeline_of([executor]), lookups_of(pipelines["flights"]))
+    worker = Worker(spec_of([executor]), lookups_of(pipelines["flights"]))
     counts, _ = outcome(worker, typed_days(flights))
     expected = {"emitted": known, "dropped": 0, "rejected": 0}
     expected[outcome_of_unknown] += unknown

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.config.pipeline import BoundLookup, Pipeline
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
@@ -52,7 +52,7 @@ def outcomes(pipeline: Pipeline, sample: dict[str, Any]) -> Outcomes:
 @pytest.fixture(scope="module")
 def pipeline(pipelines: dict[str, Pipeline]) -> Pipeline:
     """The pipeline with the executors' default options, which samples are written for."""
-    return pipeline_of([bound.cls for bound in pipelines["flights"].executors.values()])
+    return spec_of([bound.cls for bound in pipelines["flights"].executors.values()])
 
 
 @pytest.mark.parametrize("sample", SAMPLES)

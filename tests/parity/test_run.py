@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.flow_events import Item, Line, line, row_form
+from tests.support.pipelines import pipeline_of
 from tests.support.visits import LOOKUPS, Visits, visit
-from trivium.config.in_memory import pipeline_of
 from trivium.config.pipeline import Pipeline
 from trivium.operations.errors import ArgumentError
 from trivium.parity.compare import Standing, compare

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.flow_events import line, row_form
-from trivium.config.in_memory import pipeline_of
+from tests.support.pipelines import pipeline_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import SourceError
@@ -85,7 +86,7 @@ def over(folder: Path, routing: Routing | None = None, **settings: Any) -> Pipel
     made = pipeline_of([row_form(line)], routing=routing or Routing())
     source = ParquetSource(type="parquet", path=str(folder), value_column="value", **settings)
     config = made.config.model_copy(update={"batch": Batch(source=source)})
-    return Pipeline(**{**vars(made), "config": config})
+    return replace(made, config=config)
 
 
 def archived(pipeline: Pipeline) -> list[tuple[bytes, str | None]]:

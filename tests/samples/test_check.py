@@ -14,7 +14,7 @@ import pytest
 from msgspec import field
 
 from trivium import Enrichment, Event, Executor, ExecutorOptions, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.samples.check import TypeCheck, check_samples, update_samples
 
 
@@ -96,7 +96,7 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Check:
         place = replace(executor.declaration, file=str(tmp_path / "executor.py"))
         monkeypatch.setattr(executor, "declaration", place)
         monkeypatch.chdir(tmp_path)
-        (found,) = check_samples(pipeline_of([executor], {"sale": SaleExecutor.Options(prefix="not of samples")}))
+        (found,) = check_samples(spec_of([executor], {"sale": SaleExecutor.Options(prefix="not of samples")}))
         return found
 
     return run
@@ -164,9 +164,9 @@ def test_the_column_form_is_checked_alike(check: Check) -> None:
 
 def test_written_outcomes_check(check: Check, tmp_path: Path) -> None:
     assert check(SaleExecutor, [{"event": sale(), "enrichments": {"own": SHOP}}]).problems != ()
-    (updated,) = update_samples(pipeline_of([SaleExecutor]))
+    (updated,) = update_samples(spec_of([SaleExecutor]))
     assert updated.updated == (1,)
     written = json.loads((tmp_path / "samples.jsonl").read_text())
     assert written == {"event": sale(), "enrichments": {"own": SHOP}, "rows": [ROW]}
-    (again,) = update_samples(pipeline_of([SaleExecutor]))
+    (again,) = update_samples(spec_of([SaleExecutor]))
     assert (again.updated, again.problems) == ((), ())

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 from trivium import Enrichment, Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.operations.errors import ArgumentError
 from trivium.samples.edge_cases import examples, lookup_rows, records
 from trivium.samples.harness import Case, Trial
@@ -59,7 +59,7 @@ class ThingExecutor(Executor[Thing, NormalizedEvent]):
         return NormalizedEvent(event_id=event.id, event_time=event.at)
 
 
-PIPELINE = pipeline_of([ThingExecutor])
+PIPELINE = spec_of([ThingExecutor])
 
 
 def made(count: int) -> list[bytes]:

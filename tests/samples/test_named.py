@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.samples.test_check import ROW, SHOP, SaleExecutor, sale
-from trivium.config.in_memory import pipeline_of
+from tests.support.pipelines import pipeline_of
 from trivium.config.model.pipeline import Routing
 from trivium.samples.check import check_samples
 
@@ -26,5 +26,5 @@ def test_a_sample_needs_no_tag_and_none_is_believed(
     place = replace(SaleExecutor.declaration, file=str(tmp_path / "executor.py"))
     monkeypatch.setattr(SaleExecutor, "declaration", place)
     monkeypatch.chdir(tmp_path)
-    (found,) = check_samples(pipeline_of([SaleExecutor], routing=routing))
+    (found,) = check_samples(pipeline_of([SaleExecutor], routing=routing).worker_spec)
     assert (found.samples, found.problems) == (1, ())

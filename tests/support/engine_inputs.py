@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import Routing
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import RoutingSpec
 from trivium.contract.executor import Executor
 from trivium.contract.rows import Event, NormalizedEvent, RowMeta
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
@@ -58,9 +58,9 @@ class Probe:
         self.wire = wire
         self.rows, self.columns = _row_form(self.event, self.row), _column_form(self.event, self.row)
 
-    def workers(self, routing: Routing | None = None) -> dict[str, Worker]:
+    def workers(self, routing: RoutingSpec | None = None) -> dict[str, Worker]:
         """The two forms."""
-        return {form.__name__: Worker(pipeline_of([form], routing=routing), {}) for form in (self.rows, self.columns)}
+        return {form.__name__: Worker(spec_of([form], routing=routing), {}) for form in (self.rows, self.columns)}
 
     def run(self, batch: Batch) -> list[Outcome]:
         """The outcomes of a batch, which must be the same in both forms."""

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tests.support.engine_inputs import raw
 from trivium import Event, Executor, NormalizedEvent, RetryPolicy
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.contract.lookup import Lookup
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Outcomes, Reject
@@ -88,9 +88,7 @@ def worker(
     lookups: dict[str, Lookup] | None = None,
 ) -> Worker:
     """A worker for one executor."""
-    return Worker(
-        pipeline_of([executor], retry=retry or RetryPolicy(attempts=1)), lookups or {}, clock or ManualClock()
-    )
+    return Worker(spec_of([executor], retry=retry or RetryPolicy(attempts=1)), lookups or {}, clock or ManualClock())
 
 
 def emitted(out: Outcomes, column: str = "n", event_type: str = "item") -> list[Any]:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, Int32, NormalizedEvent, RejectError
-from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import Routing
 from trivium.config.model.serving import Serving
 from trivium.config.pipeline import Pipeline
@@ -149,7 +149,7 @@ def client(pipeline: Pipeline, answering: Answering | None = None, clock: Clock 
     clock = clock or SystemClock()
     section = pipeline.serving_section()
     inline = Inline(
-        RequestWorker(pipeline, {}, clock), Admission(section, clock), section.max_events_per_request, clock
+        RequestWorker(pipeline.worker_spec, {}, clock), Admission(section, clock), section.max_events_per_request, clock
     )
     keys = Keys(pipeline.api_keys(), None, clock)
     return Client(ServingApp(Api(pipeline, answering or inline, keys, clock), section, clock))

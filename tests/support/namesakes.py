@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.in_memory import pipeline_of
 from trivium.config.model.serving import Serving
 
 

@@ -1,5 +1,6 @@
 """What the kit says of lookups that break their contract, and that ours keeps it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.pipelines import pipeline_of
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
-from trivium.config.in_memory import pipeline_of
 from trivium.connectors.parquet.lookup import ParquetLookup
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
@@ -111,5 +112,5 @@ def test_the_lookup_over_parquet_complies(tmp_path: Path) -> None:
     bound = pipeline_of([TripExecutor]).lookups["plane"]
     config = bound.config.model_copy(update={"path": str(tmp_path / "planes.parquet")})
     clock = ManualClock()
-    lookup = ParquetLookup(type(bound)(bound.name, config, bound.retry, bound.columns, bound.key_type), clock)
+    lookup = ParquetLookup(replace(bound, config=config), clock)
     assert_lookup_compliance(lookup, list(SEATS), unknown=["N9", ""], clock=clock)

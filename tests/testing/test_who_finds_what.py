@@ -18,7 +18,7 @@ import pytest
 from tests.testing.test_compliance import CAUGHT_BY_THE_KIT
 from trivium import Executor
 from trivium.analysis.purity.check import impurities
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 
@@ -54,14 +54,12 @@ def by_sources(cls: type[Executor[Any, Any]], repository: Path) -> list[str]:
 def by_the_guard(cls: type[Executor[Any, Any]], folder: Path) -> list[str]:
     """What the guard refuses of one event, by its error."""
     (folder / "model.json").write_text("[1.5]")
-    pipeline = pipeline_of([cls])
+    spec = spec_of([cls])
     bound = {
-        name: replace(each, artifacts={"model": str(folder / "model.json")})
-        for name, each in pipeline.executors.items()
+        name: replace(each, artifacts={"model": str(folder / "model.json")}) for name, each in spec.executors.items()
     }
-    strict = pipeline.config.model_copy(update={"purity": "strict"})
     value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1}'
-    out = Worker(replace(pipeline, config=strict, executors=bound), {}).run(RawBatch([value], "test", np.arange(1)))
+    out = Worker(replace(spec, purity="strict", executors=bound), {}).run(RawBatch([value], "test", np.arange(1)))
     return [reject.error for reject in out.rejects if reject.reason == "impure"]
 
 

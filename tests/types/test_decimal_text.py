@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.engine_inputs import MOMENT, raw
 from trivium import Event, Executor, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 
@@ -46,7 +46,7 @@ class Orders(Executor[Order, OrderRow]):
         return OrderRow(event_id="1", event_time=MOMENT, **fields)
 
 
-PIPELINE = pipeline_of([Orders])
+PIPELINE = spec_of([Orders])
 WORKER, REQUESTS = Worker(PIPELINE, {}), RequestWorker(PIPELINE, {})
 
 

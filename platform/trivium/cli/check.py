@@ -17,6 +17,7 @@ from trivium.cli.terminal.text import plural, printable
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.config.problems import ConfigError
+    from trivium.config.worker_spec import WorkerSpec
     from trivium.operations.surroundings import Missing, Surroundings
     from trivium.samples.check import TypeCheck
 
@@ -95,7 +96,7 @@ def _look_everywhere(pipeline: Pipeline) -> Surroundings:
 
 def _checked(
     files: Sequence[Path],
-    samples: Callable[[Pipeline], list[TypeCheck]],
+    samples: Callable[[WorkerSpec], list[TypeCheck]],
     look: Callable[[Pipeline], Surroundings],
 ) -> list[_Checked]:
     from trivium.config.compile import compile_file
@@ -107,7 +108,7 @@ def _checked(
             compiled.append((file, compile_file(file, road=None)))
         except ConfigError as error:
             compiled.append((file, error))
-    sampled = [[] if isinstance(each, ConfigError) else samples(each) for _, each in compiled]
+    sampled = [[] if isinstance(each, ConfigError) else samples(each.worker_spec) for _, each in compiled]
     breaches = _breaches([each for _, each in compiled if not isinstance(each, ConfigError)])
     return [
         _Checked(file, each)
@@ -135,7 +136,7 @@ def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     subjects: dict[str, Subject] = {}
     for pipeline in pipelines:
         for bound in map(with_default_options, pipeline.executors.values()):
-            subject = Subject(bound.cls, bound.options, bound.artifacts, pipeline.config.routing)
+            subject = Subject(bound.cls, bound.options, bound.artifacts, pipeline.worker_spec.routing)
             subjects.setdefault(bound.event_type, subject)
     return {name: [str(each) for each in found] for name, found in sample_breaches(list(subjects.values())).items()}
 

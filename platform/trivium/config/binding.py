@@ -12,9 +12,10 @@ import pyarrow as pa
 
 from trivium.analysis.source_digest import Digest, engine_versions, file_sha256, source_digest
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
-from trivium.config.pipeline import BoundExecutor, BoundLookup, Pipeline, bind_lookups, table_columns
+from trivium.config.pipeline import BoundLookup, Pipeline, bind_lookups
 from trivium.config.plan import Plan, canonical, slow_digest
 from trivium.config.problems import Path as Place
+from trivium.config.worker_spec import BoundExecutor, table_columns
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.types.spec import FieldSpec

@@ -13,7 +13,7 @@ from trivium.config.binding import inside, part, pipeline_of, plan_of, secret_na
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.model.streaming import KAFKA_FILES, Streaming
 from trivium.config.options import Options, read_options
-from trivium.config.pipeline import USERNAME, BoundExecutor, BoundLookup, Pipeline
+from trivium.config.pipeline import USERNAME, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
@@ -22,7 +22,7 @@ from trivium.config.secret_references import take_secrets, take_values
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.load import load
 
-__all__ = ["BoundExecutor", "BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
+__all__ = ["BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
 
 Road = Literal["batch", "streaming", "serving"]
 _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))

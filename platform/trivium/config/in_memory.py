@@ -1,62 +1,60 @@
-"""A pipeline made from classes instead of a file: for notebooks, samples and tests. It has no table to write to."""
+"""A worker's specification made from classes instead of a file: for notebooks, samples and tests."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from datetime import date
 from typing import Any, Final
 
-from trivium.config.model.pipeline import (
-    DeadLetters,
-    EventTimeRange,
-    ExecutorEntry,
-    ParquetLookup,
-    PipelineConfig,
-    Routing,
-    Table,
-)
-from trivium.config.pipeline import BoundExecutor, Pipeline, bind_lookups, table_columns
 from trivium.config.plan import Plan
+from trivium.config.worker_spec import (
+    BoundExecutor,
+    LookupSpec,
+    RoutingSpec,
+    WorkerSpec,
+    event_times,
+    lookup_columns,
+    table_columns,
+)
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.retry import RetryPolicy
 
 _NOWHERE: Final = "memory"
+_EVENT_TIMES: Final = (date(1970, 1, 1), date(2200, 1, 1))
 
 
-def pipeline_of(
+def spec_of(
     executors: Sequence[type[Executor[Any, Any]]],
     options: Mapping[str, ExecutorOptions] | None = None,
-    routing: Routing | None = None,
+    routing: RoutingSpec | None = None,
     retry: RetryPolicy | None = None,
-    event_time: EventTimeRange | None = None,
-) -> Pipeline:
-    """A pipeline of these executors. `options` maps event types to options; lookups are whatever they declare."""
+    event_days: tuple[date, date] = _EVENT_TIMES,
+) -> WorkerSpec:
+    """Return the specification of a worker of these executors.
+
+    `options` maps event types to options; lookups are whatever they declare.
+    """
     declarations = [executor.declaration for executor in executors]
-    names = {enrichment.lookup for each in declarations for enrichment in each.enrichments.values()}
-    config = PipelineConfig(
-        pipeline="in-memory",
-        executors=tuple(ExecutorEntry(type=each.event_type) for each in declarations),
-        routing=routing or Routing(),
-        lookups={name: ParquetLookup(type="parquet", path=_NOWHERE, key="key") for name in sorted(names)},
-        table=Table(type="delta", path=_NOWHERE),
-        dead_letters=DeadLetters(type="delta", path=_NOWHERE),
-        retry=retry or RetryPolicy(),
-        event_time=event_time or EventTimeRange(),
-    )
-    bound = [_bound(executor, (options or {}).get(executor.declaration.event_type), config) for executor in executors]
-    return Pipeline(
-        name=config.pipeline,
-        config=config,
-        plan=Plan.of({"logic": {"executors": sorted(each.event_type for each in declarations)}}),
-        executors={each.event_type: each for each in bound},
-        lookups=bind_lookups(config, declarations),
+    policy = retry or RetryPolicy()
+    plan = Plan.of({"logic": {"executors": sorted(each.event_type for each in declarations)}})
+    earliest, latest = event_times(*event_days)
+    return WorkerSpec(
+        name="in-memory",
+        executors={
+            each.declaration.event_type: BoundExecutor(
+                each, (options or {}).get(each.declaration.event_type) or each.Options(), policy, {}, _NOWHERE
+            )
+            for each in executors
+        },
+        lookups={
+            name: LookupSpec(name, columns, key_type, policy, "fail")
+            for name, (columns, key_type) in sorted(lookup_columns(declarations).items())
+        },
+        routing=routing or RoutingSpec(),
         table_columns=table_columns(declarations),
-        root=Path(),
-        config_file=_NOWHERE,
+        logic=plan.logic_short,
+        plan=plan.plan_short,
+        earliest=earliest,
+        latest=latest,
+        purity="warn",
     )
-
-
-def _bound(
-    executor: type[Executor[Any, Any]], options: ExecutorOptions | None, config: PipelineConfig
-) -> BoundExecutor:
-    return BoundExecutor(executor, options or executor.Options(), config.retry, artifacts={}, version=_NOWHERE)

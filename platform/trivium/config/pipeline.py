@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
@@ -14,57 +15,20 @@ from trivium.config.model.pipeline import ParquetLookup, PipelineConfig
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
+from trivium.config.worker_spec import BoundExecutor, LookupSpec, RoutingSpec, WorkerSpec, event_times, lookup_columns
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
-from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.contract.retry import RetryPolicy
 from trivium.core.errors import RunError
-from trivium.types.spec import FieldSpec
 
 USERNAME: Final = "streaming.source.security.username"
 """The name under which the Kafka user travels beside the plan; no variable can have such a name."""
 
 
 @dataclass(frozen=True)
-class BoundExecutor:
-    """An executor class with everything the pipeline file says about it.
+class BoundLookup(LookupSpec):
+    """A lookup with its section of the pipeline file, whose path is resolved."""
 
-    `artifacts` maps names to absolute local paths; `version` is the short digest of its sources and distributions.
-    """
-
-    cls: type[Executor[Any, Any]]
-    options: ExecutorOptions = field(repr=False)
-    retry: RetryPolicy
-    artifacts: Mapping[str, str]
-    version: str
-
-    @property
-    def declaration(self) -> Declaration:
-        """The class's event, row and enrichments."""
-        return self.cls.declaration
-
-    @property
-    def event_type(self) -> str:
-        """The event type the executor answers for."""
-        return self.cls.declaration.event_type
-
-    def create(self) -> Executor[Any, Any]:
-        """A new instance. `open` has not been called on it."""
-        return self.cls(self.options)
-
-
-@dataclass(frozen=True)
-class BoundLookup:
-    """A lookup with its resolved path.
-
-    `columns` are the fields all enrichments that use it ask for, by wire name; `key_type` is the type of their keys.
-    """
-
-    name: str
     config: ParquetLookup
-    retry: RetryPolicy
-    columns: tuple[FieldSpec, ...]
-    key_type: pa.DataType
 
 
 @dataclass(frozen=True)
@@ -84,6 +48,27 @@ class Pipeline:
     root: Path
     config_file: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def worker_spec(self) -> WorkerSpec:
+        """The part of it that a worker takes."""
+        config, routing = self.config, self.config.routing
+        earliest, latest = event_times(config.event_time.earliest, config.event_time.latest)
+        return WorkerSpec(
+            name=self.name,
+            executors=self.executors,
+            lookups=self.lookups,
+            routing=RoutingSpec(
+                routing.field if routing.by_body else None, config.type_column, routing.unrouted, routing.tombstones
+            ),
+            table_columns=self.table_columns,
+            logic=self.plan.logic_short,
+            plan=self.plan.plan_short,
+            earliest=earliest,
+            latest=latest,
+            purity=config.purity,
+            secrets=self.secrets,
+        )
 
     def kafka_source(self) -> KafkaSource:
         """The streaming source as this process reads it: its certificates and keys are absolute local paths.
@@ -135,33 +120,10 @@ class Pipeline:
         return self.secrets[name]
 
 
-def table_columns(declarations: Iterable[Declaration]) -> pa.Schema:
-    """The union of all row schemas: `event_id`, `event_time`, then the others in order of first appearance.
-
-    The others are nullable: rows of another executor do not have them.
-    """
-    found: dict[str, pa.Field] = {}
-    first = ("event_id", "event_time")
-    for declaration in declarations:
-        for column in declaration.row_schema:
-            found.setdefault(column.name, column.with_nullable(column.name not in first))
-    ordered = [found.pop(name) for name in first if name in found]
-    return pa.schema([*ordered, *found.values()])
-
-
 def bind_lookups(config: PipelineConfig, declarations: Iterable[Declaration]) -> dict[str, BoundLookup]:
-    """Every lookup of `config` with the columns and the key type the enrichments ask of it."""
-    columns: dict[str, dict[str, FieldSpec]] = {name: {} for name in config.lookups}
-    key_types: dict[str, pa.DataType] = {}
-    for declaration in declarations:
-        keys = {spec.name: spec.type.arrow for spec in declaration.event_fields}
-        for name, enrichment in declaration.enrichments.items():
-            key_types.setdefault(enrichment.lookup, keys[enrichment.key])
-            for spec in declaration.enrichment_fields[name]:
-                known = columns[enrichment.lookup].get(spec.wire)
-                if known is None or spec.nullable:
-                    columns[enrichment.lookup][spec.wire] = spec
+    """Return every lookup of `config` with what the enrichments ask of it."""
+    asked = lookup_columns(declarations)
     return {
-        name: BoundLookup(name, lookup, lookup.retry or config.retry, tuple(columns[name].values()), key_types[name])
+        name: BoundLookup(name, *asked[name], lookup.retry or config.retry, lookup.unavailable, lookup)
         for name, lookup in config.lookups.items()
     }

@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trivium.config.worker_spec import LookupSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.errors import TransientError
 from trivium.contract.lookup import Answer, Lookup
-from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import raised, text_of
 from trivium.core.errors import LookupOutage, RunError
@@ -32,10 +32,8 @@ Miss = Literal["missing", "null_key", "unavailable"]
 class LookupUse:
     """A lookup with what the pipeline says about its failures."""
 
-    name: str
+    spec: LookupSpec
     lookup: Lookup
-    retry: RetryPolicy
-    unavailable: Literal["fail", "missing"]
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class EnrichmentStep:
         return pa.RecordBatch.from_arrays([column.take(fact.index) for column in fact.rows.columns], schema=schema)
 
     def _answer(self, keys: pa.Array, limit: Deadline | None) -> Answer | None:
-        policy = self._use.retry
+        policy = self._use.spec.retry
         deadline = Deadline.after(self._clock, policy.deadline_seconds).within(limit)
         delays = [*policy.delays(), None]
         for delay in delays:
@@ -142,13 +140,13 @@ class EnrichmentStep:
         return None
 
     def _no_answer(self, error: Exception) -> RunError:
-        return RunError(f"lookup {self._use.name} gave no usable answer: {raised(error)}")
+        return RunError(f"lookup {self._use.spec.name} gave no usable answer: {raised(error)}")
 
     def _fail_if_told_to(self, error: TransientError) -> None:
-        if self._use.unavailable == "fail":
+        if self._use.spec.unavailable == "fail":
             message = (
-                f"lookup {self._use.name} stayed unavailable: {text_of(error)}. Nothing was committed. "
-                f"Try: repair it and run again, or set lookups.{self._use.name}.unavailable to missing"
+                f"lookup {self._use.spec.name} stayed unavailable: {text_of(error)}. Nothing was committed. "
+                f"Try: repair it and run again, or set lookups.{self._use.spec.name}.unavailable to missing"
             )
             raise LookupOutage(message) from error
 

@@ -20,7 +20,7 @@ from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, Final
 
-from trivium.config.model.pipeline import Purity
+from trivium.config.worker_spec import Purity
 from trivium.contract.errors import RejectError
 
 _log = logging.getLogger(__name__)

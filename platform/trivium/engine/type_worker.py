@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.config.model.pipeline import Purity
-from trivium.config.pipeline import BoundExecutor
+from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.contract.executor import Executor
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import class_name, raised
@@ -35,22 +34,7 @@ from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
 from trivium.engine.retry import Attempt, Chosen, Failures, GivenUp, IsRetryable, run_with_retry
 from trivium.types.convert import StructBuilder
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all types of a pipeline share: the table's author columns, the hashes, the event times' range, the clock.
-
-    `purity` says what happens when an executor does I/O.
-    """
-
-    table_columns: pa.Schema
-    logic: str
-    plan: str
-    earliest: pa.Scalar
-    latest: pa.Scalar
-    clock: Clock
-    purity: Purity
+from trivium.types.spec import UTC_MICROSECONDS
 
 
 @dataclass
@@ -76,13 +60,15 @@ class Called:
 class TypeWorker:
     """Runs one executor. `run` writes its answers into the batch's outcomes; `call` and `check` are its two halves."""
 
-    def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], settings: Settings) -> None:
-        self._bound, self._settings = bound, settings
+    def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], spec: WorkerSpec, clock: Clock) -> None:
+        self._bound, self._spec, self._clock = bound, spec, clock
+        self._earliest = pa.scalar(spec.earliest, UTC_MICROSECONDS)
+        self._latest = pa.scalar(spec.latest, UTC_MICROSECONDS)
         self._declaration = bound.declaration
         self._executor = _opened(bound)
-        self._guard = guard_of(f"the executor of {bound.event_type}", settings.purity)
+        self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()
-        self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, settings.clock)
+        self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, clock)
         self._structs = StructBuilder(self._declaration.event, self._declaration.event_fields)
 
     def inputs_from_structs(self, rows: Rows, events: Sequence[Any]) -> Inputs:
@@ -131,7 +117,7 @@ class TypeWorker:
         if count:
             called.form = form = self._form(called)
             policy = self._bound.retry
-            deadline = Deadline.after(self._settings.clock, policy.deadline_seconds).within(limit)
+            deadline = Deadline.after(self._clock, policy.deadline_seconds).within(limit)
             given_up = run_with_retry(count, self._guarded(form), self._is_retryable, policy, deadline)
             rejects += [self._reject(int(called.inputs.rows[i]), "process", each) for i, each in given_up.items()]
         return called
@@ -197,7 +183,7 @@ class TypeWorker:
             checked = check_columns(form.pieces, specs)
         else:
             checked = check_rows([], [], specs)
-        checked = refuse_times_outside(checked, self._settings.earliest, self._settings.latest)
+        checked = refuse_times_outside(checked, self._earliest, self._latest)
         return refuse_repeated_identity(checked)
 
     def _is_retryable(self, error: Exception) -> bool:
@@ -225,14 +211,14 @@ class TypeWorker:
         made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
         length = len(parents)
         columns: dict[str, pa.Array] = {
-            column.name: made.get(column.name, pa.nulls(length, column.type)) for column in self._settings.table_columns
+            column.name: made.get(column.name, pa.nulls(length, column.type)) for column in self._spec.table_columns
         }
         columns["event_date"] = event_date(columns["event_time"])
         origin = Origin(
             event_type=self._declaration.event_type,
-            logic=self._settings.logic,
-            plan=self._settings.plan,
-            ingested_at_us=self._settings.clock.now_us(),
+            logic=self._spec.logic,
+            plan=self._spec.plan,
+            ingested_at_us=self._clock.now_us(),
         )
         texts = _enrichment_texts(work.facts, len(work.inputs.rows))
         enrichments = None if texts is None else texts.take(pa.array(checked.parents))

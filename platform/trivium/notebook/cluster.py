@@ -10,8 +10,8 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util import ActorPool
 
-from trivium.config.in_memory import pipeline_of
-from trivium.config.pipeline import Pipeline
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import WorkerSpec
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Lookup
 from trivium.core.errors import RunError, TriviumError
@@ -35,17 +35,17 @@ class CellWorker:
 
     def run(self, batch: Batch) -> Part:
         """The outcomes of one batch."""
-        return part_of(self._worker.run(batch), int(batch.positions[0]), self._pipeline.table_columns)
+        return part_of(self._worker.run(batch), int(batch.positions[0]), self._spec.table_columns)
 
     @cached_property
-    def _pipeline(self) -> Pipeline:
+    def _spec(self) -> WorkerSpec:
         executor = self._shipment.executor()
         options = executor.Options.model_validate(dict(self._shipment.options))
-        return pipeline_of([executor], {executor.declaration.event_type: options})
+        return spec_of([executor], {executor.declaration.event_type: options})
 
     @cached_property
     def _worker(self) -> Worker:
-        return Worker(self._pipeline, self._shipment.lookups)
+        return Worker(self._spec, self._shipment.lookups)
 
 
 def run(

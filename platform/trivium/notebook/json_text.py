@@ -14,10 +14,10 @@ from uuid import UUID
 import msgspec
 import numpy as np
 
-from trivium.config.model.pipeline import Routing
+from trivium.config.worker_spec import RoutingSpec
 from trivium.notebook.errors import InputError
 
-TAG_FIELD: Final = Routing().field
+TAG_FIELD: Final = RoutingSpec().tag_field or ""
 _HEAD: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(
     msgspec.defstruct("Head", [("tag", Any, msgspec.UNSET)], rename={"tag": TAG_FIELD})
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trivium.config.pipeline import BoundLookup, Pipeline
+from trivium.config.worker_spec import LookupSpec, WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.rows import Row
@@ -42,7 +42,7 @@ class MemoryLookup:
         return Answer(self._rows, pa.array([self._places.get(key) for key in keys.to_pylist()], pa.int32()))
 
 
-def open_lookups(pipeline: Pipeline, declaration: Declaration, given: Mapping[str, Any]) -> dict[str, Lookup]:
+def open_lookups(spec: WorkerSpec, declaration: Declaration, given: Mapping[str, Any]) -> dict[str, Lookup]:
     """The lookups a pipeline of one executor declares, from `{name: rows}`.
 
     Rows are `{key: dict}`, a list of dicts, a table, or `(list or table, name of the key's column)`. The key's column
@@ -53,20 +53,20 @@ def open_lookups(pipeline: Pipeline, declaration: Declaration, given: Mapping[st
     """
     if not isinstance(given, Mapping):
         raise InputError(f"lookups=: expected {{name: rows}}, got {type(given).__name__}")
-    _check_names(pipeline, declaration, given)
-    return {name: _opened(bound, declaration, given[name]) for name, bound in pipeline.lookups.items()}
+    _check_names(spec, declaration, given)
+    return {name: _opened(bound, declaration, given[name]) for name, bound in spec.lookups.items()}
 
 
-def _check_names(pipeline: Pipeline, declaration: Declaration, given: Mapping[str, Any]) -> None:
+def _check_names(spec: WorkerSpec, declaration: Declaration, given: Mapping[str, Any]) -> None:
     problems = [
         f"{name} is missing: {_asked_of(bound, declaration)}"
-        for name, bound in pipeline.lookups.items()
+        for name, bound in spec.lookups.items()
         if name not in given
     ]
     problems += [
-        f"{name} is no lookup of the executor; {one_of(name, pipeline.lookups) or 'it has none'}"
+        f"{name} is no lookup of the executor; {one_of(name, spec.lookups) or 'it has none'}"
         for name in given
-        if name not in pipeline.lookups
+        if name not in spec.lookups
     ]
     if problems:
         raise listed(
@@ -74,19 +74,19 @@ def _check_names(pipeline: Pipeline, declaration: Declaration, given: Mapping[st
         )
 
 
-def _asked_of(bound: BoundLookup, declaration: Declaration) -> str:
+def _asked_of(bound: LookupSpec, declaration: Declaration) -> str:
     names = [spec.wire for spec in bound.columns]
     return f"it answers {', '.join(names)} by {' and '.join(_keys(bound, declaration))}"
 
 
-def _keys(bound: BoundLookup, declaration: Declaration) -> list[str]:
+def _keys(bound: LookupSpec, declaration: Declaration) -> list[str]:
     """The event's fields this lookup is keyed by, under their names and their wire names."""
     used = {each.key for each in declaration.enrichments.values() if each.lookup == bound.name}
     fields = [spec for spec in declaration.event_fields if spec.name in used]
     return list(dict.fromkeys(name for spec in fields for name in (spec.name, spec.wire)))
 
 
-def _opened(bound: BoundLookup, declaration: Declaration, given: Any) -> MemoryLookup:
+def _opened(bound: LookupSpec, declaration: Declaration, given: Any) -> MemoryLookup:
     wanted = None
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[1], str):
         given, wanted = given
@@ -107,7 +107,7 @@ def _opened(bound: BoundLookup, declaration: Declaration, given: Any) -> MemoryL
     return MemoryLookup(rows, keys)
 
 
-def _key_column(bound: BoundLookup, declaration: Declaration, names: list[str], wanted: str | None) -> str:
+def _key_column(bound: LookupSpec, declaration: Declaration, names: list[str], wanted: str | None) -> str:
     candidates = [wanted] if wanted is not None else _keys(bound, declaration)
     found = [name for name in candidates if name in names]
     if len(found) == 1:
@@ -119,7 +119,7 @@ def _key_column(bound: BoundLookup, declaration: Declaration, names: list[str], 
     )
 
 
-def _conformed(bound: BoundLookup, table: pa.Table) -> pa.RecordBatch:
+def _conformed(bound: LookupSpec, table: pa.Table) -> pa.RecordBatch:
     problems = [problem for spec in bound.columns if (problem := _column_problem(table.schema, spec))]
     if problems:
         raise listed(f"lookup {bound.name} cannot be read as declared", problems, "rename or cast those columns")
@@ -135,7 +135,7 @@ def _column_problem(schema: pa.Schema, spec: FieldSpec) -> str | None:
     return f"column {spec.wire}: {problem}" if problem else None
 
 
-def _column(bound: BoundLookup, table: pa.Table, spec: FieldSpec) -> pa.Array:
+def _column(bound: LookupSpec, table: pa.Table, spec: FieldSpec) -> pa.Array:
     if spec.wire not in table.schema.names:
         return conform(pa.nulls(table.num_rows), spec).column
     column = table.column(spec.wire).combine_chunks()
@@ -147,7 +147,7 @@ def _column(bound: BoundLookup, table: pa.Table, spec: FieldSpec) -> pa.Array:
     return conformed.column
 
 
-def _key_values(bound: BoundLookup, table: pa.Table, key: str) -> list[Any]:
+def _key_values(bound: LookupSpec, table: pa.Table, key: str) -> list[Any]:
     spec = FieldSpec(key, key, TypeSpec(bound.key_type), nullable=True, required=False)
     problem = type_problem(table.schema.field(key).type, spec.type)
     if problem:
@@ -160,7 +160,7 @@ def _key_values(bound: BoundLookup, table: pa.Table, key: str) -> list[Any]:
     return conformed.column.to_pylist()  # type: ignore[no-any-return]
 
 
-def _decoded(bound: BoundLookup, facts: Iterable[Any]) -> pa.RecordBatch:
+def _decoded(bound: LookupSpec, facts: Iterable[Any]) -> pa.RecordBatch:
     """Dicts through the JSON decoder, as events are."""
     specs = [replace(spec, name=f"field_{number}") for number, spec in enumerate(bound.columns)]
     decode = msgspec.json.Decoder(derive(Row, specs)).decode
@@ -175,14 +175,14 @@ def _decoded(bound: BoundLookup, facts: Iterable[Any]) -> pa.RecordBatch:
     return columns_of(rows, specs).rename_columns([spec.wire for spec in bound.columns])
 
 
-def _as_keys(bound: BoundLookup, keys: Iterable[Any]) -> list[Any]:
+def _as_keys(bound: LookupSpec, keys: Iterable[Any]) -> list[Any]:
     try:
         return pa.array(list(keys), bound.key_type).to_pylist()  # type: ignore[no-any-return]
     except (pa.ArrowException, TypeError) as error:
         raise InputError(f"lookup {bound.name}: expected keys of type {bound.key_type}: {error}") from error
 
 
-def _check_keys(bound: BoundLookup, keys: list[Any]) -> None:
+def _check_keys(bound: LookupSpec, keys: list[Any]) -> None:
     if None in keys:
         raise InputError(f"lookup {bound.name}: expected a key in every row, got none in row {keys.index(None)}")
     if len(set(keys)) == len(keys):

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.worker import Worker
 from trivium.notebook import data as events
@@ -47,12 +47,12 @@ def run(
     """
     checked = _options(executor, options)
     declaration = executor.declaration
-    pipeline = pipeline_of([executor], {declaration.event_type: checked})
-    opened = open_lookups(pipeline, declaration, lookups or {})
+    spec = spec_of([executor], {declaration.event_type: checked})
+    opened = open_lookups(spec, declaration, lookups or {})
     given = events.read(data, declaration, timezone)
-    columns = pipeline.table_columns
+    columns = spec.table_columns
     if address is None:
-        worker = Worker(pipeline, opened)
+        worker = Worker(spec, opened)
         parts = [part_of(worker.run(batch), int(batch.positions[0]), columns) for batch in given.batches(BATCH_ROWS)]
     else:
         from trivium.notebook.cluster import run as run_on_cluster

@@ -16,8 +16,7 @@ from trivium.core.clock import SystemClock
 from trivium.devtools.broker.broker import DevBroker
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.decoding.decoded import Decoded
-from trivium.engine.decoding.named import NamedDecoder
-from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
@@ -91,14 +90,14 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker on a batch of records."""
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
-    return _through_files(scene, Worker(scene.pipeline, _lookups(scene.pipeline)).run(batch))
+    return _through_files(scene, Worker(scene.pipeline.worker_spec, _lookups(scene.pipeline)).run(batch))
 
 
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker on typed columns of the same events; a record that is no event has none."""
     pipeline = scene.pipeline
     found: list[Seen | None] = [None] * len(inputs)
-    worker, tag = Worker(pipeline, _lookups(pipeline)), _tag_column(pipeline)
+    worker, tag = Worker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
     for event_type, (rows, events) in _decoded(pipeline, inputs).events.items():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
         positions = np.arange(len(rows), dtype=np.int64)
@@ -119,16 +118,14 @@ def _tag_column(pipeline: Pipeline) -> str | None:
 
 
 def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:
-    declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    values, routing = [each.value for each in inputs], pipeline.config.routing
-    if routing.by_body:
-        return JsonDecoder(declarations, routing.field).decode(values)
-    return NamedDecoder(declarations).decode(values, [each.event_type for each in inputs])
+    spec = pipeline.worker_spec
+    types = None if spec.routing.tag_field else [each.event_type for each in inputs]
+    return Decoder(spec.declarations, spec.routing.tag_field).decode([each.value for each in inputs], types)
 
 
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker of requests, in this process."""
-    worker = RequestWorker(scene.pipeline, _lookups(scene.pipeline))
+    worker = RequestWorker(scene.pipeline.worker_spec, _lookups(scene.pipeline))
 
     def ask(body: bytes, event_type: str | None) -> bytes:
         return encode(worker.answer(body, event_type, max_events=_FEW))

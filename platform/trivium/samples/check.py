@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.samples.facts import FactReader, Facts, together
 from trivium.samples.file import Outcome, Sample, SampleError, read_samples, write_outcomes
 from trivium.samples.harness import Case, Trial, plain_row
@@ -38,14 +38,14 @@ class TypeCheck:
     changes: tuple[str, ...] = ()
 
 
-def check_samples(pipeline: Pipeline) -> list[TypeCheck]:
+def check_samples(spec: WorkerSpec) -> list[TypeCheck]:
     """Every event type's samples against what the worker makes of them."""
-    return [_Check(pipeline, bound).compare() for bound in pipeline.executors.values()]
+    return [_Check(spec, bound).compare() for bound in spec.executors.values()]
 
 
-def update_samples(pipeline: Pipeline) -> list[TypeCheck]:
+def update_samples(spec: WorkerSpec) -> list[TypeCheck]:
     """As `check_samples`, but outcomes that differ are written into the files; events and facts stay."""
-    return [_Check(pipeline, bound).update() for bound in pipeline.executors.values()]
+    return [_Check(spec, bound).update() for bound in spec.executors.values()]
 
 
 @dataclass(frozen=True)
@@ -73,10 +73,10 @@ class _Ran:
 class _Check:
     """The samples of one executor."""
 
-    def __init__(self, pipeline: Pipeline, bound: BoundExecutor) -> None:
+    def __init__(self, spec: WorkerSpec, bound: BoundExecutor) -> None:
         self._declaration = bound.declaration
         self._file = Path(self._declaration.file).parent / FILE
-        self._pipeline, self._bound = pipeline, with_default_options(bound)
+        self._spec, self._bound = spec, with_default_options(bound)
         self._shown = _relative(self._file)
         self._schema = self._declaration.row_schema
         self._stated: dict[int, set[tuple[str, Any]]] = {}
@@ -104,7 +104,7 @@ class _Check:
         if not self._file.is_file():
             return [], []
         found, errors = read_samples(self._file)
-        reader = FactReader(self._declaration, self._pipeline.config.routing)
+        reader = FactReader(self._declaration, self._spec.routing.tag_field)
         samples, facts = [], []
         self._stated.clear()
         for sample in found:
@@ -135,7 +135,7 @@ class _Check:
 
     def _ran(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
         """Samples of the same options."""
-        trial = Trial(self._pipeline, _with_options(self._bound, samples[0].options))
+        trial = Trial(self._spec, _with_options(self._bound, samples[0].options))
         cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
         alone = [(trial.ask([case])[0], trial.missed()) for case in cases]
         among: dict[int, Outcome] = {}

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pyarrow.types as pt
 
-from trivium.config.pipeline import BoundLookup
+from trivium.config.worker_spec import LookupSpec
 from trivium.contract.declaration import Declaration
 from trivium.operations.errors import ArgumentError
 from trivium.types.spec import FieldSpec, TypeSpec
@@ -58,7 +58,7 @@ def records(declaration: Declaration, tag_field: str | None) -> SearchStrategy[b
     return st.builds(lambda tags, values: msgspec.json.encode({**tags, **values}), st.fixed_dictionaries(tag), fields)
 
 
-def lookup_rows(lookup: BoundLookup) -> SearchStrategy[dict[str, Any] | None]:
+def lookup_rows(lookup: LookupSpec) -> SearchStrategy[dict[str, Any] | None]:
     """What a lookup may know of a key: a row by wire name, or nothing.
 
     Raises:

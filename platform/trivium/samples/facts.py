@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from trivium.config.model.pipeline import Routing
-from trivium.config.pipeline import BoundLookup
+from trivium.config.worker_spec import LookupSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
 from trivium.core.suggest import one_of
-from trivium.engine.decoding.named import NamedDecoder
-from trivium.engine.decoding.tagged import JsonDecoder
+from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.inputs import RowInputs
 from trivium.samples.file import Sample, SampleError
 from trivium.types.convert import columns_of
@@ -29,7 +26,7 @@ Facts = dict[tuple[str, Any], dict[str, Any] | None]
 class SampleLookup:
     """Answers from what it was told last. Does no I/O. `missed` are the keys it had no row of since then."""
 
-    def __init__(self, bound: BoundLookup) -> None:
+    def __init__(self, bound: LookupSpec) -> None:
         self._schema = pa.schema([pa.field(spec.wire, spec.type.arrow) for spec in bound.columns])
         self.tell({})
 
@@ -49,14 +46,10 @@ class SampleLookup:
 class FactReader:
     """Reads the facts beside an event into rows of the lookups they come from."""
 
-    def __init__(self, declaration: Declaration, routing: Routing) -> None:
+    def __init__(self, declaration: Declaration, tag_field: str | None) -> None:
         self._declaration = declaration
-        declared = {declaration.event_type: declaration}
-        self._decode = (
-            JsonDecoder(declared, routing.field).decode
-            if routing.by_body
-            else partial(NamedDecoder(declared).decode, types=[declaration.event_type])
-        )
+        self._decoder = Decoder({declaration.event_type: declaration}, tag_field)
+        self._types = None if tag_field else [declaration.event_type]
         self._specs = {spec.name: spec for spec in declaration.event_fields}
 
     def read(self, sample: Sample) -> Facts:
@@ -78,7 +71,7 @@ class FactReader:
             if name not in enrichments:
                 message = f"the executor has no enrichment {name}"
                 raise SampleError(sample.line, f"{message} ({one_of(name, enrichments) or 'it declares none'})")
-        _, events = self._decode([sample.event]).events.get(self._declaration.event_type, ([], []))
+        _, events = self._decoder.decode([sample.event], self._types).events.get(self._declaration.event_type, ([], []))
         facts: Facts = {}
         stated: set[tuple[str, Any]] = set()
         for name, enrichment in enrichments.items() if events else ():

@@ -11,13 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.types as pt
 
-from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.retry import RetryPolicy
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.decoding.decoded import Decoded
-from trivium.engine.decoding.named import NamedDecoder
-from trivium.engine.decoding.tagged import JsonDecoder
 from trivium.engine.outcomes import UNROUTED, Outcomes
 from trivium.engine.worker import Worker
 from trivium.samples.facts import Facts, SampleLookup, tell
@@ -43,27 +41,24 @@ class Trial:
     Cases that are asked together must agree in their facts (`sample_facts.together`).
     """
 
-    def __init__(self, pipeline: Pipeline, bound: BoundExecutor) -> None:
+    def __init__(self, spec: WorkerSpec, bound: BoundExecutor) -> None:
         once = RetryPolicy(attempts=1)
-        lookups = {name: replace(each, retry=once) for name, each in pipeline.lookups.items()}
+        lookups = {name: replace(each, retry=once) for name, each in spec.lookups.items()}
         alone = {bound.event_type: replace(bound, retry=once)}
-        self._declaration, self._routing = bound.declaration, pipeline.config.routing
+        self._declaration, self._tag_field = bound.declaration, spec.routing.tag_field
         self._lookups = {name: SampleLookup(lookup) for name, lookup in lookups.items()}
-        self._worker = Worker(replace(pipeline, executors=alone, lookups=lookups), self._lookups)
+        self._worker = Worker(replace(spec, executors=alone, lookups=lookups), self._lookups)
         self._schema = bound.declaration.row_schema
 
     def ask(self, cases: Sequence[Case]) -> list[Outcome]:
         """Each case's outcome, as JSON records of one batch."""
         values = [case.event for case in cases]
-        types = None if self._routing.by_body else [self._declaration.event_type] * len(values)
-        return self._outcomes(cases, RawBatch(values, _SOURCE, np.arange(len(values)), types))
+        return self._outcomes(cases, RawBatch(values, _SOURCE, np.arange(len(values)), self._types(values)))
 
     def ask_columns(self, cases: Sequence[Case]) -> list[Outcome | None]:
         """Each case's outcome, as typed columns of one batch; None for records that are no such event."""
         rows, events = self.decode(cases).events.get(self._declaration.event_type, ([], []))
-        columns = typed_columns(
-            self._declaration, events, self._routing.field if self._routing.by_body else _TYPE_COLUMN
-        )
+        columns = typed_columns(self._declaration, events, self._tag_field or _TYPE_COLUMN)
         chosen = [cases[row] for row in rows]
         outcomes = self._outcomes(chosen, TypedBatch(columns, _SOURCE, np.arange(len(rows)))) if chosen else []
         found: list[Outcome | None] = [None] * len(cases)
@@ -77,11 +72,11 @@ class Trial:
 
     def decode(self, cases: Sequence[Case]) -> Decoded:
         """The cases' events as the worker decodes them."""
-        declared = {self._declaration.event_type: self._declaration}
         values = [case.event for case in cases]
-        if self._routing.by_body:
-            return JsonDecoder(declared, self._routing.field).decode(values)
-        return NamedDecoder(declared).decode(values, [self._declaration.event_type] * len(values))
+        return self._worker.decoder.decode(values, self._types(values))
+
+    def _types(self, values: Sequence[bytes]) -> list[str] | None:
+        return None if self._tag_field else [self._declaration.event_type] * len(values)
 
     def _outcomes(self, cases: Sequence[Case], batch: Batch) -> list[Outcome]:
         tell(self._lookups, [case.facts for case in cases])
@@ -98,7 +93,7 @@ class Trial:
             rows = emitted.rows.slice(first, stop - first).select(self._schema.names).to_pylist()
             return Outcome(tuple(plain_row(each, self._schema) for each in rows))
         unrouted = row in outcomes.dropped.get(UNROUTED, ())
-        return Outcome(note=f"its {self._routing.field} is not {self._declaration.event_type}" if unrouted else "")
+        return Outcome(note=f"its {self._tag_field} is not {self._declaration.event_type}" if unrouted else "")
 
 
 def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str | None) -> pa.RecordBatch:

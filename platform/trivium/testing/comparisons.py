@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from trivium.analysis.purity.check import impurities
-from trivium.config.pipeline import BoundExecutor
+from trivium.config.worker_spec import BoundExecutor
 from trivium.contract.executor import Executor
 from trivium.core.errors import RunError
 from trivium.samples.file import Outcome
@@ -69,7 +69,7 @@ def _other_ways(asked: Asked) -> Iterator[Breach]:
     yield from _differing(asked, "any order", "in another order", answers, _NEIGHBOURS)
     doubled = subject.trial().ask([case for case in cases for _ in range(2)])
     yield from _differing(asked, "duplicates", "as the second of two", doubled[1::2], _NEIGHBOURS)
-    if subject.routing.by_body:
+    if subject.routing.tag_field:
         cause = "the executor tells apart values that are equal, such as a list and a tuple, or two times in UTC"
         columns = subject.trial().ask_columns(cases)
         yield from _differing(asked, "JSON and typed columns", "from typed columns", columns, cause)

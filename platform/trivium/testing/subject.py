@@ -11,9 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import Routing
-from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import BoundExecutor, RoutingSpec, WorkerSpec
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.inputs import RowInputs
 from trivium.samples.edge_cases import examples, lookup_rows, records
@@ -34,7 +33,7 @@ class Subject:
     cls: type[Executor[Any, Any]]
     options: ExecutorOptions
     artifacts: Mapping[str, str] = field(default_factory=dict)
-    routing: Routing = field(default_factory=Routing)
+    routing: RoutingSpec = field(default_factory=RoutingSpec)
 
     @property
     def event_type(self) -> str:
@@ -58,17 +57,17 @@ class Subject:
         expected = self.file.resolve().with_suffix("").parts[-len(above) :]
         return self.file.resolve().parents[len(above) - 1] if list(expected) == above else self.file.resolve().parent
 
-    def pipeline(self) -> Pipeline:
-        """A pipeline of this executor alone."""
-        return pipeline_of([self.cls], {self.event_type: self.options}, self.routing)
+    def spec(self) -> WorkerSpec:
+        """Return the specification of a worker of this executor alone."""
+        return spec_of([self.cls], {self.event_type: self.options}, self.routing)
 
     def bound(self) -> BoundExecutor:
         """The executor as pipelines hold it."""
-        return replace(self.pipeline().executors[self.event_type], artifacts=dict(self.artifacts))
+        return replace(self.spec().executors[self.event_type], artifacts=dict(self.artifacts))
 
     def trial(self, bound: BoundExecutor | None = None) -> Trial:
         """A new worker that asks a new instance."""
-        return Trial(self.pipeline(), bound or self.bound())
+        return Trial(self.spec(), bound or self.bound())
 
 
 def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]]:
@@ -76,7 +75,7 @@ def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]
 
     Left out are lines that are no samples, which `trivium check` names, and samples with options of their own.
     """
-    reader = FactReader(subject.cls.declaration, subject.routing)
+    reader = FactReader(subject.cls.declaration, subject.routing.tag_field)
     found, cases = [], []
     for sample in read_samples(file)[0]:
         if sample.options is not None:
@@ -100,12 +99,11 @@ def given_cases(subject: Subject, events: Iterable[Event]) -> list[Case]:
 
 def made_cases(subject: Subject, count: int) -> list[Case]:
     """Events made up from the declared types, with facts."""
-    tag = subject.routing.field if subject.routing.by_body else None
-    return _with_facts(subject, examples(records(subject.cls.declaration, tag), count))
+    return _with_facts(subject, examples(records(subject.cls.declaration, subject.routing.tag_field), count))
 
 
 def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
-    lookups = subject.pipeline().lookups
+    lookups = subject.spec().lookups
     known = {name: examples(lookup_rows(lookup), _FEW) for name, lookup in lookups.items()}
     trial = subject.trial() if known else None
     return [Case(event, _facts(subject, trial, event, known) if trial else {}) for event in events]

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from trivium.config.pipeline import BoundExecutor
+from trivium.config.worker_spec import BoundExecutor
 from trivium.contract.executor import Executor
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.kafka_batches import columns, ids, reader, records, write
 from tests.support.parquet_corpus import EXPECTED, TABLE, WRITERS, ThingExecutor, uuid_of
-from trivium.config.in_memory import pipeline_of
+from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import ParquetSource
 from trivium.connectors.parquet.source import ParquetReader
 from trivium.core.errors import SourceError
@@ -25,7 +25,7 @@ DECLARATIONS = {"thing": ThingExecutor.declaration}
 def things(path: Path, unit_rows: int = 1000, **settings: Any) -> dict[str, str]:
     """By event, what its executor saw."""
     source = ParquetReader(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
-    worker, found = Worker(pipeline_of([ThingExecutor]), {}), {}
+    worker, found = Worker(spec_of([ThingExecutor]), {}), {}
     for unit in source.plan().units(unit_rows, None):
         for part in source.batches(unit):
             out = worker.run(part.batch)

@@ -1,5 +1,6 @@
 """Columns in folders' names: read as declared, as Hive writes them, and refused by name where they cannot be."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.kafka_batches import MOMENT, ids, reader, records, write
+from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, Int8, NormalizedEvent, Precision
-from trivium.config.in_memory import pipeline_of
 from trivium.config.model.pipeline import Batch, ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.hive_folders import folder_texts
@@ -60,7 +61,7 @@ def pipeline_over(path: Path, **settings: Any) -> Pipeline:
     made = pipeline_of([SaleExecutor])
     source = ParquetSource(type="parquet", path=str(path), **settings)
     config = made.config.model_copy(update={"batch": Batch(source=source)})
-    return Pipeline(**{**vars(made), "config": config})
+    return replace(made, config=config)
 
 
 def seen(path: Path, **settings: Any) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def seen(path: Path, **settings: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for unit in source.plan().units(1000, None):
         for part in source.batches(unit):
-            out = Worker(made, {}).run(part.batch)
+            out = Worker(made.worker_spec, {}).run(part.batch)
             for emitted in out.emitted.values():
                 found |= dict(zip(*(emitted.rows[name].to_pylist() for name in ("event_id", "seen")), strict=True))
             found |= {f"reject {each.index}": each.error for each in out.rejects}
@@ -210,7 +211,7 @@ def test_the_type_in_a_folders_name(tmp_path: Path) -> None:
     assert made.config.batch is not None
     source = ParquetReader(made.config.batch.source, DECLARATIONS, made.config.type_column)
     (unit,) = source.plan().units(100, None)
-    worker, found = Worker(made, {}), {}
+    worker, found = Worker(made.worker_spec, {}), {}
     for part in source.batches(unit):
         for name, counts in worker.run(part.batch).counts().items():
             found[name] = found.get(name, 0) + counts.read

@@ -1,5 +1,6 @@
 """The event type in a column of its own: what a header or topic said when the archive was written."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.kafka_batches import DECLARATIONS, ParcelExecutor, write
-from trivium.config.in_memory import pipeline_of
+from tests.support.pipelines import pipeline_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.source import ParquetReader, Slice
@@ -60,7 +61,7 @@ def test_no_types_without_the_column_being_asked_for(tmp_path: Path) -> None:
 def test_a_type_that_is_no_text_is_a_reject_of_its_record_alone(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", raw_table(pa.binary(), [b"parcel", b"\xff", b"parcel"]))
     batch = only(reader(tmp_path, value_column="value")).batch
-    out = Worker(pipeline(Routing(header="kind"), tmp_path, "value"), {}).run(batch)
+    out = Worker(pipeline(Routing(header="kind"), tmp_path, "value").worker_spec, {}).run(batch)
     assert [(each.index, each.reason) for each in out.rejects] == [(1, "encoding")]
     assert out.emitted["parcel"].parents.tolist() == [0, 2]
 
@@ -87,14 +88,14 @@ def pipeline(routing: Routing, path: Path, value_column: str | None = None) -> P
     type_column = None if routing.by_body else "kind"
     source = ParquetSource(type="parquet", path=str(path), value_column=value_column, type_column=type_column)
     config = made.config.model_copy(update={"batch": Batch(source=source)})
-    return Pipeline(**{**vars(made), "config": config})
+    return replace(made, config=config)
 
 
 def outcomes(made: Pipeline) -> tuple[Any, ...]:
     """Rows, drops and rejects of the whole archive, each input by its position."""
     assert made.config.batch is not None
     part = only(ParquetReader(made.config.batch.source, DECLARATIONS, made.config.type_column))
-    out = Worker(made, {}).run(part.batch)
+    out = Worker(made.worker_spec, {}).run(part.batch)
     emitted = out.emitted["parcel"]
     assert sum(counts.read for counts in out.counts().values()) == len(KINDS)
     return (

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.engine_inputs import Dropped, Kept, Outcome, Probe, Rejected, json_of, outcomes, raw, typed
-from trivium.config.model.pipeline import Routing
+from trivium.config.worker_spec import RoutingSpec
 from trivium.engine.batch import TypedBatch
 
 TAG = b'"event_type":"given"'
@@ -91,7 +91,7 @@ def test_65_levels_inside_declared_bytes_are_counted_too() -> None:
 
 
 def test_unrouted_and_tombstones_can_be_rejected() -> None:
-    routing = Routing(unrouted="reject", tombstones="reject")
+    routing = RoutingSpec(unrouted="reject", tombstones="reject")
     worker = Probe(int).workers(routing)["Rows"]
     out = worker.run(raw(b'{"event_type":"other"}', None, b'{"event_type":"given","value":1}'))
     assert outcomes(out) == [Rejected("unrouted"), Rejected("tombstone"), Kept(1)]
@@ -104,7 +104,7 @@ def test_unrouted_and_tombstones_can_be_rejected() -> None:
 
 
 def test_another_routing_field() -> None:
-    worker = Probe(int).workers(Routing(field="kind"))["Rows"]
+    worker = Probe(int).workers(RoutingSpec("kind", "kind"))["Rows"]
     assert outcomes(worker.run(raw(b'{"kind":"given","value":1}', b'{"event_type":"given","value":1}'))) == [
         Kept(1),
         NO_TAG,

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivium import Event, Executor, NormalizedEvent, Row
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import Routing
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import RoutingSpec
 from trivium.core.clock import SystemClock
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.last_values import LastValues
@@ -53,7 +53,7 @@ Seen = tuple[str, str]
 def ways_in(body: bytes) -> set[Seen]:
     """What became of a record (its opening brace left out), in stretches, alone, in requests and named beside it."""
     tagged, good = b"{" + TAG + body, b"{" + TAG + b'"n":0}'
-    by_body, by_header = pipeline_of([TripExecutor]), pipeline_of([TripExecutor], routing=Routing(header="kind"))
+    by_body, by_header = spec_of([TripExecutor]), spec_of([TripExecutor], routing=RoutingSpec(tag_field=None))
     batches = [
         (Worker(by_body, {}), RawBatch([tagged], "t/0", np.arange(1))),
         (Worker(by_body, {}), RawBatch([*[good] * 5, tagged, *[good] * 5], "t/0", np.arange(11))),
@@ -114,7 +114,7 @@ def test_a_wrong_last_value_is_a_reject(body: bytes, reason: str) -> None:
 
 
 def test_the_last_tag_counts_though_an_earlier_one_is_no_text() -> None:
-    out = Worker(pipeline_of([TripExecutor]), {}).run(
+    out = Worker(spec_of([TripExecutor]), {}).run(
         RawBatch([b'{"event_type":"\xff","event_type":"trip","n":1}'], "t/0", np.arange(1))
     )
     assert out.emitted["trip"].rows["event_id"].to_pylist() == ["1"]
@@ -132,7 +132,7 @@ def test_a_repeated_field_is_as_if_the_earlier_were_not_there(fields: list[tuple
         return b"{" + TAG + (body or '"z":0').encode() + b"}"
 
     def outcome(value: bytes) -> Any:
-        out = Worker(pipeline_of([TripExecutor]), {}).run(RawBatch([value], "t/0", np.arange(1)))
+        out = Worker(spec_of([TripExecutor]), {}).run(RawBatch([value], "t/0", np.arange(1)))
         rows = [each.rows["seen"].to_pylist() for each in out.emitted.values()]
         return rows, [(each.stage, each.reason) for each in out.rejects]
 

@@ -18,8 +18,8 @@ from tests.support.engine_inputs import MOMENT, raw
 from tests.support.flow_events import Item, Line, items, line, row_form
 from tests.support.recorded_lookup import of_answer, of_outcomes
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent, RetryPolicy, TransientError
-from trivium.config.in_memory import pipeline_of
-from trivium.config.model.pipeline import EventTimeRange, Routing
+from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import RoutingSpec
 from trivium.contract.errors import LookupUnavailable
 from trivium.contract.rows import RowMeta
 from trivium.core.clock import Deadline
@@ -32,7 +32,7 @@ from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 
 RICH_COLUMNS = rich.RichRow.__struct_fields__
-RICH = [(Worker(pipeline_of([form]), {}), RequestWorker(pipeline_of([form]), {})) for form in (rich.Rows, rich.Columns)]
+RICH = [(Worker(spec_of([form]), {}), RequestWorker(spec_of([form]), {})) for form in (rich.Rows, rich.Columns)]
 LINE_COLUMNS = Line.__struct_fields__
 
 
@@ -98,7 +98,7 @@ class Plains(Executor[Plain, PlainRow]):
         return PlainRow(event_id=event.id, event_time=event.at, **copied)
 
 
-PLAIN = pipeline_of([Plains, row_form(line)])
+PLAIN = spec_of([Plains, row_form(line)])
 PLAIN_WORKER, PLAIN_REQUESTS = Worker(PLAIN, {}), RequestWorker(PLAIN, {})
 SIMPLE = st.fixed_dictionaries(
     {"id": st.sampled_from(["a", "é😀", "drop"]), "at": st.datetimes(timezones=st.just(UTC))},
@@ -144,15 +144,15 @@ def test_a_returned_value(name: str) -> None:
             return row(event_id="x", event_time=MOMENT, value=value if event.value == 1 else good)
 
     values = [b'{"event_type":"given","value":%d}' % number for number in range(3)]
-    expected = of_outcomes(Worker(pipeline_of([Made]), {}).run(raw(*values)), row.__struct_fields__)
-    requests = RequestWorker(pipeline_of([Made]), {})
+    expected = of_outcomes(Worker(spec_of([Made]), {}).run(raw(*values)), row.__struct_fields__)
+    requests = RequestWorker(spec_of([Made]), {})
     assert list(map(of_answer, requests.answer(listed(values), max_events=3))) == expected
     assert [of_answer(requests.answer(value)[0]) for value in values] == expected
 
 
 def test_plain_rows_are_written_without_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_json.RowJson, "from_columns", lambda *_: pytest.fail("went through a table"))
-    requests = RequestWorker(pipeline_of([row_form(line)]), {})
+    requests = RequestWorker(spec_of([row_form(line)]), {})
     [answer] = requests.answer(b'{"event_type":"item","n":3}')
     assert json.loads(msgspec.json.encode(answer.rows[0])) == {
         "event_id": "i3",
@@ -177,7 +177,7 @@ def test_every_declared_column_is_there() -> None:
         def process(self, event: Item) -> Brief:
             return Brief(event_id="x", event_time=MOMENT, n=event.n)
 
-    [answer] = RequestWorker(pipeline_of([Briefs]), {}).answer(b'{"event_type":"item","n":3}')
+    [answer] = RequestWorker(spec_of([Briefs]), {}).answer(b'{"event_type":"item","n":3}')
     assert msgspec.to_builtins(answer.rows[0])["text"] is None
 
 
@@ -207,15 +207,15 @@ def test_rows_that_need_a_second_look(name: str, kind: type[Optional]) -> None:
         def process(self, event: Item) -> Any:
             return kind(**{"event_id": "x", "event_time": MOMENT, **DOUBTFUL[name]()})
 
-    times = EventTimeRange(earliest=date(2023, 1, 1), latest=date(2024, 12, 31))
-    pipeline = pipeline_of([Odd], event_time=times)
+    times = (date(2023, 1, 1), date(2024, 12, 31))
+    pipeline = spec_of([Odd], event_days=times)
     value = b'{"event_type":"item","n":3}'
     expected = of_outcomes(Worker(pipeline, {}).run(raw(value)), Optional.__struct_fields__)
     assert [of_answer(each) for each in RequestWorker(pipeline, {}).answer(value)] == expected
 
 
 def test_rows_of_one_event_that_share_an_id() -> None:
-    requests = RequestWorker(pipeline_of([row_form(lambda event: [line(event)] * event.n)]), {})
+    requests = RequestWorker(spec_of([row_form(lambda event: [line(event)] * event.n)]), {})
     one, two = requests.answer(listed([b'{"event_type":"item","n":1}', b'{"event_type":"item","n":2}']), max_events=2)
     assert (one.outcome, len(one.rows)) == ("emitted", 1)
     assert (two.outcome, two.reason) == ("rejected", "invalid_row")
@@ -231,7 +231,7 @@ def test_rows_of_another_attempt_stand_with_their_event() -> None:
         return [line(event, event_id=f"{event.n}{letter}") for letter in "ab"]
 
     clock = ManualClock()
-    requests = RequestWorker(pipeline_of([row_form(flaky)], retry=RetryPolicy(attempts=2)), {}, clock)
+    requests = RequestWorker(spec_of([row_form(flaky)], retry=RetryPolicy(attempts=2)), {}, clock)
     answers = requests.answer(listed(items([0, 1]).values), max_events=2)
     assert [[row.event_id for row in each.rows] for each in answers] == [
         ["0a", "0b"],
@@ -245,7 +245,7 @@ def test_nothing_is_tried_again_beyond_the_deadline_of_the_request() -> None:
 
     clock = ManualClock()
     policy = RetryPolicy(attempts=5, first_delay_seconds=1.0, factor=1.0, deadline_seconds=60)
-    requests = RequestWorker(pipeline_of([row_form(down)], retry=policy), {}, clock)
+    requests = RequestWorker(spec_of([row_form(down)], retry=policy), {}, clock)
     [answer] = requests.answer(items([0]).values[0], limit=Deadline.after(clock, 2.5))
     assert (answer.outcome, answer.attempts) == ("rejected", 3)
 
@@ -253,7 +253,7 @@ def test_nothing_is_tried_again_beyond_the_deadline_of_the_request() -> None:
 @pytest.mark.parametrize("form", ["row", "column"])
 def test_enrichments_and_their_states(form: str) -> None:
     executor = executors("null")[form]
-    pipeline = pipeline_of([executor], retry=POLICY)
+    pipeline = spec_of([executor], retry=POLICY)
     values = [b'{"event_type":"item","n":1,"key":"%s"}' % key for key in (b"a", b"z")] + [
         b'{"event_type":"item","n":2}'
     ]
@@ -265,7 +265,7 @@ def test_enrichments_and_their_states(form: str) -> None:
 
 def test_a_lookup_waits_no_longer_than_the_request() -> None:
     clock, planes = ManualClock(), Planes(failures=99, error=LookupUnavailable("down"))
-    requests = RequestWorker(pipeline_of([executors()["row"]], retry=POLICY), {"plane": planes}, clock)
+    requests = RequestWorker(spec_of([executors()["row"]], retry=POLICY), {"plane": planes}, clock)
     with pytest.raises(LookupOutage, match="plane stayed unavailable"):
         requests.answer(b'{"event_type":"item","n":1,"key":"a"}', limit=Deadline.after(clock, 0.5))
     assert len(planes.asked) == 1
@@ -281,7 +281,7 @@ class Seconds(Executor[Second, Line]):
 
 
 def test_the_type_beside_the_events_overrules_their_own() -> None:
-    requests = RequestWorker(pipeline_of([row_form(line), Seconds]), {})
+    requests = RequestWorker(spec_of([row_form(line), Seconds]), {})
     body = b'[{"event_type":"item","n":1},{"n":2},{"event_type":"x","n":"3"}]'
     answers = requests.answer(body, "second", max_events=3)
     assert [(each.outcome, each.event_type) for each in answers[:2]] == [("emitted", "second")] * 2
@@ -291,14 +291,14 @@ def test_the_type_beside_the_events_overrules_their_own() -> None:
 def test_types_nobody_declared() -> None:
     value = b'{"event_type":"nobody","n":1}'
     for unrouted, outcome in (("drop", "dropped"), ("reject", "rejected")):
-        routing = Routing(unrouted=unrouted)
-        [answer] = RequestWorker(pipeline_of([row_form(line)], routing=routing), {}).answer(value)
+        routing = RoutingSpec(unrouted=unrouted)
+        [answer] = RequestWorker(spec_of([row_form(line)], routing=routing), {}).answer(value)
         assert answer.outcome == outcome
 
 
 def test_a_pipeline_that_routes_by_header_needs_the_type_beside_the_events() -> None:
-    requests = RequestWorker(pipeline_of([row_form(line)], routing=Routing(header="kind")), {})
-    with pytest.raises(ValueError, match="the event type beside the events"):
+    requests = RequestWorker(spec_of([row_form(line)], routing=RoutingSpec(tag_field=None)), {})
+    with pytest.raises(ValueError, match="the event type of each record beside it"):
         requests.answer(b'{"n":1}')
     assert requests.answer(b'{"n":1}', "item")[0].outcome == "emitted"
 
@@ -330,11 +330,11 @@ def test_a_list_that_cannot_be_taken_apart(body: bytes) -> None:
 
 @pytest.mark.parametrize("bad", [b'{"event_type":"item","n":01}', b'{"a":"\\q"}', b"tru", b"\xef\xbb\xbf{}", DEEP])
 def test_a_bad_item_rejects_only_itself(bad: bytes) -> None:
-    requests = RequestWorker(pipeline_of([row_form(line)]), {})
+    requests = RequestWorker(spec_of([row_form(line)]), {})
     good = b'{"event_type":"item","n":1}'
     answers = requests.answer(listed([good, bad, good]), max_events=3)
     assert [each.outcome for each in answers] == ["emitted", "rejected", "emitted"]
-    expected = of_outcomes(Worker(pipeline_of([row_form(line)]), {}).run(raw(bad)), LINE_COLUMNS)
+    expected = of_outcomes(Worker(spec_of([row_form(line)]), {}).run(raw(bad)), LINE_COLUMNS)
     assert [of_answer(answers[1])] == expected
 
 
@@ -364,7 +364,7 @@ def test_items_are_told_apart_across_the_pieces_that_are_read_at_once(items: lis
 
 
 def test_one_event_too_deep_rejects_only_itself() -> None:
-    requests = RequestWorker(pipeline_of([row_form(line)]), {})
+    requests = RequestWorker(spec_of([row_form(line)]), {})
     good = b'{"event_type":"item","n":1}'
     answers = requests.answer(listed([good, DEEP, good]), max_events=3)
     assert [each.outcome for each in answers] == ["emitted", "rejected", "emitted"]
@@ -372,7 +372,7 @@ def test_one_event_too_deep_rejects_only_itself() -> None:
 
 
 def test_answers_are_json() -> None:
-    requests = RequestWorker(pipeline_of([row_form(line)]), {})
+    requests = RequestWorker(spec_of([row_form(line)]), {})
     answers = requests.answer(b'[{"event_type":"item","n":1},{"event_type":"item"},{"event_type":"?"}]', max_events=3)
     assert msgspec.json.decode(msgspec.json.encode(answers)) == [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,6 @@ def test_a_port_in_use_is_named_and_a_service_open_to_all_is_warned_of(
 
 def test_a_pipeline_without_the_section_says_what_to_add() -> None:
     pipeline = orders()
-    bare = type(pipeline)(**{**vars(pipeline), "config": pipeline.config.model_copy(update={"serving": None})})
+    bare = replace(pipeline, config=pipeline.config.model_copy(update={"serving": None}))
     with pytest.raises(RunError, match="add serving:"):
         run_serving(bare)

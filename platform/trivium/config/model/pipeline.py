@@ -17,13 +17,11 @@ from trivium.config.model.section import (
     Seconds,
     Section,
     TimeZone,
-    Unwanted,
 )
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import Breaker, BreakerSetting, Streaming
+from trivium.config.worker_spec import Purity, Unwanted
 from trivium.contract.retry import RetryPolicy
-
-Purity = Literal["strict", "warn", "off"]
 
 
 class ExecutorEntry(Section):
@@ -171,19 +169,14 @@ class PipelineConfig(Section):
     def type_column(self) -> str | None:
         """The column that names the event type, of the batch source and of typed columns in general.
 
-        None where the batch source says the type of all its events.
-
-        Raises:
-            ValueError: a header or topic names it, and the batch source does not say where that is.
+        None where the batch source says the type of all its events, or a header or topic does.
         """
         source = None if self.batch is None else self.batch.source
         if source is not None and source.event_type is not None:
             return None
         if source is not None and source.type_column is not None:
             return source.type_column
-        if self.routing.by_body:
-            return self.routing.field
-        raise ValueError(f"{self.pipeline} routes by header or topic and has no batch.source.type_column or event_type")
+        return self.routing.field if self.routing.by_body else None
 
 
 def overruled(base: RetryPolicy, override: RetryPolicy | None) -> RetryPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -14,7 +14,6 @@ EventType = Annotated[str, Field(pattern=EVENT_TYPE)]
 Location = Annotated[str, Field(min_length=1, max_length=4096)]
 ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
-Unwanted = Literal["drop", "reject"]
 
 
 def _relative_pattern(pattern: str) -> str:

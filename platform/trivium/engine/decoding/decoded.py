@@ -53,12 +53,18 @@ class DeclaredType:
 
     def __init__(self, declaration: Declaration) -> None:
         self.name = declaration.event_type
-        self.decoder = msgspec.json.Decoder(derive(declaration.event, declaration.event_fields))
+        self.declaration = declaration
+        self.struct = derive(declaration.event, declaration.event_fields)
+        self.decoder = msgspec.json.Decoder(self.struct)
         self._last_values = LastValues(declaration.event_fields)
         self.normalise = Normaliser(declaration.event_fields)
         self.has_times = any(contains_time(spec.type) for spec in declaration.event_fields)
         guard = msgspec.json.Decoder(fraction_guard(declaration.event_fields))
         self._guard = guard.decode if self.has_times else None
+
+    def tagged_struct(self, tag_field: str) -> Any:
+        """Return the struct that a record with its tag in this field is decoded as."""
+        return derive(self.declaration.event, self.declaration.event_fields, tag_field=tag_field)
 
     def decode(self, value: bytes) -> Any:
         """One event, looked at in every respect but the nesting of the whole record.

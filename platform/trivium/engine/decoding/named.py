@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from trivium.contract.declaration import Declaration
 from trivium.core.error_text import decode_error
 from trivium.engine.decoding.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.decoding.packed_values import pack
@@ -18,15 +17,15 @@ _NO_TYPE: Final = "expected the event type beside the record, where routing look
 _NOT_TEXT: Final = "the event type is not valid UTF-8"
 
 
-class NamedDecoder:
+class NamedRecords:
     """Decodes records of known event types, one pass a type.
 
     A record of an undeclared type is unrouted if it is one well-formed JSON object, one without a type is a reject. The
     record's own tag is a field as any other: skipped unless the event declares it.
     """
 
-    def __init__(self, declarations: Mapping[str, Declaration]) -> None:
-        self._types = {name: DeclaredType(declaration) for name, declaration in declarations.items()}
+    def __init__(self, types: Mapping[str, DeclaredType]) -> None:
+        self._types = types
         self._decode_any = msgspec.json.Decoder(msgspec.defstruct("Undeclared", [])).decode
 
     def decode(self, values: Sequence[bytes | None], types: Sequence[str | None]) -> Decoded:

@@ -1,4 +1,4 @@
-"""JSON records to events: one decoder for every runtime, with the answers docs/contract.md lists."""
+"""JSON records that name their event type in one of their fields."""
 
 from __future__ import annotations
 
@@ -7,16 +7,14 @@ from typing import Any, Union
 
 import msgspec
 
-from trivium.contract.declaration import Declaration
 from trivium.core.error_text import decode_error, shown
 from trivium.engine.decoding.decoded import DeclaredType, Decoded, decode_pass, suspects
 from trivium.engine.decoding.packed_values import pack
 from trivium.engine.decoding.record_checks import FAILURES, check_nesting, reason_of
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Reject
-from trivium.types.decoder_types import derive
 
 
-class JsonDecoder:
+class TaggedRecords:
     """Decodes and routes raw records by one field of theirs.
 
     The fast path is one msgspec call on a tagged union. A record it refuses is looked at again with the tag alone:
@@ -24,12 +22,9 @@ class JsonDecoder:
     reason.
     """
 
-    def __init__(self, declarations: Mapping[str, Declaration], tag_field: str) -> None:
-        self._types = {name: DeclaredType(declaration) for name, declaration in declarations.items()}
-        self._by_struct = {
-            derive(each.event, each.event_fields, tag_field=tag_field): self._types[name]
-            for name, each in declarations.items()
-        }
+    def __init__(self, types: Mapping[str, DeclaredType], tag_field: str) -> None:
+        self._types = types
+        self._by_struct = {each.tagged_struct(tag_field): each for each in types.values()}
         # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
         other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(other, *self._by_struct)])

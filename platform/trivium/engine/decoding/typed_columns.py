@@ -76,7 +76,8 @@ def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field:
     if batch.event_type is not None:
         _conform_events(batch, np.arange(len(batch), dtype=np.int64), declarations[batch.event_type], out)
         return out
-    assert tag_field is not None
+    if tag_field is None:
+        raise ValueError("expected a batch that says the type of its rows: no column names it in this pipeline")
     tags = batch.columns.column(tag_field)
     tags = tags.dictionary_decode() if pt.is_dictionary(tags.type) else tags
     tags = tags.cast(pa.large_string()) if pt.is_string_view(tags.type) else tags

@@ -7,7 +7,7 @@ are taken when their values are exactly of the declared types and their JSON rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import chain
 from math import isfinite
 from types import NoneType
@@ -31,13 +31,13 @@ _encode: Final = msgspec.json.encode
 class RowJson:
     """Makes JSON objects of rows of one declaration: the declared columns under their Python names."""
 
-    def __init__(self, declaration: Declaration, earliest: pa.Scalar, latest: pa.Scalar) -> None:
+    def __init__(self, declaration: Declaration, earliest: datetime, latest: datetime) -> None:
         specs = declaration.row_specs
         self._row = declaration.row
         self._builder = StructBuilder(declaration.row, specs)
         self._decode = msgspec.json.Decoder(list.__class_getitem__(derive(declaration.row, specs))).decode
         self._normaliser = Normaliser(specs)
-        self._moments = (_moment(earliest), _moment(latest))
+        self._moments = (earliest, latest)
         self._simple = _writes_all_by_name(declaration.row) and all(_is_simple(spec.type) for spec in specs)
         by_name = {spec.name: spec for spec in specs}
         in_order = [by_name[name] for name in declaration.row.__struct_fields__]
@@ -105,7 +105,3 @@ def _is_simple(spec: TypeSpec) -> bool:
 def _repeats(rows: Sequence[Any], parents: Sequence[int]) -> bool:
     identities = {(parent, row.event_id) for parent, row in zip(parents, rows, strict=True)}
     return len(identities) < len(rows)
-
-
-def _moment(scalar: pa.Scalar) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=scalar.value)

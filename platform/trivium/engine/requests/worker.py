@@ -9,20 +9,18 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from trivium.config.pipeline import Pipeline
+from trivium.config.worker_spec import WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, Deadline
 from trivium.engine.decoding.decoded import Decoded
-from trivium.engine.decoding.named import NamedDecoder
-from trivium.engine.decoding.tagged import JsonDecoder
 from trivium.engine.invoke import RowForm
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.requests.answer import EventAnswer
 from trivium.engine.requests.body import events_of
 from trivium.engine.requests.fast_path import QuickRequests, QuickType
 from trivium.engine.requests.row_json import RowJson
-from trivium.engine.type_worker import Called, Settings, TypeWorker
+from trivium.engine.type_worker import Called, TypeWorker
 from trivium.engine.worker import Worker
 
 __all__ = ["EventAnswer", "RequestWorker", "encode"]
@@ -36,21 +34,17 @@ _NOTHING: Final = EventAnswer("dropped")
 class RequestWorker:
     """Answers requests of one pipeline. Owns executor instances; not thread-safe.
 
-    `lookups` answers the pipeline's lookups by name. Outcomes are those of `Worker` on the same records.
+    `lookups` answers the specification's lookups by name. Outcomes are those of `Worker` on the same records.
     """
 
-    def __init__(self, pipeline: Pipeline, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
-        self._worker = Worker(pipeline, lookups, clock)
-        declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-        routing = pipeline.config.routing
-        self._json = JsonDecoder(declarations, routing.field) if routing.by_body else None
-        self._named = NamedDecoder(declarations)
+    def __init__(self, spec: WorkerSpec, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
+        self._worker = Worker(spec, lookups, clock)
         self._types = {
-            name: _RequestType(declarations[name], worker, self._worker.settings)
+            name: _RequestType(spec.executors[name].declaration, worker, spec)
             for name, worker in self._worker.types.items()
         }
         quick = {name: each.quick for name, each in self._types.items() if each.quick is not None}
-        self._quick = QuickRequests(quick, routing.field if routing.by_body else None) if quick else None
+        self._quick = QuickRequests(quick, spec.routing.tag_field) if quick else None
 
     def answer(
         self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
@@ -89,19 +83,17 @@ class RequestWorker:
 
     def _decode(self, values: Sequence[bytes], event_type: str | None) -> Decoded:
         if event_type is not None:
-            return self._named.decode(values, [event_type] * len(values))
-        if self._json is None:
-            raise ValueError("expected the event type beside the events: no field of theirs names it in this pipeline")
-        return self._json.decode(values)
+            return self._worker.decoder.decode(values, [event_type] * len(values))
+        return self._worker.decoder.decode(values)
 
 
 class _RequestType:
     """One event type's part of a request."""
 
-    def __init__(self, declaration: Declaration, worker: TypeWorker, settings: Settings) -> None:
+    def __init__(self, declaration: Declaration, worker: TypeWorker, spec: WorkerSpec) -> None:
         self._name, self._worker = declaration.event_type, worker
         self._dropped = EventAnswer("dropped", self._name)
-        self._json = RowJson(declaration, settings.earliest, settings.latest)
+        self._json = RowJson(declaration, spec.earliest, spec.latest)
         self.quick = QuickType(declaration, worker.results, self._json) if worker.takes_events_alone else None
 
     def run(

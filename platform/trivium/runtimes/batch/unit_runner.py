@@ -58,7 +58,7 @@ class UnitRunner:
         self._schema = table_schema(self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
         self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
-        self._worker = Worker(self._pipeline, open_lookups(self._pipeline, job, self._clock), self._clock)
+        self._worker = Worker(self._pipeline.worker_spec, open_lookups(self._pipeline, job, self._clock), self._clock)
 
     def run(self, unit: Unit) -> UnitResult:
         """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""

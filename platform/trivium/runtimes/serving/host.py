@@ -99,11 +99,11 @@ def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
     section = pipeline.serving_section()
     admission, most = Admission(section, clock), section.max_events_per_request
     if not pipeline.lookups:
-        return Inline(RequestWorker(pipeline, {}, clock), admission, most, clock)
+        return Inline(RequestWorker(pipeline.worker_spec, {}, clock), admission, most, clock)
 
     def make() -> RequestWorker:
         lookups = {name: ParquetLookup(bound, clock) for name, bound in pipeline.lookups.items()}
-        return RequestWorker(pipeline, lookups, clock)
+        return RequestWorker(pipeline.worker_spec, lookups, clock)
 
     return InThread(make, admission, most, clock)
 

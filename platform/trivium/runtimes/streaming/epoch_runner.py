@@ -50,7 +50,7 @@ class EpochRunner:
         self._config = self._pipeline.config.streaming
         self._routing = self._pipeline.config.routing
         lookups = {name: ParquetLookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
-        self._worker = Worker(self._pipeline, lookups, self._clock)
+        self._worker = Worker(self._pipeline.worker_spec, lookups, self._clock)
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
         )

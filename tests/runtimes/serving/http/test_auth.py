@@ -25,7 +25,7 @@ ONE, OTHER, THIRD = "a-key-of-sixteen", "another-key-that-is-long", "ein-schlüs
 
 def locked(*keys: str) -> Client:
     pipeline, clock = orders(), SystemClock()
-    inline = Inline(RequestWorker(pipeline, {}), Admission(pipeline.serving_section(), clock), 10, clock)
+    inline = Inline(RequestWorker(pipeline.worker_spec, {}), Admission(pipeline.serving_section(), clock), 10, clock)
     return Client(ServingApp(Api(pipeline, inline, Keys(keys, None, clock), clock), pipeline.serving_section(), clock))
 
 

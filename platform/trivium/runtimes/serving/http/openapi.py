@@ -8,7 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
-from trivium.config.pipeline import BoundExecutor, Pipeline
+from trivium.config.pipeline import Pipeline
+from trivium.config.worker_spec import BoundExecutor
 from trivium.types.decoder_types import derive
 
 _REFERENCE: Final = "#/components/schemas/{name}"

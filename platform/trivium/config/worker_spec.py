@@ -1,0 +1,143 @@
+"""The part of a pipeline that a worker takes: executors, routing, lookups' policies, event times, hashes.
+
+A pipeline file compiles to it; one class on a list of events makes one directly. It holds no table, source or runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from trivium.contract.declaration import Declaration
+from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.retry import RetryPolicy
+from trivium.types.spec import FieldSpec
+
+Purity = Literal["strict", "warn", "off"]
+Unwanted = Literal["drop", "reject"]
+Unavailable = Literal["fail", "missing"]
+
+
+@dataclass(frozen=True)
+class BoundExecutor:
+    """An executor class with everything the pipeline file says about it.
+
+    `artifacts` maps names to absolute local paths; `version` is the short digest of its sources and distributions.
+    """
+
+    cls: type[Executor[Any, Any]]
+    options: ExecutorOptions = field(repr=False)
+    retry: RetryPolicy
+    artifacts: Mapping[str, str]
+    version: str
+
+    @property
+    def declaration(self) -> Declaration:
+        """The class's event, row and enrichments."""
+        return self.cls.declaration
+
+    @property
+    def event_type(self) -> str:
+        """The event type the executor answers for."""
+        return self.cls.declaration.event_type
+
+    def create(self) -> Executor[Any, Any]:
+        """Return a new instance. `open` has not been called on it."""
+        return self.cls(self.options)
+
+
+@dataclass(frozen=True)
+class LookupSpec:
+    """A lookup as its users see it.
+
+    `columns` are the fields all enrichments that use it ask for, by wire name; `key_type` is the type of their keys.
+    `unavailable` says what an enrichment is when the lookup stays away: a failed run, or a missing row.
+    """
+
+    name: str
+    columns: tuple[FieldSpec, ...]
+    key_type: pa.DataType
+    retry: RetryPolicy
+    unavailable: Unavailable
+
+
+@dataclass(frozen=True)
+class RoutingSpec:
+    """The names under which records say their event type, and what becomes of those nobody asked for.
+
+    `tag_field` is the field of a JSON record, None where the source names the type; `type_column` that of typed
+    columns, None where the batch says it of all its rows.
+    """
+
+    tag_field: str | None = "event_type"
+    type_column: str | None = "event_type"
+    unrouted: Unwanted = "drop"
+    tombstones: Unwanted = "drop"
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """Everything a worker needs to know. Rows whose event time is outside of [earliest, latest] are rejects.
+
+    `table_columns` are the author's columns of the shared table, without lineage columns and `event_date`.
+    `secrets` are values that no error of an executor may repeat, as JSON text.
+    """
+
+    name: str
+    executors: Mapping[str, BoundExecutor]
+    lookups: Mapping[str, LookupSpec]
+    routing: RoutingSpec
+    table_columns: pa.Schema
+    logic: str
+    plan: str
+    earliest: datetime
+    latest: datetime
+    purity: Purity
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def declarations(self) -> dict[str, Declaration]:
+        """The executors' declarations by event type."""
+        return {name: bound.declaration for name, bound in self.executors.items()}
+
+
+def event_times(earliest: date, latest: date) -> tuple[datetime, datetime]:
+    """Return the first and the last moment of a range of UTC days, both inclusive."""
+    return (
+        datetime.combine(earliest, time.min, UTC),
+        datetime.combine(latest, time.max, UTC),
+    )
+
+
+def table_columns(declarations: Iterable[Declaration]) -> pa.Schema:
+    """Return the union of all row schemas: `event_id`, `event_time`, then the others in order of first appearance.
+
+    The others are nullable: rows of another executor do not have them.
+    """
+    found: dict[str, pa.Field] = {}
+    first = ("event_id", "event_time")
+    for declaration in declarations:
+        for column in declaration.row_schema:
+            found.setdefault(column.name, column.with_nullable(column.name not in first))
+    ordered = [found.pop(name) for name in first if name in found]
+    return pa.schema([*ordered, *found.values()])
+
+
+def lookup_columns(declarations: Iterable[Declaration]) -> dict[str, tuple[tuple[FieldSpec, ...], pa.DataType]]:
+    """Return the columns and the key type that the enrichments ask of each lookup."""
+    columns: dict[str, dict[str, FieldSpec]] = {}
+    key_types: dict[str, pa.DataType] = {}
+    for declaration in declarations:
+        keys = {spec.name: spec.type.arrow for spec in declaration.event_fields}
+        for name, enrichment in declaration.enrichments.items():
+            key_types.setdefault(enrichment.lookup, keys[enrichment.key])
+            asked = columns.setdefault(enrichment.lookup, {})
+            for spec in declaration.enrichment_fields[name]:
+                known = asked.get(spec.wire)
+                if known is None or spec.nullable:
+                    asked[spec.wire] = spec
+    return {name: (tuple(asked.values()), key_types[name]) for name, asked in columns.items()}
