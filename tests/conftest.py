@@ -1,8 +1,10 @@
-"""What tests of every floor share."""
+"""Fixtures of every floor, and how tests are spread over the processes of a run."""
 
 import logging
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +12,38 @@ import pytest
 
 pytest_plugins = ["trivium.testing.kafka"]
 
+# Fixtures that cost seconds to make. The tests that use one run in one process, one after the other, before the others.
+SHARED = ("ray_cluster", "cluster", "kafka_broker", "flights")
+
 # A shell starts what it runs in the background with interrupts ignored, and so would every process that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give Ray a folder of this process's own, so that no driver finds the cluster of another process of the run."""
+    # Below /tmp, because the paths of sockets are limited to 107 bytes.
+    folder = tempfile.mkdtemp(prefix="r-", dir=os.environ.get("RAY_TMPDIR", "/tmp"))
+    os.environ["RAY_TMPDIR"] = folder
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a cluster or a broker, else a file, and begin with what takes longest to make."""
+    places = {item: place_of(item) for item in items}
+    items.sort(key=lambda item: places[item][0])
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(places[item][1]))
+
+
+def place_of(item: pytest.Item) -> tuple[int, str]:
+    """Return how early a test runs, and the group that it runs in."""
+    used = set(getattr(item, "fixturenames", ()))
+    for number, name in enumerate(SHARED):
+        if name in used:
+            return number, name
+    return len(SHARED), str(item.path)
 
 
 @pytest.fixture(scope="session")
