@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 
 class Clock(Protocol):
@@ -38,8 +39,7 @@ class SystemClock:
         time.sleep(seconds)
 
 
-@dataclass(frozen=True)
-class Deadline:
+class Deadline(msgspec.Struct, frozen=True):
     """A moment after which an answer is of no use. Handed down a call chain, so time-outs do not add up."""
 
     clock: Clock

@@ -33,12 +33,13 @@ class RowForm:
     rows: list[Any] = field(default_factory=list)
     parents: list[int] = field(default_factory=list)
 
-    def attempt(self, chosen: Chosen, _retryable: IsRetryable) -> Failures:
-        """Process the chosen events; what one raises is its own failure."""
-        places = chosen.tolist()
-        given = self.inputs.events
-        events = given if len(places) == len(given) else [given[i] for i in places]
-        extra = [[column[i] for i in places] for column in self.enrichments]
+    def attempt(self, chosen: Chosen | None, _retryable: IsRetryable) -> Failures:
+        """Process the chosen events, None for all of them; what one raises is its own failure."""
+        events, extra, places = self.inputs.events, self.enrichments, range(len(self.inputs.events))
+        if chosen is not None:
+            places = chosen.tolist()
+            events = [events[i] for i in places]
+            extra = [[column[i] for i in places] for column in extra]
         failures: dict[int, Exception] = {}
         # The calls are made by `map`, which is faster than a loop; a call that raises leaves those before it in place.
         returned, results = map(self.executor.process, events, *extra), list[Any]()
@@ -51,7 +52,12 @@ class RowForm:
         return failures
 
     def _collect(self, places: Sequence[int], results: Sequence[Any], failures: dict[int, Exception]) -> None:
-        if set(map(type, results)) <= {self.executor.declaration.row, NoneType}:
+        row, types = self.executor.declaration.row, set(map(type, results))
+        if types == {row}:
+            self.rows += results
+            self.parents += places
+            return
+        if types <= {row, NoneType}:
             there = list(map(is_not, results, repeat(None)))
             self.rows += compress(results, there)
             self.parents += compress(places, there)
@@ -88,13 +94,15 @@ class ColumnForm:
     enrichments: dict[str, pa.RecordBatch]
     pieces: list[tuple[pa.RecordBatch, Chosen]] = field(default_factory=list)
 
-    def attempt(self, chosen: Chosen, retryable: IsRetryable) -> Failures:
-        """Process the chosen events together; on failure halve, unless the error will be tried again anyway.
+    def attempt(self, chosen: Chosen | None, retryable: IsRetryable) -> Failures:
+        """Process the chosen events together, None for all; on failure halve, unless the error will be tried again.
 
         Wrong parents fail every event that has no failure of its own, those of earlier attempts included: a part whose
         parents happen to fit says nothing about the rows they belong to.
         """
         failures: dict[int, Exception] = {}
+        if chosen is None:
+            chosen = np.arange(len(self.inputs.rows), dtype=np.int64)
         waiting = [chosen] if len(chosen) else []
         while waiting:
             part = waiting.pop()

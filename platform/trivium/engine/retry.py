@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
@@ -27,25 +26,23 @@ class GivenUp:
     attempts: int
 
 
-def _never(_error: Exception) -> bool:
+def never(_error: Exception) -> bool:
+    """Call no error passing: there is no further attempt."""
     return False
 
 
-def run_with_retry(
-    count: int, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, deadline: Deadline
+def retry_failed(
+    failures: Failures, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, deadline: Deadline
 ) -> dict[int, GivenUp]:
-    """Call `attempt` for inputs 0 … count-1, then again for those that failed for a passing reason.
+    """Try again what failed for a passing reason in the first attempt; return what failed for good.
 
     `attempt` takes the inputs to run and a predicate that says which errors will be tried again (so a batch that
     fails as a whole need not be taken apart yet); it returns the failures. Nothing is tried again that would have to
     wait beyond `deadline`.
     """
     given_up: dict[int, GivenUp] = {}
-    chosen = np.arange(count, dtype=np.int64)
-    for number, delay in enumerate(chain(policy.delays(), [None]), 1):
-        failures = attempt(chosen, is_retryable if delay is not None else _never)
-        if not failures:
-            break
+    delays: list[float | None] = [*policy.delays(), None]
+    for number, delay in enumerate(delays, 1):
         passing = {i: error for i, error in failures.items() if is_retryable(error)}
         given_up.update({i: GivenUp(error, number) for i, error in failures.items() if i not in passing})
         wait = max([delay or 0.0, *(asked_wait(error) for error in passing.values())])
@@ -54,6 +51,7 @@ def run_with_retry(
             break
         deadline.clock.sleep(wait)
         chosen = np.fromiter(sorted(passing), np.int64)
+        failures = attempt(chosen, is_retryable if delays[number] is not None else never)
     return given_up
 
 

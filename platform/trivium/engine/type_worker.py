@@ -32,7 +32,7 @@ from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
 from trivium.engine.invoke import ColumnForm, RowForm, as_exception
 from trivium.engine.lineage import Origin, event_date, lineage_columns
 from trivium.engine.outcomes import Emitted, Outcomes, Reject
-from trivium.engine.retry import Attempt, Chosen, Failures, GivenUp, IsRetryable, run_with_retry
+from trivium.engine.retry import Chosen, Failures, GivenUp, IsRetryable, never, retry_failed
 from trivium.types.convert import StructBuilder
 from trivium.types.spec import UTC_MICROSECONDS
 
@@ -93,16 +93,6 @@ class TypeWorker:
             rows = self._table_rows(checked, called, batch, parents)
             out.emitted[self._declaration.event_type] = Emitted(rows, parents)
 
-    @property
-    def takes_events_alone(self) -> bool:
-        """Whether the executor's answer to an event asks for nothing but the event."""
-        return self._declaration.form == "row" and not self._declaration.has_accepts and not self._steps
-
-    def results(self, events: Sequence[Any]) -> list[Any]:
-        """What `process` returns for each event, as it stands; what it raises is raised."""
-        with self._interrupts, self._guard:
-            return list(map(self._executor.process, events))
-
     def call(self, inputs: Inputs, limit: Deadline | None = None) -> Called:
         """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
 
@@ -113,14 +103,25 @@ class TypeWorker:
         called = Called(self._accepted(inputs, rejects), {}, rejects)
         for step in self._steps:
             self._enrich(step, called, limit)
-        count = len(called.inputs.rows)
-        if count:
-            called.form = form = self._form(called)
-            policy = self._bound.retry
-            deadline = Deadline.after(self._clock, policy.deadline_seconds).within(limit)
-            given_up = run_with_retry(count, self._guarded(form), self._is_retryable, policy, deadline)
+        if len(called.inputs.rows):
+            called.form = self._form(called)
+            given_up = self._process(called.form, limit)
             rejects += [self._reject(int(called.inputs.rows[i]), "process", each) for i, each in given_up.items()]
         return called
+
+    def _process(self, form: RowForm | ColumnForm, limit: Deadline | None) -> dict[int, GivenUp]:
+        """Ask the executor about every event; return those it failed on for good, by their place in the form."""
+
+        def attempt(chosen: Chosen | None, retryable: IsRetryable) -> Failures:
+            with self._interrupts, self._guard:
+                return form.attempt(chosen, retryable)
+
+        policy, began = self._bound.retry, self._clock.monotonic()
+        failures = attempt(None, self._is_retryable if policy.attempts > 1 else never)
+        if not failures:
+            return {}
+        deadline = Deadline(self._clock, began + policy.deadline_seconds).within(limit)
+        return retry_failed(failures, attempt, self._is_retryable, policy, deadline)
 
     def check(self, called: Called) -> Checked:
         """Hold what the executor answered to its declaration; what is refused joins the rejects."""
@@ -149,13 +150,6 @@ class TypeWorker:
                     failure = GivenUp(as_exception(error), 1)
                     rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
-
-    def _guarded(self, form: RowForm | ColumnForm) -> Attempt:
-        def attempt(chosen: Chosen, retryable: IsRetryable) -> Failures:
-            with self._interrupts, self._guard:
-                return form.attempt(chosen, retryable)
-
-        return attempt
 
     def _enrich(self, step: EnrichmentStep, work: Called, limit: Deadline | None) -> None:
         if not len(work.inputs.rows):
@@ -197,6 +191,8 @@ class TypeWorker:
 
     def _form(self, work: Called) -> RowForm | ColumnForm:
         if isinstance(work.inputs, RowInputs):
+            if not self._steps:
+                return RowForm(self._executor, work.inputs, ())
             structs = {step.name: step.structs(work.facts[step.name]) for step in self._steps}
             return RowForm(self._executor, work.inputs, [structs[name] for name in self._declaration.parameters])
         columns = {step.name: step.columns(work.facts[step.name]) for step in self._steps}

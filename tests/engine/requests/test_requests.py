@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 import pytest
@@ -24,10 +24,10 @@ from trivium.contract.errors import LookupUnavailable
 from trivium.contract.rows import RowMeta
 from trivium.core.clock import Deadline
 from trivium.core.errors import LookupOutage
+from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.requests import row_json
 from trivium.engine.requests.body import MalformedBody, TooManyEvents, events_of
 from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.type_worker import TypeWorker
 from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 
@@ -124,12 +124,43 @@ def without_nulls(seen: Any) -> Any:
     return *seen[:2], [{name: value for name, value in row.items() if value is not None} for row in seen[2]], seen[3]
 
 
-def test_which_bodies_take_the_quick_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TypeWorker, "call", lambda *_: pytest.fail("took the worker's way"))
+def test_which_bodies_are_decoded_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "decode", lambda *_: pytest.fail("decoded one by one"))
     one, two = b'{"event_type":"rich","id":"a","at":"2024-01-01T00:00:00Z"}', b'{"event_type":"item","n":1}'
-    for body in (one, listed([one, two]), listed([two] * 4), b"[]"):
-        assert all(each.outcome == "emitted" for each in PLAIN_REQUESTS.answer(body, max_events=4))
+    for body in (one, listed([one, two]), listed([two] * 4), listed([two] * 500), b"[]"):
+        assert all(each.outcome == "emitted" for each in PLAIN_REQUESTS.answer(body, max_events=500))
     assert PLAIN_REQUESTS.answer(one, "rich")[0].event_type == "rich"
+
+
+ODD_ROWS: Final = {
+    "fails": lambda event: 1 / 0,
+    "drops": lambda event: None,
+    "gives another class": lambda event: event,
+    "gives a naive time": lambda event: line(event, event_time=datetime(2024, 1, 1, tzinfo=UTC).replace(tzinfo=None)),
+    "gives a time outside of the range": lambda event: line(event, event_time=datetime(2300, 1, 1, tzinfo=UTC)),
+    "gives two": lambda event: [line(event, event_id="a"), line(event, event_id="b")],
+    "gives two of one identity": lambda event: [line(event), line(event)],
+}
+
+
+@pytest.mark.parametrize("name", ODD_ROWS)
+@pytest.mark.parametrize("body", ["plain", "odd"])
+def test_an_executor_is_asked_once_for_an_event(name: str, body: str) -> None:
+    asked: list[int] = []
+
+    def process(event: Item) -> Any:
+        asked.append(event.n)
+        return ODD_ROWS[name](event) if event.n == 1 else line(event)
+
+    requests = RequestWorker(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {})
+    values = [b'{"event_type":"item","n":%d}' % n for n in range(3)]
+    values += [b'{"event_type":"item","n":"x"}'] if body == "odd" else []
+    answers = requests.answer(listed(values), max_events=4)
+    assert asked == [0, 1, 2]
+    expected = of_outcomes(
+        Worker(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {}).run(raw(*values)), LINE_COLUMNS
+    )
+    assert list(map(of_answer, answers)) == expected
 
 
 @pytest.mark.parametrize("name", validate.CASES)

@@ -27,25 +27,31 @@ class TaggedRecords:
         self._by_struct = {each.tagged_struct(tag_field): each for each in types.values()}
         # A second member keeps msgspec from accepting a record without a tag when one type is declared alone.
         other = msgspec.defstruct("Undeclared", [], tag="\0", tag_field=tag_field)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[(other, *self._by_struct)])
+        self._other = other
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union.__getitem__((other, *self._by_struct)))
         head = msgspec.defstruct("Head", [("tag", msgspec.Raw, msgspec.UNSET)], rename={"tag": tag_field})
         self._decode_head: Callable[[bytes], Any] = msgspec.json.Decoder(head).decode
         self._tag_field = tag_field
-        self._other = other
         self._has_times = any(each.has_times for each in self._types.values())
 
     def decode(self, values: Sequence[bytes | None]) -> Decoded:
         """Decode every record; each ends in exactly one place of the answer."""
         out, packed = Decoded(), pack(values)
         slow = suspects(packed, times=self._has_times)
-        self._sort(decode_pass(self._decoder, packed, slow), out)
+        self.sort(decode_pass(self._decoder, packed, slow), out)
         for index in sorted(slow):
             self._resolve(index, packed[index], out)
         for event_type in out.events if slow else ():
             out.sort(event_type)
         return out
 
-    def _sort(self, events: list[Any], out: Decoded) -> None:
+    @property
+    def structs(self) -> list[Any]:
+        """The structs a record may be decoded as; the first stands for every undeclared type."""
+        return [self._other, *self._by_struct]
+
+    def sort(self, events: list[Any], out: Decoded) -> None:
+        """Put decoded events under their types, and those of undeclared types under the dropped ones."""
         kinds = set(map(type, events))
         for struct in kinds & self._by_struct.keys():
             each = self._by_struct[struct]

@@ -14,11 +14,11 @@ from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, Deadline
 from trivium.engine.decoding.decoded import Decoded
+from trivium.engine.decoding.whole_body import WholeBody
 from trivium.engine.invoke import RowForm
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.requests.answer import EventAnswer
 from trivium.engine.requests.body import events_of
-from trivium.engine.requests.fast_path import QuickRequests, QuickType
 from trivium.engine.requests.row_json import RowJson
 from trivium.engine.type_worker import Called, TypeWorker
 from trivium.engine.worker import Worker
@@ -39,12 +39,12 @@ class RequestWorker:
 
     def __init__(self, spec: WorkerSpec, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
         self._worker = Worker(spec, lookups, clock)
+        decoder = self._worker.decoder
+        self._bodies = WholeBody(decoder.types, decoder.tagged)
         self._types = {
             name: _RequestType(spec.executors[name].declaration, worker, spec)
             for name, worker in self._worker.types.items()
         }
-        quick = {name: each.quick for name, each in self._types.items() if each.quick is not None}
-        self._quick = QuickRequests(quick, spec.routing.tag_field) if quick else None
 
     def answer(
         self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
@@ -60,31 +60,31 @@ class RequestWorker:
             LookupOutage: a lookup stayed unavailable and the pipeline says that this fails the run.
             ValueError: the pipeline does not route by a field of the event, and `event_type` is None.
         """
-        quick = self._quick.answers(body, event_type, max_events) if self._quick else None
-        return self._answer(body, event_type, limit, max_events) if quick is None else quick
-
-    def _answer(
-        self, body: bytes, event_type: str | None, limit: Deadline | None, max_events: int
-    ) -> list[EventAnswer]:
-        values = events_of(body, max_events)
-        decoded = self._decode(values, event_type)
-        out = Outcomes(len(values), {}, {name: np.asarray(rows) for name, rows in decoded.dropped.items()})
-        out.rejects = decoded.rejects
-        answers = [_NOTHING] * len(values)
+        count, decoded = self._bodies.decode(body, event_type, max_events) or self._one_by_one(
+            body, event_type, max_events
+        )
+        answers, rejects = [_NOTHING] * count, decoded.rejects
         for name, (rows, events) in decoded.events.items():
-            out.rejects += self._types[name].run(rows, events, limit, answers)
+            rejects += self._types[name].run(rows, events, limit, answers)
+        if rejects or decoded.dropped:
+            self._finish(decoded, rejects, answers)
+        return answers
+
+    def _finish(self, decoded: Decoded, rejects: list[Reject], answers: list[EventAnswer]) -> None:
+        """Put in the answers of events that no executor got, and of rejects."""
+        dropped = {name: np.asarray(rows) for name, rows in decoded.dropped.items()}
+        out = Outcomes(len(answers), {}, dropped, rejects)
         self._worker.finish(out)
-        for name, dropped in out.dropped.items():
-            for row in dropped.tolist():
+        for name, places in out.dropped.items():
+            for row in places.tolist():
                 answers[row] = EventAnswer("dropped", name)
         for reject in out.rejects:
             answers[reject.index] = _rejected(reject)
-        return answers
 
-    def _decode(self, values: Sequence[bytes], event_type: str | None) -> Decoded:
-        if event_type is not None:
-            return self._worker.decoder.decode(values, [event_type] * len(values))
-        return self._worker.decoder.decode(values)
+    def _one_by_one(self, body: bytes, event_type: str | None, max_events: int) -> tuple[int, Decoded]:
+        values = events_of(body, max_events)
+        types = None if event_type is None else [event_type] * len(values)
+        return len(values), self._worker.decoder.decode(values, types)
 
 
 class _RequestType:
@@ -94,7 +94,6 @@ class _RequestType:
         self._name, self._worker = declaration.event_type, worker
         self._dropped = EventAnswer("dropped", self._name)
         self._json = RowJson(declaration, spec.earliest, spec.latest)
-        self.quick = QuickType(declaration, worker.results, self._json) if worker.takes_events_alone else None
 
     def run(
         self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: list[EventAnswer]

@@ -12,6 +12,7 @@ from trivium.engine.requests.worker import EventAnswer
 
 _KEPT: Final = 250
 _KIND: Final = attrgetter("event_type", "outcome")
+_ROWS: Final = attrgetter("rows")
 
 
 class RequestCounts:
@@ -34,11 +35,14 @@ class RequestCounts:
 
     def add(self, answers: Sequence[EventAnswer]) -> None:
         """Count the events of an answer."""
-        self.events.update(map(_KIND, answers))
-        rows = self.rows
+        kinds = Counter(map(_KIND, answers))
+        self.events.update(kinds)
+        if len(kinds) == 1:
+            self.rows[answers[0].event_type] += sum(map(len, map(_ROWS, answers)))
+            return
         for answer in answers:
             if answer.rows:
-                rows[answer.event_type] += len(answer.rows)
+                self.rows[answer.event_type] += len(answer.rows)
 
     def take_seconds(self) -> list[float]:
         """The seconds of the newest requests; they are forgotten here."""

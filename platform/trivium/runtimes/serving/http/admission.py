@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from trivium.config.model.serving import Serving
 from trivium.core.clock import Clock, Deadline
@@ -18,8 +19,7 @@ _OUTLIERS: Final = 2
 _MARGIN: Final = 0.7
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A request that was let in: what it weighs, in bytes, and when it came (monotonic seconds)."""
 
     weight: int

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+import msgspec
+
 from trivium.core.clock import Clock, Deadline
 from trivium.engine.requests.worker import EventAnswer, RequestWorker
 from trivium.runtimes.serving.http.admission import Admission, Place
@@ -23,8 +25,7 @@ _TURN_SECONDS: Final = 0.005
 _LONGEST_TURN_SECONDS: Final = 0.02
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, gc=False):
     """A request's body, and the type of its events if the path named one. `allowed` is in seconds."""
 
     body: bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
@@ -34,8 +33,7 @@ _OPEN: Final = frozenset({DOCS, HEALTHY, READY})
 _JSON: Final = (b"content-type", b"application/json")
 
 
-@dataclass(frozen=True)
-class Reply:
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """What is sent back."""
 
     status: int

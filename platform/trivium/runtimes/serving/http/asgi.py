@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import uuid
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from trivium.config.model.serving import Serving
 from trivium.core.clock import Clock
