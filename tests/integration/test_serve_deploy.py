@@ -12,12 +12,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from tests.integration.test_job_submit import Cluster, free_port
+from tests.support.bare_cluster import Cluster, write_lookups
+from trivium.devtools.broker.process import free_port
 
 DEPARTURE = {
     "event_type": "departure",
@@ -37,11 +36,7 @@ DEPARTURE = {
 def data(tmp_path: Path) -> Path:
     """One plane and no airport."""
     folder = tmp_path / "data"
-    folder.mkdir()
-    plane = {"tailnum": "N1", "manufacturer": "BOEING", "model": "737", "seats": 149, "year": 1999}
-    pq.write_table(pa.Table.from_pylist([plane]), folder / "planes.parquet")
-    columns = {"faa": pa.string(), "name": pa.string(), "lat": pa.float64(), "lon": pa.float64()}
-    pq.write_table(pa.schema(columns.items()).empty_table(), folder / "airports.parquet")
+    write_lookups(folder)
     return folder
 
 

@@ -14,8 +14,8 @@ from confluent_kafka import Producer
 from deltalake import DeltaTable
 from ray.job_submission import JobStatus, JobSubmissionClient
 
-from tests.integration.test_job_submit import Cluster, ended, write_lookups
 from tests.support.audit import audit
+from tests.support.bare_cluster import Cluster, ended, write_lookups
 from trivium.devtools.broker.broker import DevBroker
 
 pytestmark = pytest.mark.faults
@@ -109,10 +109,8 @@ class StreamJobs:
 
 
 @pytest.fixture
-def jobs(
-    cluster: Cluster, copy_of_repository: Path, tmp_path: Path, flights: Path, kafka_broker: DevBroker
-) -> Iterator[StreamJobs]:
-    write_lookups(tmp_path, flights)
+def jobs(cluster: Cluster, copy_of_repository: Path, tmp_path: Path, kafka_broker: DevBroker) -> Iterator[StreamJobs]:
+    write_lookups(tmp_path)
     with kafka_broker.admin() as admin:
         topic = {"num_partitions": 2, "replication_factor": 1}
         admin.create_topics({"flights": topic}, wait_for_metadata=True)
