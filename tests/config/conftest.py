@@ -10,7 +10,6 @@ import pytest
 from tests.support.broken_executors import BROKEN
 
 PROJECT = Path(__file__).parent / "project"
-ENVIRON = {"DATA": "/data", "TABLES": "/tables", "TOKEN": "hunter2secret", "WORKERS": "many", "LATE": "20"}
 
 
 @pytest.fixture(autouse=True)

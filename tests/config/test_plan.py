@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.config.conftest import ENVIRON, forget_projects  # noqa: F401
+from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Pipeline, compile_file
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError, Problem

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.config.conftest import ENVIRON
+from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Pipeline, compile_file
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild

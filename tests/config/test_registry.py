@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.config.conftest import ENVIRON
+from tests.support.broken_executors import ENVIRON
 from trivium.analysis.source_digest import source_digest
 from trivium.config import registry
 from trivium.config.compile import compile_file

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.conftest import ENVIRON
+from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Pipeline, compile_file
 from trivium.config.key_file import MAX_BYTES, read_keys
 from trivium.config.problems import ConfigError

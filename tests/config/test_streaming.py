@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.conftest import ENVIRON
+from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Pipeline, Road, compile_file
 from trivium.config.model.streaming import Breaker
 from trivium.config.problems import ConfigError

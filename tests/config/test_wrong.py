@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.config.conftest import ENVIRON
+from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Road, compile_file
 from trivium.config.problems import ConfigError
 

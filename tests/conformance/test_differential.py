@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.engine import test_properties as rich
-from tests.engine.requests.test_requests import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
+from tests.support import rich_events as rich
 from tests.support.engine_inputs import raw
+from tests.support.plain_events import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
 from tests.support.recorded_lookup import Seen, of_answer, of_outcomes
 from trivium.config.in_memory import spec_of
 from trivium.engine.decoding.record_checks import FAILURES

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.test_author_errors import read_back
 from tests.support import hostile_errors as hostile
 from tests.support.engine_inputs import MOMENT
+from tests.support.letter_text import read_back
 from trivium import Event, Executor, Float32, NormalizedEvent, Precision, Row
 from trivium.config.in_memory import spec_of
 from trivium.config.worker_spec import RoutingSpec

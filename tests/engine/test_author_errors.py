@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 import threading
@@ -11,21 +10,17 @@ from typing import Any
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.support.flow_events import column_form, emitted, every, items, line, lines, rejects, row_form, worker
 from tests.support.hostile_errors import ERRORS, ROW_ERRORS, raising
-from tests.support.pipelines import pipeline_of
+from tests.support.letter_text import read_back
 from trivium import Executor, RejectError, RetryPolicy, RowErrors
 from trivium.config.in_memory import spec_of
-from trivium.core.clock import SystemClock
 from trivium.core.error_text import MOST_CHARACTERS
 from trivium.core.errors import RunError
-from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Reject
 from trivium.engine.requests.worker import RequestWorker
-from trivium.runtimes.dead_letter_rows import dead_letter_rows
 
 BAD = 2
 COUNT = 5
@@ -53,17 +48,6 @@ def one_reject(executor: type[Executor[Any, Any]]) -> Reject:
     assert len(found[BAD].error) <= MOST_CHARACTERS
     assert msgspec.json.decode(msgspec.json.encode(found[BAD].error)) == found[BAD].error
     return found[BAD]
-
-
-def read_back(reject: Reject, batch: RawBatch) -> str:
-    pipeline = pipeline_of([row_form(line)])
-    letters, file = dead_letter_rows([reject], batch, None, pipeline, SystemClock()), io.BytesIO()
-    pq.write_table(letters, file)
-    (letter,) = pq.read_table(file).to_pylist()
-    assert letter["value"] == batch.values[reject.index]
-    assert letter["reason"] == reject.reason
-    text: str = letter["error"]
-    return text
 
 
 @pytest.mark.parametrize("name", ERRORS)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import pytest
 
-from tests.support.engine_inputs import MOMENT
-from trivium import Event, Executor, NormalizedEvent, Precision
-from trivium.config.in_memory import spec_of
+from tests.support.wide_events import WORKER, WideExecutor, seconds
 from trivium.core.errors import TriviumError
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.last_values import LastValues
@@ -26,7 +21,6 @@ from trivium.engine.decoding.record_checks import (
     with_many_brackets,
 )
 from trivium.engine.requests.body import events_of
-from trivium.engine.worker import Worker
 
 GROWTH = 2.5
 FIRST_BYTES = 1 << 12
@@ -37,26 +31,6 @@ QUICK_SECONDS = 0.05
 BRACKETS = b"[]," * 70
 
 
-class Wide(Event, tag="wide"):
-    name: str
-    at: datetime | None = None
-    price: Annotated[Decimal, Precision(10, 2)] | None = None
-    share: float | None = None
-    count: int | None = None
-    data: bytes | None = None
-    words: tuple[str, ...] = ()
-
-
-class WideRow(NormalizedEvent):
-    pass
-
-
-class WideExecutor(Executor[Wide, WideRow]):
-    def process(self, event: Wide) -> WideRow:
-        return WideRow(event_id=event.name, event_time=MOMENT)
-
-
-WORKER = Worker(spec_of([WideExecutor]), {})
 RECORD = b'{"event_type":"wide","name":"n","%s":%s}'
 
 
@@ -168,10 +142,3 @@ def measured(scan: Callable[[bytes], Any], text: Callable[[int], bytes]) -> tupl
 
 def _is_quick(took: float, size: int) -> bool:
     return size >= MOST_BYTES and took < QUICK_SECONDS * size / MOST_BYTES
-
-
-def seconds(scan: Callable[[bytes], Any], text: bytes) -> float:
-    began = time.process_time()
-    with suppress(ValueError):
-        scan(text)
-    return time.process_time() - began

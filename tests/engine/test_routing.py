@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tests.engine.decoding.test_decoder_records import RECORDS
 from tests.support.engine_inputs import Dropped, Kept, Outcome, Probe, Rejected, outcomes
 from tests.support.pipelines import pipeline_of
+from tests.support.record_cases import RECORDS
 from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import Batch, ParquetSource, Routing
 from trivium.config.worker_spec import RoutingSpec

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtimes.serving.test_on_serve import haproxy_of
+from tests.support.haproxy_process import haproxy_of
 from tests.support.kept_connections import Kept
 from tests.support.serving_services import Load, RunningService, until
 from tests.support.tick_project import bare_project, tick, tick_project

@@ -5,14 +5,13 @@ import sys
 import threading
 import time
 
-import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from tests.support import batch_project
 from tests.support.audit import commits
+from tests.support.stream_archive import write_archive
 from tests.support.stream_project import StreamProject
 from trivium.operations.maintain import maintain
 from trivium.operations.tables import Tables
@@ -49,13 +48,6 @@ def test_compaction_batch_and_stream_at_once(project: StreamProject) -> None:
     found = project.audit()
     assert found.races
     assert batch_rows(project) == 400
-
-
-def write_archive(project: StreamProject, rows: int) -> None:
-    """One day of raw events for the batch road."""
-    path = project.root / "data" / "day=2026-03-01" / "part-0.parquet"
-    path.parent.mkdir(parents=True)
-    pq.write_table(pa.table({"value": pa.array(project.ticks(rows), pa.binary())}), path)
 
 
 def run_batch(project: StreamProject) -> None:

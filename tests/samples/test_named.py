@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.samples.test_check import ROW, SHOP, SaleExecutor, sale
 from tests.support.pipelines import pipeline_of
+from tests.support.sales import ROW, SHOP, SaleExecutor, sale
 from trivium.config.model.pipeline import Routing
 from trivium.samples.check import check_samples
 

@@ -22,6 +22,8 @@ def _executor(tag: str, row: str, body: str = "", parameters: str = "") -> str:
 
 _SEATS = '    class Other(Row):\n        seats: str | None = None\n    plane = Enrichment(Other, key="tail")\n'
 
+ENVIRON = {"DATA": "/data", "TABLES": "/tables", "TOKEN": "hunter2secret", "WORKERS": "many", "LATE": "20"}
+"""The variables that the fixture project of the configuration tests reads."""
 BROKEN = {
     "raises": "LIMIT = 15\nRATIO = LIMIT / 0\n",
     "unprintable": "class Bad(Exception):\n    def __str__(self): raise KeyError\nraise Bad\n",

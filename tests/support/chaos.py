@@ -17,9 +17,9 @@ from pathlib import Path
 import ray
 from confluent_kafka import Producer
 
-from tests.faults.test_stream_beside import write_archive
 from tests.support.chaos_drivers import Drivers
 from tests.support.processes import workers_of
+from tests.support.stream_archive import write_archive
 from tests.support.stream_project import StreamProject
 from tests.support.tally import Tally
 from trivium.devtools.broker.broker import DevBroker

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
-from tests.delivery.commit.test_committer import Append
+from tests.support.proposals import Append
 from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, letter_rows, write_rows
 from tests.support.stream_world import MemoryBackend
 from trivium.config.model.pipeline import Batch, ParquetSource

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.testing.test_compliance import CAUGHT_BY_THE_KIT
+from tests.support.compliance_causes import CAUGHT_BY_THE_KIT
 from trivium import Executor
 from trivium.analysis.purity.check import impurities
 from trivium.config.in_memory import spec_of

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
 
-from tests.delivery.commit.test_committer import Append
+from tests.support.proposals import Append
 from tests.support.sample_table import TYPES, Tables, day, event_rows, write_rows
 from trivium.delivery.commit import committer
 from trivium.delivery.commit.batch import BatchCommit

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.delivery.commit.test_committer import Append
+from tests.support.proposals import Append
 from tests.support.sample_table import Tables, day, event_rows, write_rows
 from trivium.delivery.commit import committer
 from trivium.delivery.errors import FileMismatch

@@ -14,7 +14,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.delivery.commit.test_committer import Append
+from tests.support.proposals import Append
 from tests.support.sample_table import SCHEMA, Tables, day, event_rows, write_rows
 from trivium.delivery.commit import committer
 from trivium.delivery.coverage.documents import Covered, Document, Reading

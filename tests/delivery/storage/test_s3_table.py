@@ -11,7 +11,7 @@ import pytest
 from deltalake import CommitProperties
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from tests.delivery.commit.test_committer import Append
+from tests.support.proposals import Append
 from tests.support.s3_server import Fault, Seen, UnreliableProxy
 from tests.support.sample_table import AUTHOR, PIPELINE, S3Tables, day, event_rows, write_rows
 from trivium.core.clock import SystemClock

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine import test_linear_time as growing
+from tests.support import wide_events
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.record_checks import MAX_NESTING, TooDeep, brackets_outside_strings, check_nesting
 from trivium.engine.outcomes import Reject
@@ -84,8 +84,8 @@ def test_a_megabyte_is_judged_in_milliseconds(text: bytes, reason: str) -> None:
     rejects: list[Reject] = []
 
     def judge(_: bytes) -> None:
-        rejects[:] = growing.WORKER.run(RawBatch([text], "test", np.zeros(1, np.int64))).rejects
+        rejects[:] = wide_events.WORKER.run(RawBatch([text], "test", np.zeros(1, np.int64))).rejects
 
-    took = min(growing.seconds(judge, text) for _ in range(3))
+    took = min(wide_events.seconds(judge, text) for _ in range(3))
     assert [each.reason for each in rejects] == [reason]
     assert took < 0.25

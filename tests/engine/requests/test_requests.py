@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine import test_properties as rich
-from tests.engine import test_validate as validate
-from tests.engine.test_enrichment import POLICY, Planes, executors
+from tests.support import rich_events as rich
+from tests.support import row_values as validate
 from tests.support.engine_inputs import MOMENT, raw
 from tests.support.flow_events import Item, Line, items, line, row_form
+from tests.support.plain_events import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
+from tests.support.plane_lookup import POLICY, Planes, executors
 from tests.support.recorded_lookup import of_answer, of_outcomes
-from trivium import Event, Executor, Float32, Int8, NormalizedEvent, RetryPolicy, TransientError
+from trivium import Event, Executor, NormalizedEvent, RetryPolicy, TransientError
 from trivium.config.in_memory import spec_of
 from trivium.config.worker_spec import RoutingSpec
 from trivium.contract.errors import LookupUnavailable
@@ -64,42 +65,6 @@ def test_odd_records_get_the_reasons_they_get_elsewhere(values: list[bytes]) -> 
                 assert value.lstrip(b" \t\r\n")[:1] == b"[" or list(map(of_answer, answers)) == expected
 
 
-class Plain(Event, tag="rich"):
-    id: str
-    at: datetime
-    count: Annotated[int, msgspec.Meta(ge=-5)] = 7
-    small: Int8 | None = None
-    ratio: Float32 | None = None
-    exact: rich.Money | None = None
-    colour: rich.Colour = rich.Colour.RED
-    blob: bytes | None = None
-    day: date | None = msgspec.field(name="the-day", default=None)
-    tags: Annotated[tuple[str, ...], msgspec.Meta(max_length=3)] | None = None
-
-
-class PlainRow(NormalizedEvent):
-    count: int
-    small: Int8 | None = None
-    ratio: Float32 | None = None
-    exact: rich.Money | None = None
-    colour: rich.Colour | None = None
-    blob: bytes | None = None
-    day: date | None = None
-    tags: tuple[str, ...] | None = None
-
-
-class Plains(Executor[Plain, PlainRow]):
-    def process(self, event: Plain) -> Any:
-        if event.id == "raise":
-            raise ValueError("asked to")
-        if event.id == "drop":
-            return None
-        copied = {name: getattr(event, name) for name in PlainRow.__struct_fields__[2:]}
-        return PlainRow(event_id=event.id, event_time=event.at, **copied)
-
-
-PLAIN = spec_of([Plains, row_form(line)])
-PLAIN_WORKER, PLAIN_REQUESTS = Worker(PLAIN, {}), RequestWorker(PLAIN, {})
 SIMPLE = st.fixed_dictionaries(
     {"id": st.sampled_from(["a", "é😀", "drop"]), "at": st.datetimes(timezones=st.just(UTC))},
     optional={"count": st.integers(-5, 9), "small": st.integers(0, 9) | st.none(), "blob": st.binary(max_size=4)},
@@ -115,13 +80,6 @@ def test_plain_events_take_a_quick_way_to_the_same_answers(events: list[Any], of
     assert [without_nulls(of_answer(each)) for each in answers] == [without_nulls(each) for each in expected]
     for value, one in zip(values, expected, strict=True):
         assert without_nulls(of_answer(PLAIN_REQUESTS.answer(value)[0])) == without_nulls(one)
-
-
-def without_nulls(seen: Any) -> Any:
-    """A row in the table has the columns of all executors, a row in an answer those of its own."""
-    if not seen or seen[0] != "emitted":
-        return seen
-    return *seen[:2], [{name: value for name, value in row.items() if value is not None} for row in seen[2]], seen[3]
 
 
 def test_which_bodies_are_decoded_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
