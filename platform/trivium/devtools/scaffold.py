@@ -12,6 +12,7 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from trivium.config.model.schema import schema_text
 from trivium.config.yaml.load import MAX_BYTES, load_text
 from trivium.core.regular_file import read_regular
 from trivium.devtools.executor_names import check_shadows_nothing, class_name_of, column_of, folder_of, lower
@@ -57,6 +58,7 @@ def new_project(name: str, parent: Path) -> Written:
         root / path.format(name=name): _template(f"project/{source}", {"name": name})
         for path, source in _PROJECT_FILES.items()
     }
+    texts[root / "configs" / "pipeline.schema.json"] = schema_text()
     _write_new(texts)
     return Written((*texts, *_write_archive(root / "data" / "events")))
 

@@ -25,26 +25,34 @@ from trivium.contract.retry import RetryPolicy
 
 
 class ExecutorEntry(Section):
-    """One executor of the pipeline. `retry` overrules the pipeline's field by field; artifacts map names to files."""
+    """One executor of the pipeline."""
 
     type: EventType
+    """The event type whose executor runs: a folder below `executors/`, or an installed package."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
+    """Options of the executor, checked by its own `Options` model."""
     retry: RetryPolicy | None = None
+    """Replaces the pipeline's retry policy for this executor, field by field."""
     artifacts: dict[str, Location] = Field(default_factory=dict)
+    """Files that the executor opens, by name: models, tables, dictionaries."""
 
 
 class Routing(Section):
-    """What names an event's type, and what happens to types nobody declared and to null values.
+    """Routing of events to executors: by a field of the event, by a Kafka header or by the topic, never two of them.
 
-    By default a field of the event does. `header` names a Kafka header that does instead, `topics` maps topics to event
-    types; then a tag in the body is neither required nor believed.
+    Under `header` or `topics` a tag in the body is neither required nor believed.
     """
 
     field: Annotated[str, Field(min_length=1, max_length=255)] = "event_type"
+    """The field of the event, or the column, that names its type."""
     header: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """The Kafka header that names the type instead of a field."""
     topics: dict[str, EventType] | None = None
+    """Event type by Kafka topic, instead of a field."""
     unrouted: Unwanted = "drop"
+    """Outcome of events whose type the pipeline does not list."""
     tombstones: Unwanted = "drop"
+    """Outcome of records whose value is null."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Routing:
@@ -56,47 +64,58 @@ class Routing(Section):
 
     @property
     def by_body(self) -> bool:
-        """Whether a field of the event itself names its type."""
+        """True where a field of the event itself names its type."""
         return self.header is None and self.topics is None
 
 
 class ParquetLookup(Section):
-    """A Parquet file or folder answering by its column `key`, held in memory and read again every `refresh_seconds`.
-
-    `unavailable` says what an enrichment is when the file cannot be read: a failed event, or a missing row.
-    `max_rows` and `max_bytes` (in memory) bound what a worker loads.
-    """
+    """A lookup over a Parquet file or folder, held in the memory of each worker."""
 
     type: Literal["parquet"]
+    """The kind of lookup."""
     path: Location
+    """A Parquet file or a folder of them."""
     key: ColumnName
+    """The column that holds the keys."""
     refresh_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    """Seconds after which the files are read again."""
     unavailable: Literal["fail", "missing"] = "fail"
+    """What happens to an event whose lookup cannot be read: it fails, or the row counts as missing."""
     max_rows: Annotated[int, Field(ge=1)] = 5_000_000
+    """The most rows a worker loads."""
     max_bytes: Annotated[int, Field(ge=1)] = 1 << 30
+    """The most bytes of memory a worker loads."""
     retry: RetryPolicy | None = None
+    """Replaces the pipeline's retry policy for this lookup, field by field."""
 
 
 class Table(Section):
     """The Delta table all rows go to, partitioned by the UTC date of `event_time`."""
 
     type: Literal["delta"]
+    """The format of the table."""
     path: Location
+    """The folder or URI of the table."""
     partition_by: tuple[Literal["event_date"]] = ("event_date",)
+    """The partition columns."""
 
 
 class DeadLetters(Section):
     """The Delta table of rejected inputs, kept whole."""
 
     type: Literal["delta"]
+    """The format of the table."""
     path: Location
+    """The folder or URI of the table of dead letters."""
 
 
 class EventTimeRange(Section):
     """Event times outside [earliest, latest], as UTC dates, are rejects."""
 
     earliest: date = date(1970, 1, 1)
+    """The earliest event date accepted, in UTC."""
     latest: date = date(2200, 1, 1)
+    """The latest event date accepted, in UTC."""
 
     @model_validator(mode="after")
     def _ordered(self) -> EventTimeRange:
@@ -108,20 +127,25 @@ class EventTimeRange(Section):
 class ParquetSource(Section):
     """Parquet files below `path`: typed columns, or one column of raw JSON when `value_column` names it.
 
-    `pattern` is a glob below the path that chooses among its files; without it every file that is Parquet is read.
-    `day_column` is the folder or column naming the source day; `timezone` says what naive timestamps mean.
-    `event_type` names the type of all events, `type_column` the column or folder that names each one's; then a field of
-    the event is not asked for it.
+    A type that `event_type` or `type_column` names is not looked for in the record; at most one of them is set.
     """
 
     type: Literal["parquet"]
+    """The kind of source."""
     path: Location
+    """A folder of files, or one file."""
     pattern: Pattern | None = None
+    """A glob below `path` that chooses among its files; without it every Parquet file is read."""
     value_column: ColumnName | None = None
+    """The column of raw JSON records; without it, columns are the fields of events."""
     day_column: ColumnName | None = None
+    """The folder or column that names the source day."""
     event_type: EventType | None = None
+    """The type of all events of the archive."""
     type_column: ColumnName | None = None
+    """The column or folder that names the type of each event."""
     timezone: TimeZone | None = None
+    """The time zone of timestamps without one, by its IANA name."""
 
     @model_validator(mode="after")
     def _one_way(self) -> ParquetSource:
@@ -131,39 +155,58 @@ class ParquetSource(Section):
 
 
 class Batch(Section):
-    """The batch road: its source, the number of workers, and the bounds of one unit of work and of one record."""
+    """The batch runtime: its source, its workers, and their bounds."""
 
     source: ParquetSource
+    """The archive to read."""
     workers: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """The number of worker processes."""
     late_days: Annotated[int, Field(ge=0, le=366)] = 0
+    """Source days read after the last day of the window, for events that arrive late."""
     unit_rows: Annotated[int, Field(ge=1)] = 1_000_000
+    """The most rows of one unit of work."""
     unit_deadline_seconds: Seconds = 600.0
+    """Seconds after which a unit counts as hanging."""
     record_deadline_seconds: Seconds = 30.0
+    """Seconds after which a record that is run alone counts as hanging."""
 
 
 class PipelineConfig(Section):
     """One pipeline file, whole.
 
     In a compiled pipeline its data paths are absolute, every `retry` is complete, and a secret is the text of its
-    reference (`${NAME}`), never its value. A pipeline has a section for each road it is run on.
+    reference (`${NAME}`), never its value. A pipeline has a section for each runtime it is run on.
 
     `purity` says what happens to executors that do I/O or keep state. `strict`: they do not compile, and an event whose
     executor does I/O is a reject. `warn`: a run logs it. `off`: neither; `trivium check` looks at it unless it is off.
     """
 
     pipeline: Name
+    """The name of the pipeline; its table keeps positions under it."""
     executors: Annotated[tuple[ExecutorEntry, ...], Field(min_length=1)]
+    """The executors of the pipeline, one entry per event type."""
     routing: Routing = Routing()
+    """Where the type of an event is read from, and the outcome of events without a known one."""
     lookups: dict[LookupName, ParquetLookup] = Field(default_factory=dict)
+    """Lookups by name; enrichments of executors refer to the name."""
     table: Table
+    """The table that receives all rows."""
     dead_letters: DeadLetters
+    """The table that keeps rejected inputs whole."""
     retry: RetryPolicy = RetryPolicy()
+    """When transient failures are tried again."""
     event_time: EventTimeRange = EventTimeRange()
+    """The event dates accepted; others are rejects."""
     breaker: BreakerSetting = Breaker()
+    """When a run stops because of its rejects; `off` never stops one."""
     purity: Purity = "warn"
+    """What happens to executors that do I/O or keep state: refused, logged, or neither."""
     batch: Batch | None = None
+    """How the batch runtime runs the pipeline; without it, it does not."""
     streaming: Streaming | None = None
+    """How the streaming runtime runs the pipeline; without it, it does not."""
     serving: Serving | None = None
+    """How the serving runtime runs the pipeline; without it, it does not."""
 
     @property
     def type_column(self) -> str | None:
@@ -180,7 +223,7 @@ class PipelineConfig(Section):
 
 
 def overruled(base: RetryPolicy, override: RetryPolicy | None) -> RetryPolicy:
-    """`base` with the fields that `override` sets itself."""
+    """Return `base` with the fields that `override` sets itself."""
     if override is None:
         return base
     return RetryPolicy(**{**base.model_dump(), **override.model_dump(exclude_unset=True)})

@@ -9,7 +9,7 @@ from trivium.config.model.pipeline import PipelineConfig
 
 
 def schema_text() -> str:
-    """The schema as indented JSON with a final line break."""
+    """Return the schema as indented JSON with a final line break."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **PipelineConfig.model_json_schema(mode="validation"),

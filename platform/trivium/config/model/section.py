@@ -1,4 +1,4 @@
-"""What every section of the pipeline file is made of: strict frozen mappings, and the types of their values."""
+"""Sections of the pipeline file: strict frozen mappings, and the types of their values."""
 
 from __future__ import annotations
 
@@ -38,4 +38,4 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 class Section(BaseModel):
     """A mapping of the pipeline file: unknown keys are problems, values never change."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)

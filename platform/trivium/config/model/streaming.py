@@ -1,4 +1,4 @@
-"""The streaming section of the pipeline file, and the breaker that both table-writing roads share."""
+"""The streaming section of the pipeline file, and the breaker that both table-writing runtimes share."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _some(topics: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _host_and_port(servers: str) -> str:
-    """The text itself. Messages do not repeat it: it may come from a variable."""
+    """Return the text. Messages do not repeat it: it may come from a variable."""
     for server in servers.split(","):
         found = _SERVER.fullmatch(server.strip())
         if found is None or not 0 < int(found[1]) < 1 << 16:
@@ -49,12 +49,19 @@ class KafkaSecurity(Section):
     """TLS and SASL. `password` may only be a reference to a variable, `${NAME}`. Host names are always checked."""
 
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "SASL_SSL"
+    """Encryption and authentication of connections."""
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    """The SASL mechanism."""
     username: str | None = None
+    """The SASL user."""
     password: SecretStr | None = None
+    """The SASL password, only as a reference to a variable: `${NAME}`."""
     ca_file: Location | None = None
+    """A PEM file of certificate authorities; default: the system's."""
     certificate_file: Location | None = None
+    """A PEM file of the client's certificate."""
     key_file: Location | None = None
+    """A PEM file of the client's key."""
 
     @model_validator(mode="after")
     def _complete(self) -> KafkaSecurity:
@@ -69,7 +76,7 @@ class KafkaSecurity(Section):
 
     @field_serializer("password", when_used="json")
     def _reference(self, password: SecretStr | None) -> str | None:
-        """The reference, which workers resolve again; stars for anything else."""
+        """Return the reference, which workers resolve again; stars for anything else."""
         if password is None:
             return None
         text = password.get_secret_value()
@@ -77,20 +84,24 @@ class KafkaSecurity(Section):
 
 
 class KafkaSource(Section):
-    """Topics of a Kafka cluster, read with static assignment; nothing resumes from the cluster's group offsets.
-
-    `servers` is host:port, comma separated. `fetch_bytes` bounds what one worker holds fetched and not yet processed;
-    `max_batch_bytes` bounds one record batch after decompression.
-    """
+    """Topics of a Kafka cluster, read with static assignment; nothing resumes from the cluster's group offsets."""
 
     type: Literal["kafka"]
+    """The kind of source."""
     servers: Servers
+    """Bootstrap servers as `host:port`, separated by commas."""
     topics: Topics
+    """The topics to read."""
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
+    """`read_committed` leaves out records of open and aborted transactions."""
     security: KafkaSecurity = KafkaSecurity(protocol="PLAINTEXT")
+    """TLS and SASL of the connection."""
     fetch_bytes: Bytes = 64 << 20
+    """The most bytes a worker holds fetched and not yet processed."""
     max_batch_bytes: Bytes = 128 << 20
+    """The most bytes of one record batch after decompression."""
     request_timeout_seconds: Seconds = 30.0
+    """Seconds after which a request to a broker is given up."""
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -99,35 +110,40 @@ class KafkaSource(Section):
 
 
 class Streaming(Section):
-    """The streaming road: its source, workers, and bounds.
-
-    Rows become readable every `commit_interval_seconds`, or sooner once a worker holds `epoch_bytes` of uncommitted
-    input. A batch (a record, alone) that runs longer than its deadline is taken for hanging. `drain_seconds` bounds a
-    stop. `group` names the Kafka group whose offsets show progress to lag tools; default: the pipeline's name.
-    """
+    """The streaming runtime: its source, its workers, and their bounds."""
 
     source: KafkaSource
+    """The topics to read."""
     workers: Annotated[int, Field(ge=1, le=10_000)] = 2
+    """The number of worker processes."""
     commit_interval_seconds: Annotated[float, Field(ge=0.1, le=3600)] = 5.0
+    """Seconds between commits, after which rows become readable."""
     epoch_bytes: Bytes = 256 << 20
+    """Bytes of uncommitted input at which a worker ends its epoch early."""
     batch_deadline_seconds: Seconds = 300.0
+    """Seconds after which a batch counts as hanging."""
     record_deadline_seconds: Seconds = 60.0
+    """Seconds after which a record that is run alone counts as hanging."""
     drain_seconds: Seconds = 30.0
+    """The most seconds a stop takes to commit what is under way."""
     group: Annotated[str, Field(min_length=1, max_length=249)] | None = None
+    """The Kafka group whose offsets show progress to lag tools; default: the pipeline's name."""
 
 
 class Breaker(Section):
-    """When rejects are taken for systemic and the run stops instead of emptying the source into the dead letters.
+    """The limit at which a run stops, because its rejects look systemic, instead of making the source dead letters.
 
-    That is when, of the last `window_events` inputs or more, a share of `ratio` or more was rejected for one reason.
+    It is reached when a share of `ratio` or more of the last `window_events` inputs was rejected for one reason.
     """
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of rejected inputs, for one reason, that stops a run."""
     window_events: Annotated[int, Field(ge=1)] = 10_000
+    """The number of latest inputs over which the share is taken."""
 
 
 def _breaker(value: Any) -> Any:
-    """A mapping by its own keys, so that its problems name them and not the alternatives."""
+    """Validate a mapping by its own keys, so that its problems name them and not the alternatives."""
     if isinstance(value, dict):
         return Breaker.model_validate(value)
     if value != "off" and not isinstance(value, Breaker):
