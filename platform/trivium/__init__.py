@@ -11,7 +11,7 @@ from msgspec import Meta, field
 from trivium.contract.enrichment import Enrichment, Hint
 from trivium.contract.errors import LookupUnavailable, RejectError, RowErrors, TransientError
 from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.contract.lookup import Answer, Lookup
+from trivium.contract.lookup import Answer, Lookup, LookupRequest, LookupSettings
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.core.clock import Deadline
@@ -35,6 +35,8 @@ __all__ = [
     "Int16",
     "Int32",
     "Lookup",
+    "LookupRequest",
+    "LookupSettings",
     "LookupUnavailable",
     "Meta",
     "NormalizedEvent",

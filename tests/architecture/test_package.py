@@ -20,7 +20,7 @@ PUBLIC = {
     *("Event", "NormalizedEvent", "Row", "Float32", "Int8", "Int16", "Int32", "Precision"),
     *("Executor", "ExecutorOptions", "Enrichment", "Hint", "RetryPolicy"),
     *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
-    *("Answer", "Deadline", "Lookup", "Meta", "field"),
+    *("Answer", "Deadline", "Lookup", "LookupRequest", "LookupSettings", "Meta", "field"),
     "run",
 }
 

@@ -8,14 +8,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup
+from trivium.connectors import open_lookup
+from trivium.contract.lookup import Lookup
 from trivium.core.clock import SystemClock
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 
 
-def lookups_of(pipeline: Pipeline) -> dict[str, ParquetLookup]:
+def lookups_of(pipeline: Pipeline) -> dict[str, Lookup]:
     clock = SystemClock()
-    return {name: ParquetLookup(bound, clock, FROZEN) for name, bound in pipeline.lookups.items()}
+    return {name: open_lookup(bound, clock, pinned=True) for name, bound in pipeline.lookups.items()}
 
 
 def raw_days(folder: Path) -> Iterator[Batch]:

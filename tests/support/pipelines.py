@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from trivium.config.model.lookups import ParquetLookup
 from trivium.config.model.pipeline import (
     DeadLetters,
     EventTimeRange,
     ExecutorEntry,
-    ParquetLookup,
     PipelineConfig,
     Routing,
     Table,

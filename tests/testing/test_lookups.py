@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.pipelines import pipeline_of
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
-from trivium.connectors.parquet.lookup import ParquetLookup
+from trivium.connectors import open_lookup
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
 from trivium.testing import ManualClock, assert_lookup_compliance
@@ -112,5 +112,5 @@ def test_the_lookup_over_parquet_complies(tmp_path: Path) -> None:
     bound = pipeline_of([TripExecutor]).lookups["plane"]
     config = bound.config.model_copy(update={"path": str(tmp_path / "planes.parquet")})
     clock = ManualClock()
-    lookup = ParquetLookup(replace(bound, config=config), clock)
+    lookup = open_lookup(replace(bound, config=config), clock)
     assert_lookup_compliance(lookup, list(SEATS), unknown=["N9", ""], clock=clock)

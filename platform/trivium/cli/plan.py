@@ -66,7 +66,7 @@ def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
     for number, each in enumerate(found.executors):
         yield "" if number else "executors", _executor(each)
     for number, lookup in enumerate(found.lookups):
-        text = f"{lookup['name']}  {plural(lookup['rows'], 'row')} by {lookup['key']}, {lookup['path']}"
+        text = f"{lookup['name']}  {lookup['type']}, {lookup['place']}"
         yield "" if number else "lookups", text
     yield "table", _table(found.table)
     if isinstance(found, BatchPlan):

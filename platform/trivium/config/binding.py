@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 
 from trivium.analysis.source_digest import Digest, engine_versions, file_sha256, source_digest
+from trivium.config.model.lookups import BUILT_IN
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import BoundLookup, Pipeline, bind_lookups
 from trivium.config.plan import Plan, canonical, slow_digest
+from trivium.config.plugins import LOOKUPS, plugin
 from trivium.config.problems import Path as Place
 from trivium.config.worker_spec import BoundExecutor, table_columns
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.types.spec import FieldSpec
+
+_SCHEDULING: Final = ("refresh_seconds", "max_rows", "max_bytes")
+"""Keys of the built-in lookups that decide when facts are read and how many may be, and not what they say."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
         "event_time": config.event_time.model_dump(mode="json"),
         "executors": {part.entry.type: executor_logic(part, root, config.pipeline) for part in parts},
         "impure_rejected": config.purity == "strict",
-        "lookups": {name: _lookup(lookup, root) for name, lookup in lookups.items()},
+        "lookups": {name: lookup_logic(lookup, root) for name, lookup in lookups.items()},
         "routing": config.routing.model_dump(mode="json"),
         "table": _columns(table_columns(part.cls.declaration for part in parts)),
     }
@@ -121,15 +127,20 @@ def _enrichments(declaration: Declaration) -> dict[str, Any]:
     }
 
 
-def _lookup(lookup: BoundLookup, root: Path) -> dict[str, Any]:
-    config = lookup.config
+def lookup_logic(lookup: BoundLookup, root: Path) -> dict[str, Any]:
+    """Return what decides the facts of a lookup, as plain data."""
+    settings = lookup.config.model_dump(mode="json", exclude={"retry", *_SCHEDULING})
+    if "path" in settings:
+        settings["path"] = inside(root, settings["path"])
+    source = None
+    if lookup.config.type not in BUILT_IN:
+        cls = plugin(LOOKUPS, lookup.config.type, sorted(BUILT_IN))
+        source = source_digest(cls.__module__, Path(inspect.getfile(cls)), root).as_json()
     return {
         "columns": _fields(lookup.columns),
-        "key": config.key,
         "key_type": str(lookup.key_type),
-        "path": inside(root, config.path),
-        "type": config.type,
-        "unavailable": config.unavailable,
+        "settings": settings,
+        "source": source,
     }
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
+from trivium.config.model.lookups import BUILT_IN
 from trivium.config.model.section import EVENT_TYPE
-from trivium.config.problems import Path
+from trivium.config.problems import Path, dotted
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
@@ -103,6 +104,19 @@ def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
             fields = executor.declaration.enrichment_fields[name]
             _check_fields(document, executor, enrichment, fields, columns)
             _check_key(document, executor, enrichment, lookups[enrichment.lookup], columns)
+
+
+def check_plugin_variables(document: Document) -> None:
+    """Hold plug-ins' settings to values that may stand in the plan: a variable's value may not, whatever its key."""
+    declared = document.value.get("lookups")
+    for name, section in declared.items() if isinstance(declared, dict) else ():
+        if not isinstance(section, dict) or section.get("type") in BUILT_IN:
+            continue
+        for place, reference in document.references.items():
+            if place[:2] == ("lookups", name) and place[2:] not in (("path",), ("type",)):
+                message = f"{dotted(place)}: a plug-in's setting takes no variable, got {reference}"
+                hint = "let the plug-in read the variable, or a file that the setting names"
+                document.add(place, "plugin-variable", message, hint)
 
 
 def check_used(document: Document, executors: Sequence[Listed]) -> None:

@@ -21,6 +21,7 @@ from trivium.config.registry import ExecutorClass, Registry
 from trivium.config.secret_references import take_secrets, take_values
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.load import load
+from trivium.contract.lookup import LookupSettings
 
 __all__ = ["BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
 
@@ -117,8 +118,9 @@ class _Compilation:
 
     def _resolve_paths(self) -> None:
         lookups = self._document.value.get("lookups")
-        names = list(lookups) if isinstance(lookups, dict) else []
-        for place in (*_DATA, *(("lookups", name, "path") for name in names)):
+        sections = lookups.items() if isinstance(lookups, dict) else ()
+        with_path = [name for name, section in sections if isinstance(section, dict) and "path" in section]
+        for place in (*_DATA, *(("lookups", name, "path") for name in with_path)):
             resolved = paths.resolve_data(self._document, place, self._base)
             if resolved is not None:
                 self._data[place] = resolved
@@ -146,6 +148,7 @@ class _Compilation:
         checks.check_listed_once(document)
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
+        checks.check_plugin_variables(document)
         routing.check_routed_field(document, listed)
         routing.check_topics(document, listed)
         routing.check_source_types(document)
@@ -173,12 +176,7 @@ class _Compilation:
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""
         data = self._data
-        lookups = {
-            name: lookup.model_copy(
-                update={"path": data[("lookups", name, "path")], "retry": overruled(config.retry, lookup.retry)}
-            )
-            for name, lookup in config.lookups.items()
-        }
+        lookups = {name: self._lookup(name, lookup, config) for name, lookup in config.lookups.items()}
         update = {
             "executors": tuple(self._entry(index, entry, config) for index, entry in enumerate(config.executors)),
             "lookups": lookups,
@@ -191,6 +189,11 @@ class _Compilation:
         if config.streaming is not None:
             update["streaming"] = self._streaming(config.streaming)
         return config.model_copy(update=update)
+
+    def _lookup(self, name: str, lookup: LookupSettings, config: PipelineConfig) -> LookupSettings:
+        place = ("lookups", name, "path")
+        path = {"path": self._data[place]} if place in self._data else {}
+        return lookup.model_copy(update={**path, "retry": overruled(config.retry, lookup.retry)})
 
     def _streaming(self, streaming: Streaming) -> Streaming:
         places = {name: (*_SECURITY, name) for name in KAFKA_FILES}

@@ -11,13 +11,14 @@ from typing import Final
 
 import pyarrow as pa
 
-from trivium.config.model.pipeline import ParquetLookup, PipelineConfig
+from trivium.config.model.pipeline import PipelineConfig
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
 from trivium.config.worker_spec import BoundExecutor, LookupSpec, RoutingSpec, WorkerSpec, event_times, lookup_columns
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
+from trivium.contract.lookup import LookupSettings
 from trivium.core.errors import RunError
 
 USERNAME: Final = "streaming.source.security.username"
@@ -28,7 +29,7 @@ USERNAME: Final = "streaming.source.security.username"
 class BoundLookup(LookupSpec):
     """A lookup with its section of the pipeline file, whose path is resolved."""
 
-    config: ParquetLookup
+    config: LookupSettings
 
 
 @dataclass(frozen=True)

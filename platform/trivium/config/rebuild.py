@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import ValidationError
+
 from trivium.analysis.source_digest import engine_versions
-from trivium.config.binding import Part, executor_logic, part, pipeline_of, secret_name
+from trivium.config.binding import Part, executor_logic, lookup_logic, part, pipeline_of, secret_name
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan, canonical
@@ -30,12 +32,25 @@ def rebuild(plan_json: bytes, secrets: Mapping[str, str], root: Path) -> Pipelin
     """
     plan = Plan.parse(plan_json)
     root = root.resolve()
-    config = PipelineConfig.model_validate_json(canonical(plan.document["config"]))
-    logic = plan.document["logic"]
+    logic, document = plan.document["logic"], plan.document["config"]
     _refuse("engine", logic["engine"], engine_versions())
-    registry = Registry.from_project(root, [entry.type for entry in config.executors])
+    # The project comes first: a lookup of the configuration may be a class of it.
+    registry = Registry.from_project(root, [entry["type"] for entry in document["executors"]])
+    config = _config(document)
     parts = [_part(entry, _found(registry, entry.type), plan, secrets, root) for entry in config.executors]
-    return pipeline_of(config, parts, root, plan, secrets)
+    made = pipeline_of(config, parts, root, plan, secrets)
+    for name, lookup in made.lookups.items():
+        _refuse(f"the lookup {name}", logic["lookups"][name], lookup_logic(lookup, root))
+    return made
+
+
+def _config(document: Mapping[str, Any]) -> PipelineConfig:
+    try:
+        return PipelineConfig.model_validate_json(canonical(document))
+    except ValidationError as error:
+        said = "; ".join(each["msg"] for each in error.errors(include_url=False))
+        message = f"this worker cannot read the configuration that the driver planned: {said[:600]}"
+        raise RunError(f"{message}. Ship the project with the job (working_dir).") from error
 
 
 def _found(registry: Registry, event_type: str) -> ExecutorClass:

@@ -13,10 +13,12 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from trivium.config.model.lookups import settings_model
 from trivium.config.problems import Path, dotted
 from trivium.config.yaml import nodes
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import is_one_reference
+from trivium.contract.lookup import LookupSettings
 from trivium.core.suggest import one_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -88,10 +90,12 @@ def _report(model: type[BaseModel], document: Document, path: Path, error: Error
     where = (*path, *error["loc"])
     name = str(error["loc"][-1]) if error["loc"] else ""
     if error["type"] == "extra_forbidden":
-        known = keys_at(model, error["loc"][:-1])
+        known = keys_at(model, error["loc"][:-1], document.at(where[:-1]))
         document.add_at_key(where, codes.unknown, f"there is no key {name}", one_of(name, known))
     elif error["type"] == "missing":
         document.add_at_key(where[:-1], codes.missing, f"the key {name} is missing", f"{name}: …")
+    elif error["type"] == "plugin":
+        document.add(where, codes.choice, error["ctx"]["message"], error["ctx"]["hint"])
     elif error["type"] in ("literal_error", "enum"):
         _report_choice(document, where, error, codes)
     else:
@@ -153,12 +157,14 @@ def _without(message: str, value: str, reference: str) -> str:
     return message
 
 
-def keys_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:
-    """The keys a model knows at a location below it."""
+def keys_at(model: type[BaseModel], path: Iterable[str | int], value: Any = None) -> list[str]:
+    """Return the keys a model knows at a location below it, whose `value` may say which of several models it is."""
     here: Any = model
     for part in path:
         here = _below(here, part)
     found = next((option for option in _options(here) if _is_model(option)), None)
+    if found is LookupSettings and isinstance(value, dict):
+        found = settings_model(value["type"])
     return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 

@@ -1,1 +1,66 @@
-"""One external system a module, imported on use."""
+"""External systems, a package each, imported on use; lookups are opened here by the `type` of the pipeline file."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+from trivium.config.model.lookups import BUILT_IN
+from trivium.config.pipeline import BoundLookup
+from trivium.config.plugins import LOOKUPS, plugin
+from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
+from trivium.core.clock import Clock
+from trivium.core.errors import RunError, TriviumError
+
+_LOOKUPS: Final = {
+    "csv": "trivium.connectors.csv.lookup:CsvLookup",
+    "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
+}
+
+
+def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lookup:
+    """Return a lookup of the pipeline file, ready to answer; a pinned one stays as it is.
+
+    Raises:
+        TriviumError: it cannot be opened as declared.
+    """
+    lookup = _made(bound, clock, pinned=pinned)
+    if bound.config.type in _LOOKUPS:
+        lookup.load()
+    return lookup  # type: ignore[no-any-return]
+
+
+def check_lookup(bound: BoundLookup, clock: Clock) -> None:
+    """Prove that a lookup is there and can be read as declared, at less than the cost of opening it where it can.
+
+    Raises:
+        TriviumError: it is not, or cannot.
+    """
+    lookup = _made(bound, clock, pinned=True)
+    if bound.config.type in _LOOKUPS:
+        lookup.check()
+
+
+def place_of(bound: BoundLookup) -> str:
+    """Return where a lookup answers from: the path of its section, or its type where it has none."""
+    return str(getattr(bound.config, "path", bound.config.type))
+
+
+def snapshot_of(lookup: Lookup) -> str:
+    """Return a text that changes when the lookup's facts do; the same one always where a lookup names none."""
+    return lookup.snapshot() if isinstance(lookup, SnapshotLookup) else ""
+
+
+def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
+    name = bound.config.type
+    request = LookupRequest(name=bound.name, fields=bound.columns, key_type=bound.key_type, clock=clock, pinned=pinned)
+    if name in _LOOKUPS:
+        module, _, attribute = _LOOKUPS[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)(bound.config, request)
+    try:
+        return plugin(LOOKUPS, name, sorted(BUILT_IN))(bound.config, request)
+    except TriviumError:
+        raise
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"[:300]
+        raise RunError(f"the lookup {bound.name} ({name}) did not open: {said}") from error

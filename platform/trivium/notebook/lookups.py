@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.config.worker_spec import LookupSpec, WorkerSpec
+from trivium.connectors.memory.keyed_rows import KeyedRows
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer, Lookup
 from trivium.contract.rows import Row
@@ -34,12 +35,11 @@ class MemoryLookup:
     """Rows by key; every key answers at most one row."""
 
     def __init__(self, rows: pa.RecordBatch, keys: list[Any]) -> None:
-        self._rows = rows
-        self._places = {key: place for place, key in enumerate(keys)}
+        self._rows = KeyedRows(rows, keys)
 
     def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
         """Answer distinct keys from memory."""
-        return Answer(self._rows, pa.array([self._places.get(key) for key in keys.to_pylist()], pa.int32()))
+        return self._rows.answer(keys)
 
 
 def open_lookups(spec: WorkerSpec, declaration: Declaration, given: Mapping[str, Any]) -> dict[str, Lookup]:

@@ -9,7 +9,7 @@ from typing import Any
 from deltalake import Schema
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.files import locate, read_footers
+from trivium.connectors import place_of
 from trivium.delivery.delta.features import is_append_only, writing_features
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.lineage import table_schema
@@ -78,13 +78,10 @@ def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
 
 
 def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
-    """The lookups with the rows they hold now."""
-    found = []
-    for name, bound in pipeline.lookups.items():
-        storage, files = locate(bound.config.path)
-        rows = sum(file.rows for file in read_footers(storage, files, None))
-        found.append({"name": name, "path": bound.config.path, "key": bound.config.key, "rows": rows})
-    return tuple(found)
+    """Return the lookups: their type and where they answer from."""
+    return tuple(
+        {"name": name, "type": bound.config.type, "place": place_of(bound)} for name, bound in pipeline.lookups.items()
+    )
 
 
 def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, int]) -> TableSummary:

@@ -12,10 +12,10 @@ from pathlib import Path
 from trivium.config.key_file import read_keys
 from trivium.config.model.pipeline import ParquetSource
 from trivium.config.pipeline import Pipeline
+from trivium.connectors import check_lookup, place_of
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.connectors.parquet.lookup import check_files
 from trivium.connectors.parquet.source import ParquetReader
-from trivium.core.clock import Clock
+from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
 
 
@@ -58,8 +58,8 @@ def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> Surroundings:
         source = batch.source
         found.missing += _tried("batch.source", lambda: found.notes.extend(_read_footers(pipeline, source)))
     for name, bound in pipeline.lookups.items():
-        if wanted(bound.config.path):
-            found.missing += _tried(f"lookups.{name}", lambda bound=bound: check_files(bound))  # type: ignore[misc]
+        if wanted(place_of(bound)):
+            found.missing += _tried(f"lookups.{name}", lambda bound=bound: check_lookup(bound, SystemClock()))  # type: ignore[misc]
     keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
     if keys is not None:
         found.missing += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup
+from trivium.connectors import open_lookup
+from trivium.contract.lookup import Lookup
 from trivium.core.clock import SystemClock
 from trivium.devtools.broker.broker import DevBroker
 from trivium.engine.batch import RawBatch, TypedBatch
@@ -133,8 +134,8 @@ def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     return asked(scene.pipeline, ask, inputs, _FEW)
 
 
-def _lookups(pipeline: Pipeline) -> dict[str, ParquetLookup]:
-    return {name: ParquetLookup(bound, SystemClock(), FROZEN) for name, bound in pipeline.lookups.items()}
+def _lookups(pipeline: Pipeline) -> dict[str, Lookup]:
+    return {name: open_lookup(bound, SystemClock(), pinned=True) for name, bound in pipeline.lookups.items()}
 
 
 def _produce(servers: str, topics: Topics, inputs: Sequence[Input], header: str | None) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.config.worker_spec import LookupSpec
+from trivium.connectors.memory.keyed_rows import KeyedRows
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
@@ -32,15 +33,13 @@ class SampleLookup:
 
     def tell(self, facts: Mapping[Any, Mapping[str, Any]]) -> None:
         """Know these rows by key, and nothing else."""
-        self._rows = pa.RecordBatch.from_pylist(list(facts.values()), schema=self._schema)
-        self._places = {key: place for place, key in enumerate(facts)}
+        self._rows = KeyedRows(pa.RecordBatch.from_pylist(list(facts.values()), schema=self._schema), list(facts))
         self.missed: list[Any] = []
 
     def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
         """Answer distinct keys."""
-        asked = keys.to_pylist()
-        self.missed += [key for key in asked if key not in self._places]
-        return Answer(self._rows, pa.array([self._places.get(key) for key in asked], pa.int32()))
+        self.missed += [key for key in keys.to_pylist() if key not in self._rows]
+        return self._rows.answer(keys)
 
 
 class FactReader:

@@ -13,10 +13,11 @@ import pytest
 
 from tests.support.kafka_batches import write
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
-from trivium.config.model.pipeline import ParquetLookup as LookupConfig
+from trivium.config.model.lookups import ParquetLookup as LookupConfig
 from trivium.config.pipeline import BoundLookup
-from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors import open_lookup, snapshot_of
 from trivium.contract.errors import LookupUnavailable
+from trivium.contract.lookup import Lookup
 from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Deadline
 from trivium.core.errors import LookupAnswerError, SourceError
@@ -57,15 +58,15 @@ def bound(path: Path, key_type: pa.DataType | None = None, **config: Any) -> Bou
     return BoundLookup("shelves", FIELDS, key_type or pa.string(), RetryPolicy(), settings.unavailable, settings)
 
 
-def answers(lookup: ParquetLookup, keys: list[Any], kind: pa.DataType | None = None) -> list[dict[str, Any] | None]:
+def answers(lookup: Lookup, keys: list[Any], kind: pa.DataType | None = None) -> list[dict[str, Any] | None]:
     answer = lookup.fetch(pa.array(keys, kind or pa.string()), Deadline.after(ManualClock(), 1.0))
     assert answer.index.type == pa.int32()
     rows = answer.rows.to_pylist()
     return [None if place is None else rows[place] for place in answer.index.to_pylist()]
 
 
-def opened(path: Path, **config: Any) -> ParquetLookup:
-    return ParquetLookup(bound(path, **config), ManualClock())
+def opened(path: Path, **config: Any) -> Lookup:
+    return open_lookup(bound(path, **config), ManualClock())
 
 
 def test_keys_are_answered_in_their_order_under_wire_names(tmp_path: Path) -> None:
@@ -167,7 +168,7 @@ class Floor(Row):
 def test_a_default_stands_for_nulls_and_for_a_missing_column(tmp_path: Path, dropped: list[str]) -> None:
     table = pa.table({"code": ["A"], "level": pa.array([None], pa.int64())})
     path = write(tmp_path / "a.parquet", table.drop_columns(dropped))
-    lookup = ParquetLookup(replace(bound(path), columns=row_fields(Floor)), ManualClock())
+    lookup = open_lookup(replace(bound(path), columns=row_fields(Floor)), ManualClock())
     assert answers(lookup, ["A"]) == [{"code": "A", "level": 7}]
 
 
@@ -207,14 +208,14 @@ def renamed(path: Path, hall: str, modified: int) -> None:
     write(path, SHELVES.set_column(2, "hall", pa.array([hall, hall])), modified=modified)
 
 
-def halls(lookup: ParquetLookup) -> list[Any]:
+def halls(lookup: Lookup) -> list[Any]:
     return [row and row["hall"] for row in answers(lookup, ["A"])]
 
 
 def test_a_replaced_file_is_seen_after_refresh_seconds_and_not_before(tmp_path: Path) -> None:
     path, clock = tmp_path / "a.parquet", ManualClock()
     renamed(path, "old", 1_000)
-    lookup = ParquetLookup(bound(path), clock)
+    lookup = open_lookup(bound(path), clock)
     renamed(path, "new", 2_000)
     clock.seconds = 59.9
     assert halls(lookup) == ["old"]
@@ -225,7 +226,7 @@ def test_a_replaced_file_is_seen_after_refresh_seconds_and_not_before(tmp_path: 
 def test_a_file_beside_the_others_is_seen_too(tmp_path: Path) -> None:
     clock = ManualClock()
     write(tmp_path / "1.parquet", SHELVES.slice(0, 1))
-    lookup = ParquetLookup(bound(tmp_path), clock)
+    lookup = open_lookup(bound(tmp_path), clock)
     assert answers(lookup, ["B"]) == [None]
     write(tmp_path / "2.parquet", SHELVES.slice(1))
     clock.seconds = 61.0
@@ -235,7 +236,7 @@ def test_a_file_beside_the_others_is_seen_too(tmp_path: Path) -> None:
 def test_a_file_that_went_makes_the_lookup_unavailable_until_it_is_back(tmp_path: Path) -> None:
     path, clock = tmp_path / "a.parquet", ManualClock()
     renamed(path, "old", 1_000)
-    lookup = ParquetLookup(bound(path), clock)
+    lookup = open_lookup(bound(path), clock)
     path.unlink()
     assert halls(lookup) == ["old"]
     clock.seconds = 60.0
@@ -249,7 +250,7 @@ def test_a_file_that_went_makes_the_lookup_unavailable_until_it_is_back(tmp_path
 def test_a_half_written_file_makes_the_lookup_unavailable(tmp_path: Path) -> None:
     path, clock = tmp_path / "a.parquet", ManualClock()
     renamed(path, "old", 1_000)
-    lookup = ParquetLookup(bound(path), clock)
+    lookup = open_lookup(bound(path), clock)
     whole = path.read_bytes()
     path.write_bytes(whole[:50])
     clock.seconds = 60.0
@@ -262,7 +263,7 @@ def test_a_half_written_file_makes_the_lookup_unavailable(tmp_path: Path) -> Non
 def test_a_frozen_lookup_never_looks_again(tmp_path: Path) -> None:
     path, clock = tmp_path / "a.parquet", ManualClock()
     renamed(path, "old", 1_000)
-    lookup = ParquetLookup(bound(path), clock, refresh_seconds=FROZEN)
+    lookup = open_lookup(bound(path), clock, pinned=True)
     path.unlink()
     clock.seconds = 1e12
     assert halls(lookup) == ["old"]
@@ -270,15 +271,15 @@ def test_a_frozen_lookup_never_looks_again(tmp_path: Path) -> None:
 
 def test_the_snapshot_changes_with_size_time_and_names(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", SHELVES, modified=1_000)
-    seen = [snapshot_of(str(tmp_path))]
+    seen = [snapshot_of(opened(tmp_path))]
     os.utime(path, (2_000, 2_000))
-    seen.append(snapshot_of(str(tmp_path)))
+    seen.append(snapshot_of(opened(tmp_path)))
     write(path, SHELVES.slice(1), modified=2_000)
-    seen.append(snapshot_of(str(tmp_path)))
+    seen.append(snapshot_of(opened(tmp_path)))
     path.rename(tmp_path / "b.parquet")
-    seen.append(snapshot_of(str(tmp_path)))
+    seen.append(snapshot_of(opened(tmp_path)))
     assert len(set(seen)) == 4
-    assert snapshot_of(str(tmp_path)) == seen[-1]
+    assert snapshot_of(opened(tmp_path)) == seen[-1]
 
 
 def test_a_column_may_lie_in_folders_names(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, model_validator
 
+from trivium.config.model.lookups import AnyLookup
 from trivium.config.model.section import (
     ColumnName,
     EventType,
@@ -66,27 +67,6 @@ class Routing(Section):
     def by_body(self) -> bool:
         """True where a field of the event itself names its type."""
         return self.header is None and self.topics is None
-
-
-class ParquetLookup(Section):
-    """A lookup over a Parquet file or folder, held in the memory of each worker."""
-
-    type: Literal["parquet"]
-    """The kind of lookup."""
-    path: Location
-    """A Parquet file or a folder of them."""
-    key: ColumnName
-    """The column that holds the keys."""
-    refresh_seconds: Annotated[float, Field(gt=0)] = 3600.0
-    """Seconds after which the files are read again."""
-    unavailable: Literal["fail", "missing"] = "fail"
-    """What happens to an event whose lookup cannot be read: it fails, or the row counts as missing."""
-    max_rows: Annotated[int, Field(ge=1)] = 5_000_000
-    """The most rows a worker loads."""
-    max_bytes: Annotated[int, Field(ge=1)] = 1 << 30
-    """The most bytes of memory a worker loads."""
-    retry: RetryPolicy | None = None
-    """Replaces the pipeline's retry policy for this lookup, field by field."""
 
 
 class Table(Section):
@@ -187,7 +167,7 @@ class PipelineConfig(Section):
     """The executors of the pipeline, one entry per event type."""
     routing: Routing = Routing()
     """Where the type of an event is read from, and the outcome of events without a known one."""
-    lookups: dict[LookupName, ParquetLookup] = Field(default_factory=dict)
+    lookups: dict[LookupName, AnyLookup] = Field(default_factory=dict)
     """Lookups by name; enrichments of executors refer to the name."""
     table: Table
     """The table that receives all rows."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from trivium.config.model.pipeline import PipelineConfig
+from trivium.config.model.schema import schema
 
 _HEAD: Final = """# The pipeline file
 
@@ -27,7 +27,7 @@ Schema = Mapping[str, Any]
 
 def page() -> str:
     """Return the page as Markdown with a final line break."""
-    root = PipelineConfig.model_json_schema(mode="validation")
+    root = schema()
     sections: dict[str, tuple[Schema, list[str]]] = {}
     _collect(root, "", root["$defs"], sections)
     parts = [_HEAD, _table(root, root["$defs"])]

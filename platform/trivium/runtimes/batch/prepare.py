@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors import open_lookup, snapshot_of
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
@@ -87,8 +87,7 @@ def check_lookups(pipeline: Pipeline, clock: Clock) -> dict[str, str]:
     """
     snapshots = {}
     for name, bound in pipeline.lookups.items():
-        snapshots[name] = snapshot_of(bound.config.path)
-        ParquetLookup(bound, clock, refresh_seconds=FROZEN)
+        snapshots[name] = snapshot_of(open_lookup(bound, clock, pinned=True))
     return snapshots
 
 

@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
-from trivium.connectors.parquet.lookup import FROZEN, ParquetLookup, snapshot_of
+from trivium.connectors import open_lookup, place_of, snapshot_of
 from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
+from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
 from trivium.core.fault_points import reach
@@ -112,7 +113,7 @@ class UnitRunner:
         return UnitResult(counts=written.counts, signatures=signatures, held=written.held)
 
 
-def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, ParquetLookup]:
+def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Lookup]:
     """The pipeline's lookups, pinned to the snapshot the driver saw.
 
     Raises:
@@ -120,10 +121,10 @@ def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Parque
     """
     opened = {}
     for name, bound in pipeline.lookups.items():
-        opened[name] = ParquetLookup(bound, clock, refresh_seconds=FROZEN)
-        if snapshot_of(bound.config.path) != job.lookups[name]:
+        opened[name] = open_lookup(bound, clock, pinned=True)
+        if snapshot_of(opened[name]) != job.lookups[name]:
             raise RunError(
-                f"lookup {name} ({bound.config.path}) changed after the run was planned. Try: run again; units "
+                f"lookup {name} ({place_of(bound)}) changed after the run was planned. Try: run again; units "
                 "finished with the old lookup are not reused"
             )
     return opened

@@ -14,7 +14,7 @@ from typing import Final
 from trivium.config.model.serving import Serving
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
-from trivium.connectors.parquet.lookup import ParquetLookup
+from trivium.connectors import open_lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
@@ -102,7 +102,7 @@ def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
         return Inline(RequestWorker(pipeline.worker_spec, {}, clock), admission, most, clock)
 
     def make() -> RequestWorker:
-        lookups = {name: ParquetLookup(bound, clock) for name, bound in pipeline.lookups.items()}
+        lookups = {name: open_lookup(bound, clock) for name, bound in pipeline.lookups.items()}
         return RequestWorker(pipeline.worker_spec, lookups, clock)
 
     return InThread(make, admission, most, clock)

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from typing import Final
 
 from trivium.config.rebuild import rebuild
+from trivium.connectors import open_lookup
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.connectors.kafka.reader import KafkaReader
-from trivium.connectors.parquet.lookup import ParquetLookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.fault_points import reach
 from trivium.delivery.storage.token import prove_shared
@@ -49,7 +49,7 @@ class EpochRunner:
         assert self._pipeline.config.streaming is not None
         self._config = self._pipeline.config.streaming
         self._routing = self._pipeline.config.routing
-        lookups = {name: ParquetLookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
+        lookups = {name: open_lookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
         self._worker = Worker(self._pipeline.worker_spec, lookups, self._clock)
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
