@@ -32,7 +32,7 @@ def page() -> str:
     _collect(root, "", root["$defs"], sections)
     parts = [_HEAD, _table(root, root["$defs"])]
     for section, places in sections.values():
-        heading = ", ".join(f"`{place}`" for place in places)
+        heading = ", ".join(f"`{place}`" for place in dict.fromkeys(places))
         parts += [f"## {heading}\n", _described(section), _table(section, root["$defs"])]
     return "\n".join(parts)
 

@@ -44,7 +44,7 @@ class Serving(Section):
     replicas: Annotated[int, Field(ge=1, le=1000)] = 1
     """The number of replicas."""
     deadline_seconds: Seconds = 1.0
-    """Seconds after the arrival of its body within which a request is answered."""
+    """Seconds within which a request is answered, counted from the moment its body is there."""
     header_seconds: Seconds = 10.0
     """The most seconds the headers of a request take to arrive."""
     body_seconds: Seconds = 10.0
