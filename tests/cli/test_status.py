@@ -24,7 +24,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A shop that streams from a broker nobody reaches; its table is there."""
     new_project("shop", tmp_path)
     root = tmp_path / "shop"
-    source = '{type: kafka, servers: "127.0.0.1:9", topics: [orders], request_timeout_seconds: 1}'
+    source = '{type: kafka, servers: "127.0.0.1:9", topics: [orders], request_timeout_seconds: 0.2}'
     config = root / CONFIG
     config.write_text(config.read_text() + f"streaming: {{source: {source}}}\n")
     pipeline_table(root / "tables/shop")

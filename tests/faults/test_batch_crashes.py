@@ -8,6 +8,8 @@ import psutil
 import pytest
 
 from tests.support.batch_project import Project, kill
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
+from trivium.core import fault_points
 from trivium.delivery.dead_letters import batch as dead_letters
 
 DAYS, ROWS = 8, 500
@@ -29,6 +31,14 @@ def project(tmp_path: Path, ray_cluster: str) -> Project:
     return made
 
 
+class Died(BaseException):
+    """The end of a process."""
+
+
+def die(name: str, _action: str) -> None:
+    raise Died(name)
+
+
 def undisturbed(project: Project) -> None:
     """What must hold after any run that succeeded in the end."""
     assert project.ids() == project.expected(TOTAL, {7, 99, 1234})
@@ -38,6 +48,26 @@ def undisturbed(project: Project) -> None:
     project.files_whole()
 
 
+@pytest.mark.parametrize("step", STEPS)
+def test_a_run_that_ends_around_a_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """In this process, where an error that nothing catches stands for the death of a driver."""
+    project = Project(tmp_path, "")
+    project.write_days(DAYS, ROWS, BAD)
+    monkeypatch.setattr(fault_points, "_strike", die)
+    monkeypatch.setenv("TRIVIUM_FAULT_POINT", step)
+    with pytest.raises(Died):
+        project.run_here()
+    monkeypatch.delenv("TRIVIUM_FAULT_POINT")
+    landed = step == "table.after_commit"
+    assert (len(project.content()) > 0) == landed
+
+    report = project.run_well_here()
+    assert report["reused"] == (0 if landed else report["units"])
+    undisturbed(project)
+    assert project.finished_units() == 0
+
+
+@pytest.mark.faults
 @pytest.mark.parametrize("step", STEPS)
 def test_driver_killed_around_a_commit(project: Project, step: str) -> None:
     killed = project.run(TRIVIUM_FAULT_POINT=step)

@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from tests.support.batch_project import EXECUTOR, ROW, Project
+from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from trivium.delivery.dead_letters import batch as dead_letters
 
 DAYS, ROWS = 4, 300
@@ -18,23 +19,33 @@ TOTAL = DAYS * ROWS
 
 @pytest.fixture
 def project(tmp_path: Path, ray_cluster: str) -> Project:
-    made = Project(tmp_path, ray_cluster, unit_rows=300)
+    return filled(tmp_path, ray_cluster)
+
+
+@pytest.fixture
+def local(tmp_path: Path) -> Project:
+    """A project whose runs are hosted by this process."""
+    return filled(tmp_path, "")
+
+
+def filled(root: Path, address: str) -> Project:
+    made = Project(root, address, unit_rows=300)
     made.write_days(DAYS, ROWS, {7: "raise"})
     return made
 
 
-def test_a_truncated_source_file_stops_the_run_and_is_named(project: Project) -> None:
-    path = project.write_day(2, ROWS, {})
+def test_a_truncated_source_file_stops_the_run_and_is_named(local: Project) -> None:
+    path = local.write_day(2, ROWS, {})
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    outcome = project.run()
+    outcome = local.run_here()
     assert outcome.code == 1
     assert outcome.said.startswith("SourceError") or "SourceError" in outcome.said
     assert "day=2026-03-03/part-0.parquet: expected a whole Parquet file" in outcome.said
     assert "Traceback" not in outcome.said
 
     path.write_bytes(whole)
-    assert project.run_well()["rows"] == TOTAL - 1
+    assert local.run_well_here()["rows"] == TOTAL - 1
 
 
 def test_bytes_torn_inside_a_page_stop_the_run_and_name_the_rows(project: Project) -> None:
@@ -50,47 +61,48 @@ def test_bytes_torn_inside_a_page_stop_the_run_and_name_the_rows(project: Projec
     assert project.run_well()["rows"] == TOTAL - 1
 
 
-def test_an_orphan_taken_by_vacuum_is_written_again(project: Project) -> None:
-    killed = project.run(TRIVIUM_FAULT_POINT="table.before_commit")
-    assert killed.code < 0
-    kept = project.finished_units()
-    removed = DeltaTable(project.table).vacuum(
+def test_an_orphan_taken_by_vacuum_is_written_again(local: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRIVIUM_FAULT_POINT", "table.before_commit:raise")
+    assert local.run_here().code == 1
+    monkeypatch.delenv("TRIVIUM_FAULT_POINT")
+    kept = local.finished_units()
+    removed = DeltaTable(local.table).vacuum(
         retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True
     )
     assert removed, "vacuum found no orphan"
-    assert project.finished_units() == kept, "vacuum took resume markers"
+    assert local.finished_units() == kept, "vacuum took resume markers"
 
-    report = project.run_well()
+    report = local.run_well_here()
     assert report["reused"] < report["units"]
-    assert project.ids() == project.expected(TOTAL, {7})
-    project.files_whole()
+    assert local.ids() == local.expected(TOTAL, {7})
+    local.files_whole()
 
 
-def test_another_schema_is_refused_with_both_shown(project: Project) -> None:
-    project.run_well()
-    before = project.content()
-    (project.root / "executors/tick_row.py").write_text(ROW.replace("doubled: int", "doubled: str").lstrip())
+def test_another_schema_is_refused_with_both_shown(local: Project) -> None:
+    local.run_well_here()
+    before = local.content()
+    (local.root / "executors/tick_row.py").write_text(ROW.replace("doubled: int", "doubled: str").lstrip())
     text = EXECUTOR.replace("doubled=2 * event.value", "doubled=str(2 * event.value)")
-    (project.root / "executors/tick/executor.py").write_text(text.lstrip())
-    outcome = project.run()
+    (local.root / "executors/tick/executor.py").write_text(text.lstrip())
+    outcome = local.run_here()
     assert outcome.code == 1
     assert "SchemaConflict" in outcome.said
     assert "doubled: long" in outcome.said
     assert "doubled: string" in outcome.said
-    assert project.content() == before
+    assert local.content() == before
 
 
-def test_a_new_nullable_column_is_added(project: Project) -> None:
-    project.run_well()
-    version = DeltaTable(project.table).version()
-    (project.root / "executors/tick_row.py").write_text(ROW.lstrip() + "    parity: str | None = None\n")
+def test_a_new_nullable_column_is_added(local: Project) -> None:
+    local.run_well_here()
+    version = DeltaTable(local.table).version()
+    (local.root / "executors/tick_row.py").write_text(ROW.lstrip() + "    parity: str | None = None\n")
     text = EXECUTOR.replace("doubled=2 *", "parity='odd' if event.value % 2 else None, doubled=2 *")
-    (project.root / "executors/tick/executor.py").write_text(text.lstrip())
-    project.run_well()
-    table = DeltaTable(project.table)
+    (local.root / "executors/tick/executor.py").write_text(text.lstrip())
+    local.run_well_here()
+    table = DeltaTable(local.table)
     values = table.to_pyarrow_table(columns=["value", "parity"]).to_pylist()
     assert all(row["parity"] == ("odd" if row["value"] % 2 else None) for row in values)
-    assert "parity" not in [field.name for field in DeltaTable(project.table, version=version).schema().fields]
+    assert "parity" not in [field.name for field in DeltaTable(local.table, version=version).schema().fields]
 
 
 @pytest.mark.faults

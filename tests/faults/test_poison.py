@@ -15,6 +15,7 @@ def letters(project: Project) -> dict[int, str]:
     return {int(row["value"].split(b'"event_id":"e')[1].split(b'"')[0]): row["reason"] for row in rows}
 
 
+@pytest.mark.faults
 def test_a_record_that_kills_its_process(tmp_path: Path, ray_cluster: str) -> None:
     project = Project(tmp_path, ray_cluster)
     project.write_days(3, 200, {333: "die", 40: "raise"})

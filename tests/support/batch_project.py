@@ -10,12 +10,20 @@ import time
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
+
+from tests.support.own_executors import forget_executors
+from tests.support.sample_table import InstantClock
+from tests.support.visits import in_this_process
+from trivium.config.compile import compile_file
+from trivium.core.errors import TriviumError
+from trivium.runtimes.batch.run import run_batch
 
 EXECUTOR = '''
 import ctypes
@@ -188,6 +196,25 @@ class Project:
     def run(self, **environ: str) -> Outcome:
         """Run a driver to its end."""
         return self.finish(self.start(**environ))
+
+    def run_here(self) -> Outcome:
+        """Run in this process, without Ray, and report as a driver does."""
+        forget_executors()
+        # Bytecode is checked by second and size: a source written again at once would not be read.
+        with in_this_process(), patch.object(sys, "dont_write_bytecode", True):
+            try:
+                report = run_batch(compile_file(self.config), clock=InstantClock())
+            except TriviumError as error:
+                return Outcome(1, {}, f"{type(error).__name__}: {error}")
+        total = report.total
+        figures = {"units": report.units, "reused": report.units_reused, "generation": report.generation}
+        return Outcome(0, figures | {"rows": total.emitted_rows, "rejected": total.rejected}, "")
+
+    def run_well_here(self) -> dict[str, int]:
+        """Run in this process to a good end; return the report."""
+        outcome = self.run_here()
+        assert outcome.code == 0, outcome.said
+        return outcome.report
 
     def run_well(self, **environ: str) -> dict[str, int]:
         """Run a driver that must succeed; its report."""

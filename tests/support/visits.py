@@ -2,7 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -227,8 +227,12 @@ class Visits:
 
 @contextmanager
 def in_this_process() -> Iterator[None]:
-    """Runs of this process host their one worker themselves: the same units, files and commits, without actors."""
-    with patch.object(batch_run, "run_pool", _run_here):
+    """Host the one worker of batch runs in this process: the same units, files and commits, without Ray."""
+    with (
+        patch.object(batch_run, "connected", lambda _address, _cpus: nullcontext()),
+        patch.object(batch_run.ray, "cluster_resources", dict),
+        patch.object(batch_run, "run_pool", _run_here),
+    ):
         yield
 
 

@@ -8,6 +8,7 @@ from confluent_kafka import Producer
 from kafka import TopicPartition
 
 from tests.support.kafka_cluster import log_of, produce, source
+from tests.support.processes import stopped, until
 from trivium.connectors.kafka.errors import KafkaTopicError, KafkaUnavailableError
 from trivium.connectors.kafka.partition import parse
 from trivium.devtools.broker.broker import DevBroker
@@ -112,17 +113,18 @@ def test_no_broker_is_said_within_the_time_out() -> None:
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
-def test_a_broker_that_hangs_blocks_publishing_for_five_seconds_at_most(own_kafka_broker: DevBroker) -> None:
-    with own_kafka_broker.admin() as admin:
-        admin.create_topics({"t": {"num_partitions": 1, "replication_factor": 1}}, wait_for_metadata=True)
-    with log_of(source(own_kafka_broker.servers, "t")) as log:
-        log.publish_group_offsets("group", {"t/0": 1})
-        own_kafka_broker.pause()
+def test_a_broker_that_hangs_blocks_publishing_for_five_seconds_at_most(
+    paused_kafka_broker: DevBroker, kafka_topic: MakeTopic
+) -> None:
+    topic = kafka_topic()
+    with log_of(source(paused_kafka_broker.servers, topic)) as log:
+        log.publish_group_offsets(f"group-{topic}", {f"{topic}/0": 1})
+        paused_kafka_broker.pause()
+        until(lambda: stopped(paused_kafka_broker.pid or 0), "the broker is stopped", 10)
         started = time.monotonic()
         with pytest.raises(KafkaUnavailableError, match="within 5 s"):
-            log.publish_group_offsets("group", {"t/0": 2})
+            log.publish_group_offsets(f"group-{topic}", {f"{topic}/0": 2})
         assert time.monotonic() - started < 7
-        own_kafka_broker.resume()
 
 
 @pytest.mark.parametrize("text", ["topic", "/1", "topic/", "topic/x", "topic/-1"])

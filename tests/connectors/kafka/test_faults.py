@@ -57,18 +57,18 @@ def test_the_broker_goes_away_and_comes_back(own_kafka_broker: DevBroker, caplog
     assert own_kafka_broker.servers in warnings[0]
 
 
-def test_a_broker_that_hangs_and_wakes(own_kafka_broker: DevBroker) -> None:
-    topic = topic_maker(own_kafka_broker)()
-    produce(own_kafka_broker.servers, topic, [b"before"])
-    with reading(source(own_kafka_broker.servers, topic), {f"{topic}/0": 0}) as reader:
+def test_a_broker_that_hangs_and_wakes(paused_kafka_broker: DevBroker, kafka_topic: MakeTopic) -> None:
+    topic = kafka_topic()
+    produce(paused_kafka_broker.servers, topic, [b"before"])
+    with reading(source(paused_kafka_broker.servers, topic), {f"{topic}/0": 0}) as reader:
         assert read_to(reader, {f"{topic}/0": 0}, {f"{topic}/0": 1})
-        own_kafka_broker.pause()
+        paused_kafka_broker.pause()
         for _ in range(4):
             started = time.monotonic()
             assert reader.poll(0.5, 1000) == []
             assert time.monotonic() - started < 1.5
-        own_kafka_broker.resume()
-        produce(own_kafka_broker.servers, topic, [b"after"])
+        paused_kafka_broker.resume()
+        produce(paused_kafka_broker.servers, topic, [b"after"])
         assert read_to(reader, {f"{topic}/0": 1}, {f"{topic}/0": 2})[f"{topic}/0"].values == [b"after"]
 
 

@@ -37,6 +37,10 @@ class SecureBroker:
         section = {"ca_file": str(self.ca_file)} | security
         return source(servers, "secure", security=section, request_timeout_seconds=8)
 
+    def refusing(self, servers: str, **security: Any) -> KafkaSource:
+        """Return a source that does not come to terms with the listener, and whose time-out is waited for."""
+        return self.source(servers, **security).model_copy(update={"request_timeout_seconds": 2.0})
+
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureBroker]:
@@ -121,13 +125,13 @@ def test_a_clients_certificate(broker: SecureBroker) -> None:
 @pytest.mark.parametrize("ca_file", ["other_ca_file", None])
 def test_an_authority_that_is_not_trusted(broker: SecureBroker, ca_file: str | None) -> None:
     security = {"ca_file": None if ca_file is None else str(getattr(broker, ca_file))}
-    untrusted = broker.source(broker.ssl, protocol="SSL", **security)
+    untrusted = broker.refusing(broker.ssl, protocol="SSL", **security)
     with pytest.raises(KafkaUnavailableError, match=r"certificate is not accepted .* security.ca_file"):
         KafkaReader(untrusted, None, CLOCK).assign({"secure/0": 0})
 
 
 def test_plaintext_to_a_secure_listener(broker: SecureBroker) -> None:
-    plain = broker.source(broker.sasl, protocol="PLAINTEXT")
+    plain = broker.refusing(broker.sasl, protocol="PLAINTEXT")
     with pytest.raises(KafkaUnavailableError, match="is it a Kafka PLAINTEXT listener"):
         KafkaReader(plain, None, CLOCK).assign({"secure/0": 0})
 

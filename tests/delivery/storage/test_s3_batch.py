@@ -88,7 +88,6 @@ def test_actors_of_a_cluster_of_their_own_run_it_and_the_command_line_reads_it(p
     assert VARIABLES["AWS_SECRET_ACCESS_KEY"] not in told
 
 
-@pytest.mark.usefixtures("ray_cluster")
 def test_a_run_that_stopped_before_its_commit_resumes_from_its_finished_units(
     project: OnS3, monkeypatch: pytest.MonkeyPatch
 ):

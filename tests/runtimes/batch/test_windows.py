@@ -16,8 +16,6 @@ from tests.support.visits import RAW, TYPED, BatchArguments, Fields, Visits, bal
 from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
-
 DAYS = 5
 
 
