@@ -33,6 +33,8 @@ def page() -> str:
     parts = [_HEAD, _table(root, root["$defs"])]
     for section, places in sections.values():
         heading = ", ".join(f"`{place}`" for place in dict.fromkeys(places))
+        kind = section["properties"].get("type", {}).get("const")
+        heading += f" of type `{kind}`" if kind else ""
         parts += [f"## {heading}\n", _described(section), _table(section, root["$defs"])]
     return "\n".join(parts)
 
