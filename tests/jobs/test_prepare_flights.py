@@ -15,25 +15,18 @@ from jobs import flight_records, prepare_flights
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("data") / "flights"
-    prepare_flights.prepare(output)
-    return output
-
-
-@pytest.fixture(scope="module")
-def typed(archive: Path) -> pa.Table:
+def typed(flights: Path) -> pa.Table:
     days = ds.partitioning(pa.schema([("day", pa.date32())]), flavor="hive")
-    return ds.dataset(archive / "typed", partitioning=days).to_table()
+    return ds.dataset(flights / "typed", partitioning=days).to_table()
 
 
 @pytest.fixture(scope="module")
-def flights() -> pa.Table:
+def source() -> pa.Table:
     return flight_records.read_flights(flight_records.find_source())
 
 
-def raw_lines(archive: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted((archive / "raw").glob("day=*/part-0.parquet")):
+def raw_lines(flights: Path) -> Iterator[dict[str, Any]]:
+    for path in sorted((flights / "raw").glob("day=*/part-0.parquet")):
         for line in ds.dataset(path).to_table()["value"].to_pylist():
             yield msgspec.json.decode(line)
 
@@ -84,10 +77,10 @@ def test_a_diverted_flight_departed_and_did_not_arrive(typed: pa.Table) -> None:
     assert rows.num_rows == 2 * len(diverted)
 
 
-def test_scheduled_times_follow_daylight_saving(typed: pa.Table, flights: pa.Table) -> None:
+def test_scheduled_times_follow_daylight_saving(typed: pa.Table, source: pa.Table) -> None:
     """The source's own UTC hour is the oracle: the step derives its times from the local clock and never reads it."""
-    ids = flight_records.flight_id(flights)
-    oracle = pc.add(flights["time_hour"], pc.multiply(flights["minute"], 60).cast(pa.duration("s")))
+    ids = flight_records.flight_id(source)
+    oracle = pc.add(source["time_hour"], pc.multiply(source["minute"], 60).cast(pa.duration("s")))
     expected = pa.table({"flight_id": ids, "expected": oracle})
     joined = typed.select(["flight_id", "scheduled"]).join(expected, "flight_id")
     assert pc.all(pc.equal(joined["scheduled"].cast(pa.timestamp("s", "UTC")), joined["expected"])).as_py()
@@ -105,11 +98,11 @@ def test_five_in_the_morning_on_the_days_the_clocks_change(month: int, day: int,
     assert scheduled == datetime(2013, month, day, utc_hour, tzinfo=UTC)
 
 
-def test_records_are_archived_up_to_one_day_after_their_schedule_never_before(typed: pa.Table, archive: Path) -> None:
+def test_records_are_archived_up_to_one_day_after_their_schedule_never_before(typed: pa.Table, flights: Path) -> None:
     scheduled_day = typed["scheduled"].cast(pa.timestamp("us")).cast(pa.date32())
     late = pc.days_between(scheduled_day, typed["day"])
     assert pc.min_max(late).as_py() == {"min": 0, "max": 1}
-    assert prepare_flights.finished_summary(archive)["late_days"] == 1
+    assert prepare_flights.finished_summary(flights)["late_days"] == 1
 
 
 def test_a_delay_over_midnight_moves_the_record_to_the_next_day(typed: pa.Table) -> None:
@@ -119,42 +112,42 @@ def test_a_delay_over_midnight_moves_the_record_to_the_next_day(typed: pa.Table)
     ]
 
 
-def test_raw_lines_say_what_the_typed_rows_say_in_the_same_order(archive: Path, typed: pa.Table) -> None:
+def test_raw_lines_say_what_the_typed_rows_say_in_the_same_order(flights: Path, typed: pa.Table) -> None:
     optional = {"delay_minutes", "air_time_minutes"}
     rows = typed.drop_columns(["day"])
     text = pc.strftime(rows["scheduled"].cast(pa.timestamp("s", "UTC")), format="%Y-%m-%dT%H:%M:%SZ")
     rows = rows.set_column(2, "scheduled", text).to_pylist()
-    for line, row in zip(raw_lines(archive), rows, strict=True):
+    for line, row in zip(raw_lines(flights), rows, strict=True):
         assert list(line) == flight_records.FIELDS[row["event_type"]]
         assert line | {name: line.get(name) for name in optional} == row
 
 
-def test_types_are_mixed_inside_a_day(archive: Path) -> None:
-    day = ds.dataset(archive / "typed" / "day=2013-06-01").to_table()
+def test_types_are_mixed_inside_a_day(flights: Path) -> None:
+    day = ds.dataset(flights / "typed" / "day=2013-06-01").to_table()
     first = set(day["event_type"].slice(0, 20).to_pylist())
     assert {"departure", "arrival"} <= first
 
 
-def test_planes_and_airports_have_unique_keys_and_no_text_for_missing_values(archive: Path) -> None:
+def test_planes_and_airports_have_unique_keys_and_no_text_for_missing_values(flights: Path) -> None:
     for name, key, rows in (("planes", "tailnum", 3_322), ("airports", "faa", 1_458)):
-        table = ds.dataset(archive / f"{name}.parquet").to_table()
+        table = ds.dataset(flights / f"{name}.parquet").to_table()
         assert table.num_rows == pc.count_distinct(table[key]).as_py() == rows
-    planes = ds.dataset(archive / "planes.parquet").to_table()
+    planes = ds.dataset(flights / "planes.parquet").to_table()
     assert planes["year"].type == pa.int64()
     assert planes["year"].null_count > 0
 
 
-def test_a_finished_folder_is_reused(archive: Path) -> None:
-    before = (archive / "source.json").stat().st_mtime_ns
-    prepare_flights.prepare(archive)
-    assert (archive / "source.json").stat().st_mtime_ns == before
+def test_a_finished_folder_is_reused(flights: Path) -> None:
+    before = (flights / "source.json").stat().st_mtime_ns
+    prepare_flights.prepare(flights)
+    assert (flights / "source.json").stat().st_mtime_ns == before
 
 
-def test_a_folder_made_from_another_source_is_replaced_whole(archive: Path, tmp_path: Path) -> None:
+def test_a_folder_made_from_another_source_is_replaced_whole(flights: Path, tmp_path: Path) -> None:
     output = tmp_path / "flights"
     (output / "raw" / "day=1999-01-01").mkdir(parents=True)
     (output / "source.json").write_text('{"digest": "of something else"}')
-    assert prepare_flights.prepare(output) == prepare_flights.finished_summary(archive)
+    assert prepare_flights.prepare(output) == prepare_flights.finished_summary(flights)
     assert not (output / "raw" / "day=1999-01-01").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["flights"]
 
@@ -172,7 +165,7 @@ def test_another_edition_of_the_source_is_refused() -> None:
         flight_records.check_counts(events)
 
 
-def test_a_flight_listed_twice_is_refused(flights: pa.Table) -> None:
-    twice = pa.concat_tables([flights.slice(0, 3), flights.slice(2, 1)])
+def test_a_flight_listed_twice_is_refused(source: pa.Table) -> None:
+    twice = pa.concat_tables([source.slice(0, 3), source.slice(2, 1)])
     with pytest.raises(flight_records.PreparationError, match="got 3 for 4 flights"):
         flight_records.flight_id(twice)

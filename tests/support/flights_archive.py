@@ -25,7 +25,7 @@ def raw_days(folder: Path) -> Iterator[Batch]:
         yield RawBatch(values, path.parent.name, np.arange(len(values)))
 
 
-def typed_days(folder: Path) -> Iterator[Batch]:
-    for path in sorted((folder / "typed").glob("day=*/*.parquet")):
+def typed_days(folder: Path, days: str = "*") -> Iterator[Batch]:
+    for path in sorted((folder / "typed").glob(f"day={days}/*.parquet")):
         (columns,) = ds.dataset(path).to_table().combine_chunks().to_batches()
         yield TypedBatch(columns, path.parent.name, np.arange(columns.num_rows))

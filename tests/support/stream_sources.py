@@ -97,9 +97,11 @@ from trivium.core.errors import TriviumError
 from trivium.runtimes.streaming.run import StreamArguments, run_streaming
 
 logging.basicConfig(level=logging.WARNING)
-point = os.environ.get("TRIVIUM_WORKER_FAULT_POINT")
-armed = {"runtime_env": {"env_vars": {"TRIVIUM_FAULT_POINT": point}}} if point else {}
-ray.init(log_to_driver=False, logging_level=logging.WARNING, **armed)
+variables = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+if point := os.environ.get("TRIVIUM_WORKER_FAULT_POINT"):
+    variables["TRIVIUM_FAULT_POINT"] = point
+given = {"runtime_env": {"env_vars": variables}} if variables else {}
+ray.init(log_to_driver=False, logging_level=logging.WARNING, **given)
 try:
     report = run_streaming(
         compile_file(sys.argv[1], road="streaming"), StreamArguments(until_caught_up="--until-caught-up" in sys.argv)

@@ -10,7 +10,6 @@ from deltalake import DeltaTable
 from tests.support.s3_server import Bucket, Fault, UnreliableProxy
 from tests.support.stream_project import StreamProject
 from tests.support.tally import Tally
-from tests.support.terminal import in_own_process
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.storage.s3_access import storage_options
 from trivium.devtools.broker.broker import DevBroker
@@ -43,9 +42,9 @@ class OnS3(StreamProject):
 
 
 @pytest.fixture
-def project(s3: Bucket, tmp_path: Path, kafka_broker: DevBroker, kafka_topic: MakeTopic) -> OnS3:
+def project(s3: Bucket, tmp_path: Path, ray_cluster: str, kafka_broker: DevBroker, kafka_topic: MakeTopic) -> OnS3:
     OnS3.uri = f"{s3.uri}/warehouse"
-    made = OnS3(tmp_path, "", kafka_broker, kafka_topic(partitions=PARTITIONS), Tally(), workers=1)
+    made = OnS3(tmp_path, ray_cluster, kafka_broker, kafka_topic(partitions=PARTITIONS), Tally(), workers=1)
     bad = dict.fromkeys(range(0, RECORDS, 100), "raise") | dict.fromkeys(range(50, RECORDS, 100), "drop")
     made.produce(made.ticks(RECORDS, bad))
     return made
@@ -62,19 +61,22 @@ def counted(project: OnS3) -> tuple[int, int, int]:
     return at, len(places), letters.num_rows
 
 
-def test_a_driver_killed_between_its_commits_and_a_lost_answer(
-    project: OnS3, s3: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    command = ("run", "streaming", str(project.config), "--until-caught-up")
-    killed = in_own_process(*command, folder=tmp_path, TRIVIUM_FAULT_POINT="stream_letters.after_commit")
-    assert killed.returncode < 0, killed.stderr
+def catch_up_with_a_lost_answer(project: OnS3, s3: Bucket) -> None:
     proxy = UnreliableProxy(s3.server.url)
     s3.point_at(proxy.url)
     proxy.arm("PUT", r"ticks/_delta_log/.*[1-9]\.json", Fault.RESPONSE_LOST)
-    done = in_own_process(*command, folder=tmp_path)
+    project.catch_up_well()
     proxy.close()
     s3.point_at(s3.server.url)
-    assert done.returncode == 0, done.stderr
     assert proxy.disarmed
     assert counted(project) == (RECORDS, RECORDS - 12, 6)
+
+
+def test_an_answer_that_is_lost(project: OnS3, s3: Bucket) -> None:
+    catch_up_with_a_lost_answer(project, s3)
+
+
+@pytest.mark.faults
+def test_a_driver_killed_between_its_commits_and_a_lost_answer(project: OnS3, s3: Bucket) -> None:
+    assert project.catch_up(TRIVIUM_FAULT_POINT="stream_letters.after_commit").code < 0
+    catch_up_with_a_lost_answer(project, s3)

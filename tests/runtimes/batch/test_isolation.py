@@ -84,9 +84,9 @@ def test_an_error_of_the_engine_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_a_slow_start_is_not_the_records(tmp_path: Path) -> None:
-    """The record may take five seconds; the process takes six and more to get ready."""
-    prepared = project(tmp_path, None, start="time.sleep(6)").prepare()
-    isolation = Isolation(prepared.job, 5.0, 5.0)
+    """The record may take three seconds; the process takes four and more to get ready."""
+    prepared = project(tmp_path, None, start="time.sleep(4)").prepare()
+    isolation = Isolation(prepared.job, 3.0, 3.0)
     result = isolation.run(prepared.source.units[0])
     isolation.close()
     assert result.counts["visit"].emitted_inputs == 1
