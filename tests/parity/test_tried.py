@@ -12,7 +12,8 @@ import pytest
 
 from tests.support.flow_events import line, row_form
 from tests.support.pipelines import pipeline_of
-from trivium.config.model.pipeline import Batch, ParquetSource, Routing
+from trivium.config.model.pipeline import Batch, Routing
+from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import SourceError
 from trivium.parity.compare import ParityReport, Scope, compare

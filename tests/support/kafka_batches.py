@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.model.pipeline import ParquetSource
+from trivium.config.model.sources import ParquetSource
 from trivium.connectors.parquet.source import ParquetReader, Slice
 from trivium.engine.batch import RawBatch, source_column
 

@@ -21,7 +21,8 @@ import pyarrow as pa
 from tests.support.proposals import Append
 from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, letter_rows, write_rows
 from tests.support.stream_world import MemoryBackend
-from trivium.config.model.pipeline import Batch, ParquetSource
+from trivium.config.model.pipeline import Batch
+from trivium.config.model.sources import ParquetSource
 from trivium.connectors.parquet.files import RowGroup, SourceFile
 from trivium.connectors.parquet.source import Slice, SourcePlan
 from trivium.core.errors import RunError

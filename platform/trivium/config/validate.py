@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from trivium.config.model.lookups import settings_model
+from trivium.config.model.sources import SOURCES, BatchSource
 from trivium.config.problems import Path, dotted
 from trivium.config.yaml import nodes
 from trivium.config.yaml.document import Document
@@ -165,6 +166,8 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int], value: Any = None
     found = next((option for option in _options(here) if _is_model(option)), None)
     if found is LookupSettings and isinstance(value, dict):
         found = settings_model(value["type"])
+    if found is BatchSource and isinstance(value, dict):
+        found = SOURCES[value["type"]]
     return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 

@@ -1,21 +1,40 @@
-"""External systems, a package each, imported on use; lookups are opened here by the `type` of the pipeline file."""
+"""External systems, a package each, imported on use; opened here by the `type` of the pipeline file."""
 
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from trivium.config.model.lookups import BUILT_IN
+from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import BoundLookup
 from trivium.config.plugins import LOOKUPS, plugin
+from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
 
+if TYPE_CHECKING:
+    from trivium.connectors.parquet.source import ParquetReader
+
+_SOURCES: Final = {
+    "delta": "trivium.connectors.delta.source:DeltaReader",
+    "parquet": "trivium.connectors.parquet.source:ParquetReader",
+}
 _LOOKUPS: Final = {
     "csv": "trivium.connectors.csv.lookup:CsvLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
 }
+
+
+def open_source(section: BatchSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> ParquetReader:
+    """Return the reader of a batch source of the pipeline file; nothing is read yet.
+
+    `tag_field` is the column that names event types; None where the source says the type of all events.
+    """
+    module, _, attribute = _SOURCES[section.type].partition(":")
+    return getattr(importlib.import_module(module), attribute)(section, declarations, tag_field)  # type: ignore[no-any-return]
 
 
 def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lookup:

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.source import ParquetReader
+from trivium.connectors import open_source
 from trivium.core.clock import Clock, SystemClock
 from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
@@ -117,7 +117,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
 def _source(pipeline: Pipeline, source: Source, window: Window | None) -> SourceSummary:
     section = batch_section(pipeline).source
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    reader = ParquetReader(section, declarations, pipeline.config.type_column)
+    reader = open_source(section, declarations, pipeline.config.type_column)
     ranges = [each for unit in source.units for each in unit.ranges]
     sizes = {each.path: each.size for each in ranges}
     read = [file for file in source.plan.files if file.file.path in sizes]

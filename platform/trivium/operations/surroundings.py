@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivium.config.key_file import read_keys
-from trivium.config.model.pipeline import ParquetSource
+from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors import check_lookup, place_of
+from trivium.connectors import check_lookup, open_source, place_of
 from trivium.connectors.kafka.cluster import KafkaLog
-from trivium.connectors.parquet.source import ParquetReader
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
 
@@ -74,9 +73,9 @@ def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
     return []
 
 
-def _read_footers(pipeline: Pipeline, source: ParquetSource) -> Sequence[str]:
+def _read_footers(pipeline: Pipeline, source: BatchSource) -> Sequence[str]:
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    plan = ParquetReader(source, declarations, pipeline.config.type_column).plan()
+    plan = open_source(source, declarations, pipeline.config.type_column).plan()
     if not plan.days():
         raise SourceError(f"{source.path}: expected rows, found files without any. Try: check the path")
     return plan.notes

@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 
 from trivium.config.pipeline import Pipeline
+from trivium.connectors import open_source
 from trivium.connectors.parquet.files import read_footers
-from trivium.connectors.parquet.listing import list_parquet
-from trivium.connectors.parquet.source import ParquetReader, Range, Unit
+from trivium.connectors.parquet.source import Range, Unit
 from trivium.core.regular_file import read_regular
 from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.errors import ArgumentError
@@ -104,8 +104,8 @@ def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
     if batch is None or batch.source.value_column is None or wanted.sample == 0:
         return
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    reader = ParquetReader(batch.source, declarations, pipeline.config.type_column)
-    listing = list_parquet(batch.source.path, batch.source.pattern)
+    reader = open_source(batch.source, declarations, pipeline.config.type_column)
+    listing = reader.listing()
     chance = random.Random(wanted.seed)
     chosen = listing.files if wanted.sample is None else chance.sample(listing.files, min(len(listing.files), _FILES))
     files = read_footers(listing.storage, chosen, None)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from trivium.config.model.pipeline import Batch, ParquetSource
+from trivium.config.model.pipeline import Batch
+from trivium.config.model.sources import ParquetSource
 from trivium.config.model.streaming import KafkaSource, Streaming
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan

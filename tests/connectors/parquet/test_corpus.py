@@ -13,7 +13,7 @@ import pytest
 from tests.support.kafka_batches import columns, ids, reader, records, write
 from tests.support.parquet_corpus import EXPECTED, TABLE, WRITERS, ThingExecutor, uuid_of
 from trivium.config.in_memory import spec_of
-from trivium.config.model.pipeline import ParquetSource
+from trivium.config.model.sources import ParquetSource
 from trivium.connectors.parquet.source import ParquetReader
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch

@@ -16,7 +16,8 @@ import pytest
 from tests.support.kafka_batches import MOMENT, ids, reader, records, write
 from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, Int8, NormalizedEvent, Precision
-from trivium.config.model.pipeline import Batch, ParquetSource
+from trivium.config.model.pipeline import Batch
+from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.hive_folders import folder_texts
 from trivium.connectors.parquet.source import ParquetReader

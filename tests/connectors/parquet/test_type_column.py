@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.kafka_batches import DECLARATIONS, ParcelExecutor, write
 from tests.support.pipelines import pipeline_of
-from trivium.config.model.pipeline import Batch, ParquetSource, Routing
+from trivium.config.model.pipeline import Batch, Routing
+from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.parquet.source import ParquetReader, Slice
 from trivium.core.errors import SourceError

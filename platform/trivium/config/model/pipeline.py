@@ -9,17 +9,15 @@ from pydantic import Field, JsonValue, model_validator
 
 from trivium.config.model.lookups import AnyLookup
 from trivium.config.model.section import (
-    ColumnName,
     EventType,
     Location,
     LookupName,
     Name,
-    Pattern,
     Seconds,
     Section,
-    TimeZone,
 )
 from trivium.config.model.serving import Serving
+from trivium.config.model.sources import AnySource
 from trivium.config.model.streaming import Breaker, BreakerSetting, Streaming
 from trivium.config.worker_spec import Purity, Unwanted
 from trivium.contract.retry import RetryPolicy
@@ -104,40 +102,10 @@ class EventTimeRange(Section):
         return self
 
 
-class ParquetSource(Section):
-    """Parquet files below `path`: typed columns, or one column of raw JSON when `value_column` names it.
-
-    A type that `event_type` or `type_column` names is not looked for in the record; at most one of them is set.
-    """
-
-    type: Literal["parquet"]
-    """The kind of source."""
-    path: Location
-    """A folder of files, or one file."""
-    pattern: Pattern | None = None
-    """A glob below `path` that chooses among its files; without it every Parquet file is read."""
-    value_column: ColumnName | None = None
-    """The column of raw JSON records; without it, columns are the fields of events."""
-    day_column: ColumnName | None = None
-    """The folder or column that names the source day."""
-    event_type: EventType | None = None
-    """The type of all events of the archive."""
-    type_column: ColumnName | None = None
-    """The column or folder that names the type of each event."""
-    timezone: TimeZone | None = None
-    """The time zone of timestamps without one, by its IANA name."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> ParquetSource:
-        if self.event_type is not None and self.type_column is not None:
-            raise ValueError("expected one of event_type and type_column, got both")
-        return self
-
-
 class Batch(Section):
     """The batch runtime: its source, its workers, and their bounds."""
 
-    source: ParquetSource
+    source: AnySource
     """The archive to read."""
     workers: Annotated[int, Field(ge=1, le=10_000)] = 2
     """The number of worker processes."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from trivium.config.model.lookups import BUILT_IN
 from trivium.config.model.pipeline import PipelineConfig
+from trivium.config.model.sources import SOURCES
 
 _PLUGIN: Final = {
     "description": "A lookup of a plug-in: its type is an installed name, or module:Class of the project.",
@@ -26,13 +27,16 @@ def schema() -> dict[str, Any]:
         **PipelineConfig.model_json_schema(mode="validation"),
         "title": "Trivium pipeline",
     }
-    for model in BUILT_IN.values():
+    for model in (*BUILT_IN.values(), *SOURCES.values()):
         section = model.model_json_schema(mode="validation")
         found["$defs"] |= {**section.pop("$defs", {}), model.__name__: section}
     sections: list[dict[str, Any]] = [{"$ref": f"#/$defs/{model.__name__}"} for model in BUILT_IN.values()]
     for named in found["properties"]["lookups"]["patternProperties"].values():
         named |= {"anyOf": [*sections, _PLUGIN]}
         named.pop("type")
+    source = found["$defs"]["Batch"]["properties"]["source"]
+    source |= {"anyOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in SOURCES.values()]}
+    source.pop("type")
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from trivium.config.model.pipeline import ParquetSource
+from trivium.config.model.sources import BatchSource as SourceSettings
 from trivium.connectors.parquet.hive_folders import folder_texts, natural_type, read_text
 from trivium.connectors.parquet.rows import plain_type
 from trivium.contract.declaration import Declaration
@@ -38,7 +38,7 @@ class SourceColumns:
     """Finds the columns of a source's files. `tag_field` is the one that names event types, None where none does."""
 
     def __init__(
-        self, source: ParquetSource, uri: str, declarations: Mapping[str, Declaration], tag_field: str | None
+        self, source: SourceSettings, uri: str, declarations: Mapping[str, Declaration], tag_field: str | None
     ) -> None:
         self._source, self._uri, self._declarations, self._tag_field = source, uri, declarations, tag_field
         self._raw = [name for name in (source.value_column, source.type_column) if name]

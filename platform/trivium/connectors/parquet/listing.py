@@ -24,6 +24,7 @@ class Listing:
 
     `renamed` are those among them whose names do not say that they are Parquet. `foreign` are files that are no Parquet
     and `unmatched` those outside the pattern: neither is read. Hidden files are in none of these.
+    `version` is that of the table that names the files, None where they only lie there.
     """
 
     storage: Storage
@@ -31,6 +32,7 @@ class Listing:
     renamed: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
+    version: int | None = None
 
     def notes(self) -> list[str]:
         """Sentences on files that one may not expect to be read, or to be left out."""
@@ -39,7 +41,8 @@ class Listing:
             (self.unmatched, "left out, since outside source.pattern"),
             (self.renamed, "read, since Parquet whatever the name says"),
         ]
-        return [f"{_files(paths)} {what}: {named(paths)}" for paths, what in said if paths]
+        of_table = [] if self.version is None else [f"version {self.version} of the table is read"]
+        return [*of_table, *(f"{_files(paths)} {what}: {named(paths)}" for paths, what in said if paths)]
 
 
 def named(paths: Sequence[str]) -> str:

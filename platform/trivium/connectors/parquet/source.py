@@ -17,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.config.model.pipeline import ParquetSource
+from trivium.config.model.sources import BatchSource as SourceSettings
 from trivium.connectors.parquet.columns import SourceColumns
 from trivium.connectors.parquet.files import SourceFile, open_parquet, read_footers
 from trivium.connectors.parquet.findings import SourceFindings
-from trivium.connectors.parquet.listing import list_parquet, root_of
+from trivium.connectors.parquet.listing import Listing, list_parquet, root_of
 from trivium.connectors.parquet.rows import read_rows
 from trivium.contract.declaration import Declaration
 from trivium.core.errors import SourceError
@@ -92,10 +92,14 @@ class Unit:
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """The source as found: files in order, and what a person may want to know before they are read (`notes`)."""
+    """The source as found: files in order, and what a person may want to know before they are read (`notes`).
+
+    `version` is that of the table that names the files, None where they only lie there.
+    """
 
     files: tuple[SourceFile, ...]
     notes: tuple[str, ...] = ()
+    version: int | None = None
 
     def days(self) -> dict[str | None, int]:
         """Return each source day that has files with the time of its oldest one (microseconds since 1970 UTC).
@@ -179,7 +183,7 @@ class ParquetReader:
     `tag_field` is the column that names event types; None where the source says the type of all events.
     """
 
-    def __init__(self, source: ParquetSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> None:
+    def __init__(self, source: SourceSettings, declarations: Mapping[str, Declaration], tag_field: str | None) -> None:
         self._source = source
         self._storage, _ = root_of(source.path)
         self._columns = SourceColumns(source, self._storage.uri, declarations, tag_field)
@@ -190,9 +194,17 @@ class ParquetReader:
         Raises:
             SourceError: nothing there, a broken file, or columns that cannot be read as declared; names the file.
         """
-        listing = list_parquet(self._source.path, self._source.pattern)
+        listing = self.listing()
         files = read_footers(listing.storage, listing.files, self._source.day_column)
-        return SourcePlan(tuple(files), (*listing.notes(), *self.check(files)))
+        return SourcePlan(tuple(files), (*listing.notes(), *self.check(files)), listing.version)
+
+    def listing(self) -> Listing:
+        """Return the files of the source.
+
+        Raises:
+            SourceError: there are none.
+        """
+        return list_parquet(self._source.path, getattr(self._source, "pattern", None))
 
     def check(self, files: Iterable[SourceFile]) -> list[str]:
         """Hold the schema of each file to the declared events; returns what a person may want to know of them.

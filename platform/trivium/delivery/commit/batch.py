@@ -39,7 +39,7 @@ class BatchCommit:
 
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
-    rejected and out of window.
+    rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
     """
 
     pipeline: str
@@ -51,6 +51,7 @@ class BatchCommit:
     balance: Mapping[str, Mapping[str, int]]
     logic: str
     plan: str
+    states: Mapping[str, str] = field(default_factory=dict)
     fault_point: str | None = field(default="table", init=False)
     _replacement: Replacement = field(init=False, repr=False, compare=False)
 
@@ -104,6 +105,7 @@ class BatchCommit:
             "window": str(self.scope.window or transactions.ALL_DAYS),
             "event_types": json.dumps(sorted(self.scope.types)),
             "balance": json.dumps(self.balance, sort_keys=True),
+            **self.states,
         }
 
 

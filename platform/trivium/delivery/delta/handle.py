@@ -13,6 +13,7 @@ from typing import TypeVar
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from trivium.core.errors import SourceError
 from trivium.delivery.delta.features import check_readable
 from trivium.delivery.delta.location import check_location, opening
 from trivium.delivery.delta.log_check import check_log, check_whole_log
@@ -43,6 +44,29 @@ def open_delta(uri: str) -> DeltaTable:
         _checked.add(uri)
     with opening(uri):
         table = mended(uri, lambda: DeltaTable(uri, storage_options=storage_options(uri)))
+    check_readable(table)
+    return table
+
+
+def read_delta(uri: str, version: int | None) -> DeltaTable:
+    """Return a version of a table that others write, or the newest (None); nothing in it is mended.
+
+    Raises:
+        SourceError: there is no table, or no such version.
+        StorageError: see `open_delta`.
+        UnsupportedFeature: readers of the table would have to know what we do not.
+    """
+    check_location(uri)
+    try:
+        with opening(uri), store_errors(uri):
+            table = DeltaTable(uri, storage_options=storage_options(uri))
+            newest = table.version()
+            if version is not None and version > newest:
+                raise SourceError(f"{uri}: expected version {version}, the newest is {newest}. Try: an older one")
+            if version is not None:
+                table.load_as_version(version)
+    except TableNotFoundError as error:
+        raise SourceError(f"{uri}: expected a Delta table, found none. Try: check the path") from error
     check_readable(table)
     return table
 

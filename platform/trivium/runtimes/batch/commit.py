@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -43,6 +44,7 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         balance={name: asdict(each) for name, each in counts.items()},
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
+        states=_states(prepared),
     )
     landed = commit_batch(uri, proposal, table_schema(pipeline.table_columns), clock)
     return BatchReport(
@@ -57,6 +59,14 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         seconds=seconds,
         left_out=tuple(sorted(job.scope.left_out)),
     )
+
+
+def _states(prepared: Prepared) -> dict[str, str]:
+    """Return what the run read beside its units, as the commit names it: the source's version, the lookups' states."""
+    version = prepared.source.plan.version
+    states = {} if version is None else {"source_version": str(version)}
+    lookups = {name: state for name, state in prepared.job.lookups.items() if state}
+    return states | ({"lookups": json.dumps(lookups, sort_keys=True)} if lookups else {})
 
 
 def _balance(results: Sequence[UnitResult]) -> dict[str, Counts]:

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trivium.config.model.pipeline import Batch, ParquetSource
+from trivium.config.model.pipeline import Batch
+from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.source import ParquetReader, SourcePlan, Unit
+from trivium.connectors import open_source
+from trivium.connectors.parquet.source import SourcePlan, Unit
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.scope import Scope, Window
@@ -53,7 +55,7 @@ def read_source(pipeline: Pipeline, window: Window | None, missing_days: Missing
     if window is not None:
         _check_days(batch.source)
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    plan = ParquetReader(batch.source, declarations, pipeline.config.type_column).plan()
+    plan = open_source(batch.source, declarations, pipeline.config.type_column).plan()
     scope = Scope(window, frozenset(pipeline.executors))
     return source_of(plan, batch, pipeline.config.table.path, scope, missing_days)
 
@@ -89,7 +91,7 @@ def check_nothing_left_out(table: str, source: Source) -> None:
         )
 
 
-def _check_days(source: ParquetSource) -> None:
+def _check_days(source: BatchSource) -> None:
     if source.day_column is None:
         raise RunError(
             "a window needs to know the days of the source. Try: set batch.source.day_column to the folder or column "

@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
-from trivium.connectors import open_lookup, place_of, snapshot_of
-from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
+from trivium.connectors import open_lookup, open_source, place_of, snapshot_of
+from trivium.connectors.parquet.source import Slice, Unit
 from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
@@ -54,7 +54,7 @@ class UnitRunner:
         config = self._pipeline.config
         assert config.batch is not None
         declarations = {name: bound.declaration for name, bound in self._pipeline.executors.items()}
-        self._reader = ParquetReader(config.batch.source, declarations, config.type_column)
+        self._reader = open_source(config.batch.source, declarations, config.type_column)
         self._table, self._dead_letters = Storage(config.table.path), Storage(config.dead_letters.path)
         self._schema = table_schema(self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
