@@ -38,12 +38,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def place_of(item: pytest.Item) -> tuple[int, str]:
-    """Return how early a test runs, and the group that it runs in."""
+    """Return how early a test runs, and the group that it runs in.
+
+    Nearly all fault tests share one cluster: each process has one of its own, and they are spread by file, but for the
+    scenarios that are judged as a whole.
+    """
     used = set(getattr(item, "fixturenames", ()))
-    for number, name in enumerate(SHARED):
-        if name in used:
-            return number, name
-    return len(SHARED), str(item.path)
+    number, group = next(
+        ((number, name) for number, name in enumerate(SHARED) if name in used), (len(SHARED), str(item.path))
+    )
+    if item.get_closest_marker("faults") is not None:
+        group = "matrix" if "matrix" in used else str(item.path)
+    return number - (group == "matrix"), group
 
 
 @pytest.fixture(scope="session")

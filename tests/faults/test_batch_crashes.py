@@ -97,14 +97,15 @@ def test_driver_killed_between_units_resumes(tmp_path: Path, ray_cluster: str) -
     undisturbed(project)
 
 
-def _actors_of(project: Project) -> list[psutil.Process]:
-    """The pool's actors: worker processes of Ray that hold a unit of this project."""
+def _actors() -> list[psutil.Process]:
+    """Return the pool's actors: worker processes of this process's Ray that hold a unit."""
     return [each for each in psutil.process_iter() if _is_pool_actor(each)]
 
 
 def _is_pool_actor(process: psutil.Process) -> bool:
     try:
-        return "MapWorker" in " ".join(process.cmdline())
+        ours = process.environ().get("RAY_TMPDIR") == os.environ["RAY_TMPDIR"]
+        return ours and "MapWorker" in " ".join(process.cmdline())
     except psutil.Error:
         return False
 
@@ -117,7 +118,7 @@ def test_actor_killed_from_outside(tmp_path: Path, ray_cluster: str) -> None:
     )
     driver = project.start()
     project.wait_for_units(1, driver)
-    actors = _actors_of(project)
+    actors = _actors()
     assert actors, "no actor was found"
     os.kill(actors[0].pid, signal.SIGKILL)
     outcome = project.finish(driver)
