@@ -16,7 +16,7 @@ from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.core.clock import Deadline
 from trivium.core.errors import ContractError, TriviumError
-from trivium.types.spec import Float32, Int8, Int16, Int32, Precision
+from trivium.types.numbers import Float32, Int8, Int16, Int32, Precision
 
 if TYPE_CHECKING:
     from trivium.notebook.run import run

@@ -14,7 +14,8 @@ from msgspec import Meta
 
 from trivium import ContractError, Float32, Int8, Int16, Int32, Precision, Row
 from trivium.contract.rows import RowMeta
-from trivium.types.spec import FieldSpec, row_fields, without_wire_names
+from trivium.types.rows import row_fields
+from trivium.types.spec import FieldSpec, without_wire_names
 
 
 class Colour(enum.Enum):

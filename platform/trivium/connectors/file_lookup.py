@@ -19,7 +19,8 @@ from trivium.core.clock import Deadline
 from trivium.core.errors import LookupAnswerError, SourceError, TriviumError
 from trivium.delivery.storage.storage import Storage, StoredFile
 from trivium.types.conform import conform
-from trivium.types.spec import FieldSpec, TypeSpec
+from trivium.types.rows import spec_of_arrow
+from trivium.types.spec import FieldSpec
 
 Files = tuple[Storage, list[StoredFile]]
 
@@ -149,6 +150,6 @@ class LookupOverFiles(ABC):
 
 
 def _fields(key: str, request: LookupRequest) -> dict[str, FieldSpec]:
-    undeclared = FieldSpec(key, key, TypeSpec(request.key_type), nullable=True, required=False)
+    undeclared = FieldSpec(key, key, spec_of_arrow(request.key_type), nullable=True, required=False)
     declared = {spec.wire: spec for spec in request.fields}
     return declared if key in declared else {**declared, key: undeclared}

@@ -13,7 +13,8 @@ import pyarrow as pa
 from trivium.contract.enrichment import Enrichment
 from trivium.contract.rows import Event, NormalizedEvent
 from trivium.core.errors import ContractError
-from trivium.types.spec import FieldSpec, arrow_schema, row_fields, without_wire_names
+from trivium.types.rows import row_fields
+from trivium.types.spec import FieldSpec, arrow_schema, without_wire_names
 
 Form = Literal["row", "column"]
 Place = tuple[str, int]

@@ -21,7 +21,7 @@ class RowMeta(msgspec.StructMeta):
 class Row(msgspec.Struct, metaclass=RowMeta, frozen=True, gc=False):
     """A frozen, keyword-only row: an enrichment's answer, or a struct nested in another row.
 
-    Field types are those of the table in `trivium.types.spec`; anything else is a `ContractError`.
+    Field types are those of the table in `trivium.types.rows`; anything else is a `ContractError`.
     """
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import enum
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from decimal import Decimal
 from itertools import chain
 from operator import countOf
 from types import NoneType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,28 +21,9 @@ from trivium.core.error_text import class_name, decode_error, shown
 from trivium.engine.outcomes import count_distinct
 from trivium.types.conform import conform
 from trivium.types.convert import array_of, fields_of, written
-from trivium.types.normalise import exact_decimal
 from trivium.types.spec import FieldSpec, TypeSpec
 
 Parents = npt.NDArray[np.int64]
-_EXACT: Final[list[tuple[Any, tuple[type, ...]]]] = [
-    (pt.is_boolean, (bool,)),
-    (pt.is_integer, (int,)),
-    (pt.is_floating, (float, int)),
-    (pt.is_string, (str,)),
-    (pt.is_binary, (bytes,)),
-    (pt.is_timestamp, (datetime,)),
-    (pt.is_date, (date,)),
-    (pt.is_decimal, (Decimal, int)),
-    (pt.is_list, (tuple, list)),
-]
-# bool is an int and datetime a date to Python; as columns they are not.
-_LOOKALIKES: Final[dict[tuple[type, ...], type]] = {
-    (int,): bool,
-    (float, int): bool,
-    (Decimal, int): bool,
-    (date,): datetime,
-}
 
 
 @dataclass
@@ -168,10 +146,10 @@ def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str
 
 def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
     """Whether every value, and every value inside it, is exactly of a type that is written as it stands."""
-    allowed = _allowed(spec)
+    allowed = spec.kind.types(spec)
     if countOf(map(type, values), allowed[0]) < len(values) and not set(map(type, values)) <= {*allowed, NoneType}:
         return False
-    if spec.item is None and not spec.fields:
+    if not spec.kind.inside(spec):
         return True
     there = [value for value in values if value is not None]
     inside = [(child.type, [getattr(value, child.name) for value in there]) for child in spec.fields]
@@ -190,52 +168,12 @@ def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa
     good: list[Any] = []
     for row, value in enumerate(values):
         try:
-            written = _written(value, spec)
-            array_of([written], arrow)
-            good.append(written)
+            plain = spec.written(value)
+            array_of([plain], arrow)
+            good.append(plain)
         except Exception as error:  # noqa: BLE001
             good.append(None)
             bad[row] = (
                 f"expected {spec.arrow}, got {shown(value, 80)} ({class_name(value)}): {decode_error(error, 100)}"
             )
     return array_of(good, arrow), bad
-
-
-def _written(value: Any, spec: TypeSpec) -> Any:
-    """A value as pyarrow takes it. NumPy's scalars count as Python's.
-
-    Raises:
-        TypeError, ValueError: it is not of the declared type, or something inside it is not.
-    """
-    plain: Any = value.item() if isinstance(value, np.generic) else value
-    if plain is None:
-        return None
-    allowed: Any = _allowed(spec)
-    if not isinstance(plain, allowed) or isinstance(plain, _LOOKALIKES.get(allowed, ())):
-        message = f"not a {' or '.join(kind.__name__ for kind in allowed)}"
-        raise TypeError(message)
-    if spec.item is not None:
-        return [_written(item, spec.item) for item in plain]
-    if spec.fields:
-        return {child.name: _written(getattr(plain, child.name), child.type) for child in spec.fields}
-    return _written_scalar(plain, spec)
-
-
-def _written_scalar(value: Any, spec: TypeSpec) -> Any:
-    if isinstance(value, enum.Enum):
-        return value.value
-    if pt.is_timestamp(spec.arrow) and value.tzinfo is None:
-        message = "a time without its zone"
-        raise ValueError(message)
-    return exact_decimal(spec.arrow)(value) if pt.is_decimal(spec.arrow) else value
-
-
-def exact_type(spec: TypeSpec) -> type:
-    """The type whose values are written as they stand."""
-    return _allowed(spec)[0]
-
-
-def _allowed(spec: TypeSpec) -> tuple[type, ...]:
-    if spec.python is not None:
-        return (spec.python, *({type(value) for value in spec.values}))
-    return next(kinds for matches, kinds in _EXACT if matches(spec.arrow))

@@ -26,9 +26,10 @@ from trivium.notebook.tables import arrow_table, is_table
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform
 from trivium.types.convert import columns_of
-from trivium.types.decoder_types import derive
 from trivium.types.normalise import Normaliser
-from trivium.types.spec import FieldSpec, TypeSpec
+from trivium.types.rows import spec_of_arrow
+from trivium.types.spec import FieldSpec
+from trivium.types.structs import derive
 
 
 class MemoryLookup:
@@ -148,7 +149,7 @@ def _column(bound: LookupSpec, table: pa.Table, spec: FieldSpec) -> pa.Array:
 
 
 def _key_values(bound: LookupSpec, table: pa.Table, key: str) -> list[Any]:
-    spec = FieldSpec(key, key, TypeSpec(bound.key_type), nullable=True, required=False)
+    spec = FieldSpec(key, key, spec_of_arrow(bound.key_type), nullable=True, required=False)
     problem = type_problem(table.schema.field(key).type, spec.type)
     if problem:
         raise InputError(

@@ -1,55 +1,153 @@
-"""The one table that maps a field's Python type to Arrow.
-
-| Python                                     | Arrow                | notes |
-| bool                                       | bool                 | |
-| int, Int8, Int16, Int32                    | int64, int8 … int32  | out of range is a reject |
-| float, Float32                             | float64, float32     | finite only on the way in; Float32 is rounded |
-| str, Literal["…"], enum of str             | string               | |
-| enum of int, Literal[1, 2]                 | int64                | |
-| bytes                                      | binary               | base64 in JSON |
-| datetime                                   | timestamp[us, UTC]   | aware only |
-| date                                       | date32               | |
-| Annotated[Decimal, Precision(p, s)]        | decimal128(p, s)     | exact or a reject |
-| tuple[T, ...]                              | list<T>              | frozen means frozen: no list |
-| a Row subclass                             | struct               | nested |
-| T | None                                   | nullable             | on the way in the default is None |
-"""
+"""Declared types as data: a field, its type, and the kind that knows how values of the type are handled."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import msgspec
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import inspect as ms
 
-from trivium.core.errors import ContractError
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
 
 UTC_MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
-MOST_DIGITS: Final = 38
-
-Int8 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int8()})]
-Int16 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int16()})]
-Int32 = Annotated[int, msgspec.Meta(extra={"arrow": pa.int32()})]
-Float32 = Annotated[float, msgspec.Meta(extra={"arrow": pa.float32()})]
+Mask = npt.NDArray[np.bool_]
 
 
-def Precision(digits: int, scale: int) -> msgspec.Meta:
-    """Annotate a Decimal with its digits, in all and after the point: `Annotated[Decimal, Precision(10, 2)]`.
+@dataclass
+class Conformed:
+    """A column in the declared type, and the rows (masks over the input) whose value does not fit, with the reason.
 
-    Raises:
-        ContractError: not 1 to 38 digits in all, or not 0 to all of them after the point.
-    """  # noqa: D402
-    whole = type(digits) is int and type(scale) is int
-    if not (whole and 1 <= digits <= MOST_DIGITS and 0 <= scale <= digits):
-        message = (
-            f"Precision({digits!r}, {scale!r}): expected 1 to {MOST_DIGITS} digits, of which 0 to all are decimals"
-        )
-        raise ContractError(message, hint="Precision(18, 4)")
-    return msgspec.Meta(extra={"arrow": pa.decimal128(digits, scale)})
+    A row that does not fit is null in `column`.
+    """
+
+    column: pa.Array
+    flaws: list[tuple[Mask, str]] = field(default_factory=list)
+
+    def refuse(self, bad: Any, reason: str) -> None:
+        """Mark rows (a mask, or booleans where null is false) as not fitting."""
+        mask = mask_of(bad)
+        if mask.any():
+            self.flaws.append((mask, reason))
+            self.column = pc.if_else(pa.array(mask), pa.scalar(None, self.column.type), self.column)
+
+
+def mask_of(values: Any) -> Mask:
+    """Return a column of booleans as a mask; null is false."""
+    if isinstance(values, np.ndarray):
+        return values
+    return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
+class Kind(ABC):
+    """A kind of field: all that the engine needs to know of its values, in JSON, in Python and in Arrow.
+
+    Kinds have no state; what differs between two types of one kind is in the TypeSpec. The modules of
+    `trivium.types.kinds` hold one each.
+    """
+
+    info: ClassVar[tuple[type[ms.Type], ...]]
+    """msgspec's descriptions of the annotations of this kind."""
+    exact: ClassVar[tuple[type, ...]] = ()
+    """Python's types of its values; those of the first are written as they stand."""
+    lookalikes: ClassVar[tuple[type, ...]] = ()
+    """Subclasses of `exact` that are no values of this kind: a bool is an int to Python."""
+    plain: ClassVar[bool] = False
+    """True where one msgspec conversion holds a row's value to its type and JSON shows it as Python has it."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other)
+
+    def __hash__(self) -> int:
+        return hash(type(self))
+
+    @abstractmethod
+    def spec(self, info: Any, extra: dict[str, Any], where: str) -> TypeSpec:
+        """Return the type that msgspec describes as `info`, `extra` being what trivium's annotations add.
+
+        Raises:
+            ContractError: the type has no column, naming `where` it stands.
+        """
+
+    def owns(self, arrow: pa.DataType) -> bool:
+        """Tell whether values of an Arrow type are of this kind where no annotation says so."""
+        return False
+
+    def declared(self, spec: TypeSpec) -> pa.DataType:
+        """Return the Arrow type with the nullability that is declared."""
+        return spec.arrow
+
+    def inside(self, spec: TypeSpec) -> list[TypeSpec]:
+        """Return the types inside of this one."""
+        return []
+
+    def types(self, spec: TypeSpec) -> tuple[type, ...]:
+        """Return Python's types of the values of a row."""
+        return self.exact
+
+    @abstractmethod
+    def annotation(self, spec: TypeSpec) -> Any:
+        """Return the type as which msgspec decodes a value."""
+
+    def nullable(self, spec: TypeSpec) -> Any:
+        """Return the type as which msgspec decodes a value or null."""
+        return self.annotation(spec) | None
+
+    @abstractmethod
+    def column_problem(self, arrow: pa.DataType, spec: TypeSpec, timezone: str | None) -> str | None:
+        """Return why a typed column of type `arrow` cannot be read, or None where its values can be looked at."""
+
+    @abstractmethod
+    def conform(self, column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
+        """Cast a typed column without a problem of its own to `spec.arrow` and find the rows that do not fit."""
+
+    def writer(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        """Return how a value becomes one that pyarrow takes, None where it is one already.
+
+        The function raises ValueError for a value without a place in the column.
+        """
+        return None
+
+    def value_reader(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        """Return how a value of `to_pylist` becomes one of a row, None where it is one already."""
+        return None
+
+    def column_reader(self, spec: TypeSpec) -> Callable[[pa.Array], list[Any]]:
+        """Return how a column becomes the values of rows."""
+        read = self.value_reader(spec)
+        if read is None:
+            return lambda column: column.to_pylist()
+        return lambda column: [None if value is None else read(value) for value in column.to_pylist()]
+
+    def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
+        """Return how a decoded value is normalised, None where there is nothing to do.
+
+        The function raises ValueError for a value without a place in the column.
+        """
+        return None
+
+    def written(self, value: Any, spec: TypeSpec) -> Any:
+        """Return a row's value, of one of `types`, as pyarrow takes it.
+
+        Raises:
+            TypeError, ValueError: it has no place in the column, or something inside it is of another type.
+        """
+        write = self.writer(spec)
+        return value if write is None else write(value)
+
+    @abstractmethod
+    def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
+        """Return a strategy of values that pyarrow takes for this type."""
+
+    def json_values(self, spec: TypeSpec) -> SearchStrategy[Any]:
+        """Return a strategy of values that msgspec writes as this type's JSON."""
+        return self.values(spec)
 
 
 @dataclass(frozen=True)
@@ -66,6 +164,7 @@ class TypeSpec:
     """
 
     arrow: pa.DataType
+    kind: Kind
     limits: dict[str, Any] = field(default_factory=dict)
     python: type | None = None
     values: tuple[Any, ...] = ()
@@ -76,11 +175,27 @@ class TypeSpec:
     @property
     def declared(self) -> pa.DataType:
         """The Arrow type with the nullability that is declared, to be shown and hashed; columns have `arrow`."""
-        if self.item is not None:
-            return pa.list_(pa.field("item", self.item.declared, self.item_nullable))
-        if self.fields:
-            return pa.struct([pa.field(each.name, each.type.declared, each.nullable) for each in self.fields])
-        return self.arrow
+        return self.kind.declared(self)
+
+    @property
+    def exact(self) -> type:
+        """The Python type whose values are written as they stand."""
+        return self.kind.types(self)[0]
+
+    def written(self, value: Any) -> Any:
+        """Return a row's value as pyarrow takes it. NumPy's scalars count as Python's.
+
+        Raises:
+            TypeError, ValueError: it is not of the declared type, or something inside it is not.
+        """
+        plain: Any = value.item() if isinstance(value, np.generic) else value
+        if plain is None:
+            return None
+        allowed = self.kind.types(self)
+        if not isinstance(plain, allowed) or isinstance(plain, self.kind.lookalikes):
+            message = f"not a {' or '.join(kind.__name__ for kind in allowed)}"
+            raise TypeError(message)
+        return self.kind.written(plain, self)
 
 
 @dataclass(frozen=True)
@@ -100,41 +215,6 @@ class FieldSpec:
         return pa.field(self.name, self.type.arrow, nullable=self.nullable)
 
 
-def row_fields(row: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
-    """The fields of a row class.
-
-    Raises:
-        ContractError: a field whose type is not in the table, naming the field and what to write instead.
-    """
-    try:
-        info = ms.type_info(row)
-    except (TypeError, NameError) as error:
-        raise ContractError(f"{row.__name__}: {error}", hint="check the annotations of its fields") from error
-    _refuse_rows_in_themselves(info, ())
-    return _struct_fields(info, row.__name__)
-
-
-def _refuse_rows_in_themselves(info: Any, holders: tuple[type, ...]) -> None:
-    """Refuse a row class that is inside of itself, at whatever depth: a column has an end.
-
-    Raises:
-        ContractError: naming the classes on the way round.
-    """
-    if isinstance(info, ms.StructType):
-        if info.cls in holders:
-            way = " > ".join(each.__name__ for each in (*holders[holders.index(info.cls) :], info.cls))
-            message = f"{holders[0].__name__} holds a row that holds itself ({way}); a column has no such type"
-            raise ContractError(message, hint="a flat list of rows that name each other by an id, or JSON text")
-        holders = (*holders, info.cls)
-        inside = [field.type for field in info.fields]
-    else:
-        inside = [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
-        names = ("type", "item_type", "key_type", "value_type")
-        inside += [each for name in names if isinstance(each := getattr(info, name, None), ms.Type)]
-    for each in inside:
-        _refuse_rows_in_themselves(each, holders)
-
-
 def without_wire_names(fields: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
     """The same fields, each under its Python name only: rows that are written have no other."""
     return tuple(replace(spec, wire=spec.name, type=_unwired(spec.type)) for spec in fields)
@@ -148,129 +228,3 @@ def _unwired(spec: TypeSpec) -> TypeSpec:
 def arrow_schema(fields: tuple[FieldSpec, ...]) -> pa.Schema:
     """The Arrow schema of a row's fields, under their Python names."""
     return pa.schema([spec.arrow for spec in fields])
-
-
-def _struct_fields(info: ms.Type, where: str) -> tuple[FieldSpec, ...]:
-    assert isinstance(info, ms.StructType)
-    if not info.fields:
-        raise ContractError(
-            f"{info.cls.__name__} declares no field", hint="name: str, or whatever tells its rows apart"
-        )
-    if not info.cls.__struct_config__.frozen:
-        message = f"{info.cls.__name__} is not frozen, so a row could change after it was read"
-        raise ContractError(message, hint="derive it from trivium.Row, Event or NormalizedEvent")
-    if hasattr(info.cls, "__post_init__"):
-        message = f"{info.cls.__name__} has a __post_init__, which rows that are read as columns never run"
-        raise ContractError(message, hint="msgspec.Meta limits on its fields, or a RejectError in process")
-    return tuple(_field(spec, f"{where}.{spec.name}") for spec in info.fields)
-
-
-def _field(spec: ms.Field, where: str) -> FieldSpec:
-    if spec.default_factory is not msgspec.NODEFAULT:
-        raise ContractError(f"{where} has a default factory", hint="a plain immutable default, such as None or ()")
-    info, nullable = _without_none(spec.type, where)
-    default = None if spec.default is msgspec.NODEFAULT else spec.default
-    if isinstance(default, datetime) and default.tzinfo is None:
-        raise ContractError(f"{where} has a default without a time zone", hint="datetime(…, tzinfo=UTC)")
-    return FieldSpec(spec.name, spec.encode_name, _type(info, {}, where), nullable, spec.required, default)
-
-
-def _without_none(info: ms.Type, where: str) -> tuple[ms.Type, bool]:
-    if not isinstance(info, ms.UnionType):
-        return info, False
-    others = [option for option in info.types if not isinstance(option, ms.NoneType)]
-    if len(others) != 1:
-        message = f"{where} is a union of {len(others)} types; a column has one"
-        raise ContractError(message, hint="one type, or that type | None")
-    return others[0], len(others) < len(info.types)
-
-
-def _type(info: ms.Type, extra: dict[str, Any], where: str) -> TypeSpec:
-    if isinstance(info, ms.Metadata):
-        return _type(info.type, {**extra, **(info.extra or {})}, where)
-    build = _TABLE.get(type(info))
-    if build is None:
-        raise ContractError(f"{where}: {_name(info)} has no Arrow type", hint=_advice(info))
-    return build(info, extra, where)
-
-
-def _limits(info: ms.Type, *names: str) -> dict[str, Any]:
-    return {name: value for name in names if (value := getattr(info, name)) is not None}
-
-
-def _number(default: pa.DataType) -> Callable[[Any, dict[str, Any], str], TypeSpec]:
-    def build(info: Any, extra: dict[str, Any], _where: str) -> TypeSpec:
-        return TypeSpec(extra.get("arrow", default), _limits(info, "ge", "gt", "le", "lt", "multiple_of"))
-
-    return build
-
-
-def _sized(arrow: pa.DataType, *limits: str) -> Callable[[Any, dict[str, Any], str], TypeSpec]:
-    return lambda info, extra, where: TypeSpec(arrow, _limits(info, "min_length", "max_length", *limits))
-
-
-def _plain(arrow: pa.DataType) -> Callable[[Any, dict[str, Any], str], TypeSpec]:
-    return lambda info, extra, where: TypeSpec(arrow)
-
-
-def _decimal(_info: Any, extra: dict[str, Any], where: str) -> TypeSpec:
-    if "arrow" not in extra:
-        raise ContractError(f"{where}: a Decimal needs its digits", hint="Annotated[Decimal, Precision(18, 4)]")
-    return TypeSpec(extra["arrow"])
-
-
-def _enum(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
-    values = tuple(member.value for member in info.cls)
-    return TypeSpec(_values_type(values, where), python=info.cls, values=values)
-
-
-def _literal(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
-    return TypeSpec(_values_type(info.values, where), values=tuple(info.values))
-
-
-def _values_type(values: tuple[Any, ...], where: str) -> pa.DataType:
-    kinds = {type(value) for value in values}
-    if kinds == {str}:
-        return pa.string()
-    if kinds == {int}:
-        return pa.int64()
-    raise ContractError(f"{where}: values of {sorted(k.__name__ for k in kinds)}", hint="all str, or all int")
-
-
-def _list(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
-    inner, nullable = _without_none(info.item_type, f"{where}[]")
-    item = _type(inner, {}, f"{where}[]")
-    limits = _limits(info, "min_length", "max_length")
-    return TypeSpec(pa.list_(pa.field("item", item.arrow)), limits, item=item, item_nullable=nullable)
-
-
-def _struct(info: Any, _extra: dict[str, Any], where: str) -> TypeSpec:
-    fields = _struct_fields(info, where)
-    arrow = pa.struct([spec.arrow.with_nullable(True) for spec in fields])
-    return TypeSpec(arrow, python=info.cls, fields=fields)
-
-
-def _name(info: ms.Type) -> str:
-    custom = getattr(info, "cls", None)
-    return custom.__name__ if custom else type(info).__name__.removesuffix("Type").lower()
-
-
-def _advice(info: ms.Type) -> str:
-    mutable = isinstance(info, ms.ListType | ms.SetType | ms.DictType)
-    return "tuple[T, ...] or a nested Row: fields must not be mutable" if mutable else "a type of docs/contract.md"
-
-
-_TABLE: Final[dict[type[ms.Type], Callable[[Any, dict[str, Any], str], TypeSpec]]] = {
-    ms.BoolType: _plain(pa.bool_()),
-    ms.IntType: _number(pa.int64()),
-    ms.FloatType: _number(pa.float64()),
-    ms.StrType: _sized(pa.string(), "pattern"),
-    ms.BytesType: _sized(pa.binary()),
-    ms.DateTimeType: _plain(UTC_MICROSECONDS),
-    ms.DateType: _plain(pa.date32()),
-    ms.DecimalType: _decimal,
-    ms.EnumType: _enum,
-    ms.LiteralType: _literal,
-    ms.VarTupleType: _list,
-    ms.StructType: _struct,
-}

@@ -66,3 +66,18 @@ def from_datetimes(moments: Sequence[datetime | None]) -> pa.Array:
         return pa.array(since, pa.duration("us")).cast(pa.int64()).cast(UTC_MICROSECONDS)
     ticks = [None if moment is None else (moment - EPOCH) // _MICROSECOND for moment in moments]
     return pa.array(ticks, pa.int64()).cast(UTC_MICROSECONDS)
+
+
+def to_utc(value: datetime) -> datetime:
+    """The same moment in UTC.
+
+    Raises:
+        ValueError: the moment lies outside the years 1 to 9999 in UTC.
+    """
+    if value.tzinfo is UTC:
+        return value
+    try:
+        return value.astimezone(UTC)
+    except OverflowError as error:
+        message = f"the time {value.isoformat()} lies outside the years 1 to 9999 in UTC"
+        raise ValueError(message) from error

@@ -17,7 +17,7 @@ from trivium.connectors import check_lookup, open_lookup, snapshot_of
 from trivium.contract.retry import RetryPolicy
 from trivium.core.errors import LookupAnswerError, SourceError
 from trivium.testing import ManualClock
-from trivium.types.spec import row_fields
+from trivium.types.rows import row_fields
 
 
 class Fact(Row):

@@ -22,7 +22,7 @@ from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Deadline
 from trivium.core.errors import LookupAnswerError, SourceError
 from trivium.testing import ManualClock
-from trivium.types.spec import row_fields
+from trivium.types.rows import row_fields
 
 
 class Shelf(Row):

@@ -15,8 +15,8 @@ from trivium.engine.decoding.last_values import LastValues
 from trivium.engine.decoding.packed_values import PackedValues
 from trivium.engine.decoding.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
 from trivium.engine.outcomes import Reject
-from trivium.types.decoder_types import derive, fraction_guard
 from trivium.types.normalise import Normaliser, contains_time
+from trivium.types.structs import derive, fraction_guard
 
 _STRETCH: Final = 1024
 _UNREADABLE: Final = (*FAILURES, TypeError)  # a TypeError is the decoder's answer to a null

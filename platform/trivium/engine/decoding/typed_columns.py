@@ -16,7 +16,7 @@ from trivium.engine.batch import TypedBatch
 from trivium.engine.outcomes import UNROUTED, Reject
 from trivium.types.column_types import is_text, type_problem
 from trivium.types.conform import conform
-from trivium.types.scalar_values import is_utf8
+from trivium.types.kinds.text import is_utf8
 from trivium.types.spec import FieldSpec
 
 Rows = npt.NDArray[np.int64]

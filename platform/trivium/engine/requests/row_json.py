@@ -20,16 +20,14 @@ import pyarrow.types as pt
 from msgspec.structs import astuple
 
 from trivium.contract.declaration import Declaration
-from trivium.engine.emit import exact_type
 from trivium.types.convert import StructBuilder
-from trivium.types.decoder_types import annotation, derive
 from trivium.types.normalise import Normaliser
 from trivium.types.spec import FieldSpec, TypeSpec
+from trivium.types.structs import annotation, derive
 
 _encode: Final = msgspec.json.encode
 _zone: Final = attrgetter("tzinfo")
 _NATIVE: Final = (bytes, date, datetime)
-_PLAIN: Final = (pt.is_boolean, pt.is_integer, pt.is_float64, pt.is_string, pt.is_binary, pt.is_timestamp, pt.is_date)
 _Column = Callable[[Sequence[Any]], Any]
 
 
@@ -76,7 +74,7 @@ class _PlainRows:
     """Rows whose values are in JSON what they are: one conversion holds all of them to types, limits and widths."""
 
     def __init__(self, row: type[msgspec.Struct], specs: Sequence[FieldSpec]) -> None:
-        self._types = {exact_type(spec.type) for spec in specs}
+        self._types = {spec.type.exact for spec in specs}
         if any(spec.nullable for spec in specs):
             self._types.add(NoneType)
         values = msgspec.defstruct(
@@ -84,9 +82,7 @@ class _PlainRows:
         )
         # The converter keeps what it knows of a struct's fields, and makes what it knows of a list anew at each call.
         self._shape = msgspec.defstruct("Rows", [("rows", list.__class_getitem__(values))], array_like=True, gc=False)
-        self._items = [
-            (itemgetter(at), {exact_type(spec.type.item)}) for at, spec in enumerate(specs) if spec.type.item
-        ]
+        self._items = [(itemgetter(at), {spec.type.item.exact}) for at, spec in enumerate(specs) if spec.type.item]
         self._floats = [
             (itemgetter(at), {float, NoneType}) for at, spec in enumerate(specs) if _holds(spec, pt.is_floating)
         ]
@@ -118,9 +114,9 @@ class _ReadBack:
     def __init__(self, row: type[msgspec.Struct], specs: Sequence[FieldSpec]) -> None:
         self._decode = msgspec.json.Decoder(list.__class_getitem__(derive(row, specs))).decode
         self._normaliser = Normaliser(specs)
-        self._plain = [exact_type(spec.type) for spec in specs]
+        self._plain = [spec.type.exact for spec in specs]
         self._types = [_exact(spec) for spec in specs]
-        self._items = [(at, {exact_type(item)}) for at, spec in enumerate(specs) if (item := spec.type.item)]
+        self._items = [(at, {item.exact}) for at, spec in enumerate(specs) if (item := spec.type.item)]
         # JSON has no NaN and calls it null, which only a nullable field lets pass.
         self._floats = [at for at, spec in enumerate(specs) if spec.nullable and pt.is_floating(spec.type.arrow)]
 
@@ -166,7 +162,7 @@ def _of_types(lists: Iterable[Sequence[Any] | None], types: set[type]) -> bool:
 
 
 def _exact(spec: FieldSpec) -> set[type]:
-    return {exact_type(spec.type), NoneType} if spec.nullable else {exact_type(spec.type)}
+    return {spec.type.exact, NoneType} if spec.nullable else {spec.type.exact}
 
 
 def _writes_all_by_name(row: type[msgspec.Struct]) -> bool:
@@ -189,7 +185,7 @@ def _is_plain(spec: TypeSpec) -> bool:
     if spec.item is not None:
         odd = pt.is_floating(spec.item.arrow) or pt.is_string(spec.item.arrow) or pt.is_timestamp(spec.item.arrow)
         return spec.item.item is None and not odd and _is_plain(spec.item)
-    return spec.python is None and any(matches(spec.arrow) for matches in _PLAIN)
+    return spec.kind.plain and not pt.is_float32(spec.arrow)
 
 
 def _holds(spec: FieldSpec, matches: Callable[[pa.DataType], bool]) -> bool:

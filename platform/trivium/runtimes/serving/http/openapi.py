@@ -10,7 +10,7 @@ import msgspec
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.worker_spec import BoundExecutor
-from trivium.types.decoder_types import derive
+from trivium.types.structs import derive
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 _SAMPLES: Final = "samples.jsonl"

@@ -7,13 +7,10 @@ takes its fields by position, at C speed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.types as pt
 
 from trivium.types.normalise import contains_time
 from trivium.types.spec import FieldSpec, TypeSpec
@@ -50,43 +47,8 @@ def _subclass(row: type[msgspec.Struct], fields: Sequence[FieldSpec], defaults: 
 
 
 def annotation(spec: FieldSpec) -> Any:
-    """The type a field is decoded as."""
-    return _nullable(spec.type) if spec.nullable else _annotation(spec.type)
-
-
-def _nullable(spec: TypeSpec) -> Any:
-    # msgspec takes nothing but null for `Raw | None`; the text of a null is for the normaliser too.
-    return _NULLABLE_DECIMAL if pt.is_decimal(spec.arrow) else _annotation(spec) | None
-
-
-def _annotation(spec: TypeSpec) -> Any:
-    if spec.python is not None:
-        return derive(spec.python, spec.fields) if spec.fields else spec.python
-    if spec.values:
-        return Literal[spec.values]
-    if spec.item is not None:
-        return _limited(tuple.__class_getitem__((_item(spec), ...)), spec.limits)
-    if pt.is_timestamp(spec.arrow):
-        return _limited(datetime, {"tz": True})
-    return _limited(_python(spec.arrow), integer_limits(spec) if pt.is_integer(spec.arrow) else spec.limits)
-
-
-def _item(spec: TypeSpec) -> Any:
-    assert spec.item is not None
-    return _nullable(spec.item) if spec.item_nullable else _annotation(spec.item)
-
-
-def _limited(python: Any, limits: dict[str, Any]) -> Any:
-    return Annotated[python, msgspec.Meta(**limits)] if limits else python
-
-
-def integer_limits(spec: TypeSpec) -> dict[str, Any]:
-    """An integer's declared limits joined with its width, as `ge` and `le`."""
-    low, high = -(2 ** (spec.arrow.bit_width - 1)), 2 ** (spec.arrow.bit_width - 1) - 1
-    limits = dict(spec.limits)
-    low = max(low, limits.pop("ge", low), limits.pop("gt", low - 1) + 1)
-    high = min(high, limits.pop("le", high), limits.pop("lt", high + 1) - 1)
-    return {**limits, "ge": low, "le": high}
+    """Return the type a field is decoded as."""
+    return spec.type.kind.nullable(spec.type) if spec.nullable else spec.type.kind.annotation(spec.type)
 
 
 def fraction_guard(fields: Sequence[FieldSpec]) -> type[msgspec.Struct]:
@@ -102,23 +64,3 @@ def _guarded(spec: TypeSpec) -> Any:
     if spec.item is not None:
         return tuple.__class_getitem__((_guarded(spec.item), ...)) | None
     return Annotated[str, msgspec.Meta(pattern=r"^[^.]*(\.\d{1,6}(\D.*)?)?$")] | None
-
-
-_SCHEMA: Final = {"type": "string", "format": "decimal"}
-_DECIMAL: Final = Annotated[msgspec.Raw, msgspec.Meta(extra_json_schema=_SCHEMA)]
-_NULLABLE_DECIMAL: Final = Annotated[
-    msgspec.Raw, msgspec.Meta(extra_json_schema={"anyOf": [_SCHEMA, {"type": "null"}]})
-]
-_PYTHON: Final[list[tuple[Callable[[pa.DataType], bool], Any]]] = [
-    (pt.is_boolean, bool),
-    (pt.is_integer, int),
-    (pt.is_floating, float),
-    (pt.is_string, str),
-    (pt.is_binary, bytes),
-    (pt.is_date32, date),
-    (pt.is_decimal, _DECIMAL),
-]
-
-
-def _python(arrow: pa.DataType) -> Any:
-    return next(python for matches, python in _PYTHON if matches(arrow))
