@@ -1,4 +1,4 @@
-"""What the static check finds in executors' sources, by file and line, and what it lets pass."""
+"""Findings of the static check in executors' sources, by file and line, and the code it lets pass."""
 
 import importlib
 from pathlib import Path

@@ -41,3 +41,11 @@ def test_no_module_imports_a_test_module_or_a_conftest(repository: Path) -> None
 @pytest.mark.parametrize("word", ["utils", "common", "base", "helpers", "manager"])
 def test_no_helper_is_named_after_nothing(repository: Path, word: str) -> None:
     assert [name for name, _ in modules(repository) if word in name.rpartition(".")[2].split("_")] == []
+
+
+def test_docstrings_of_modules_begin_with_a_noun(repository: Path) -> None:
+    openers = ("What", "Whether", "That", "Which", "How", "Where", "When")
+    said = {
+        name: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for name, path in modules(repository)
+    }
+    assert [name for name, text in said.items() if text.split(" ")[0] in openers] == []

@@ -1,4 +1,4 @@
-"""What is shipped, under which names, and what it may not disturb."""
+"""Contents of the wheel, the names in it, and the modules of others it leaves alone."""
 
 import importlib
 import os

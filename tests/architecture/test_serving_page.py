@@ -1,4 +1,4 @@
-"""The page of the serving road lists metrics, variables, settings and problems as they are."""
+"""The page of the serving runtime lists metrics, variables, settings and problems as they are."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What each kind of failure ends in: an exit code and a message, never a traceback unless asked for."""
+"""Exit code and message of each kind of failure; a traceback only with --debug."""
 
 import json
 import sys

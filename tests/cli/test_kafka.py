@@ -1,4 +1,4 @@
-"""`trivium kafka` as a person types it: the broker outlives the command, and a crash is seen and repaired."""
+"""`trivium kafka` as a person types it: the broker outlives the command, and a crash is repaired."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What `trivium new` writes works as it is."""
+"""Projects and executors that `trivium new` writes work as they are."""
 
 import subprocess
 import sys

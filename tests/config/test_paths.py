@@ -1,4 +1,4 @@
-"""What a URI of a pipeline file resolves to."""
+"""Resolution of the URIs of a pipeline file."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What changes the hashes of a plan, what does not, and that no secret is in it."""
+"""Hashes of a plan: the changes that reach them and those that do not, and no secret in it."""
 
 import pickle
 import sys

@@ -1,4 +1,4 @@
-"""What came from a `${NAME}` stands in a plan as its reference, and decides the hashes all the same."""
+"""Values that came from a `${NAME}` are references in a plan, and decide the hashes all the same."""
 
 from __future__ import annotations
 

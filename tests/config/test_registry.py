@@ -1,4 +1,4 @@
-"""Where executors come from, and what must not stand in for them."""
+"""Sources of executors, and names that must not take their place."""
 
 import importlib.machinery
 import importlib.metadata

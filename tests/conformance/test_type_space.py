@@ -1,4 +1,4 @@
-"""What the engine accepts, of whatever shape, the table takes: written, committed, compacted, read back equal."""
+"""Rows of every accepted shape are written, committed, compacted and read back equal."""
 
 from __future__ import annotations
 

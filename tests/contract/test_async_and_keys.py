@@ -1,4 +1,4 @@
-"""What else is refused when an executor class is defined."""
+"""Further refusals when an executor class is defined: coroutines and keys."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""When rejects are systemic, and that a tripped breaker is remembered."""
+"""Systemic rejects, and the memory of a tripped breaker."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""What an author's error quotes of its options does not get into dead letters, answers and what is shown of them."""
+"""Options quoted in an author's error stay out of dead letters and answers."""
 
 from __future__ import annotations
 

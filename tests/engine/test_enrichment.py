@@ -1,4 +1,4 @@
-"""Facts an executor declares: what is asked, how answers are aligned, and what happens when there is none."""
+"""Enrichments: the keys that are looked up, the alignment of answers, and missing facts."""
 
 from __future__ import annotations
 

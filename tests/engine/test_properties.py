@@ -1,4 +1,4 @@
-"""What holds for any input: two doors and two forms agree, every input has one outcome, batches split anywhere."""
+"""Properties of any input: JSON and columns agree, both forms agree, one outcome each, batches split anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stream's fault tests share: one broker, one cluster, and the tally of the whole matrix."""
+"""One broker and one cluster for the stream's fault tests, and the tally of the whole matrix."""
 
 from collections.abc import Iterator
 from pathlib import Path

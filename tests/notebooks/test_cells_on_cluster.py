@@ -1,4 +1,4 @@
-"""What is defined in cells runs on a Ray cluster as it runs in the kernel, or is refused with what to do."""
+"""Definitions in cells run on a Ray cluster as in the kernel, or are refused with what to do."""
 
 from pathlib import Path
 

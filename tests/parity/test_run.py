@@ -1,4 +1,4 @@
-"""Parity: equal roads are said to be equal, a planted difference is found and shown, thin coverage is said."""
+"""Parity: equal runtimes are reported equal, a planted difference is shown, thin coverage is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parity by the three real roads: Ray Data, a broker, the HTTP service, each with a cluster of its own."""
+"""Parity by the three real runtimes: Ray Data, a broker, the HTTP service, each with a cluster of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connecting to Ray: what is no cluster is told with its address, and nothing else is."""
+"""Connecting to Ray: an address without a cluster is an error that names it."""
 
 from typing import Any
 

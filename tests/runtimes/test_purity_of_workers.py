@@ -1,4 +1,4 @@
-"""`purity` in whole runs on each road: an executor that reads a file, by its sources and behind a library's back."""
+"""`purity` in whole runs of each runtime: an executor that reads a file, by its sources and through a library."""
 
 from __future__ import annotations
 

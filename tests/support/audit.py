@@ -1,4 +1,4 @@
-"""What the data itself says after a fault: each offset accounted for once, and how interesting the run was."""
+"""The audit of a table after a fault: each offset accounted for once, and how interesting the run was."""
 
 import json
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""One declared field, two doors (raw JSON, typed columns), two forms of one executor: what came out of each."""
+"""One declared field as raw JSON and as a typed column, through both forms of one executor, and the outcomes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other engines put into a table's log: protocols, properties and metadata of columns, written by hand."""
+"""Features that other engines put into a table's log, written by hand: protocols, properties, column metadata."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader of a `Lake` must see, said without any of the code under test."""
+"""The rows a reader of a `Lake` must see, worked out without the code under test."""
 
 from __future__ import annotations
 

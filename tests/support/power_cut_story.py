@@ -1,4 +1,4 @@
-"""What happens to two tables before their power is cut, and what has to hold of whatever the cut leaves.
+"""Stories of two tables before their power is cut, and what has to hold of whatever the cut leaves.
 
 A story is told on a `Disk`, step by step, by the code under test. What each version of a table holds is worked out
 from its log's entries alone, so a table that a cut leaves can be compared with the version it says it is.

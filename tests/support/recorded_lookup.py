@@ -1,4 +1,4 @@
-"""The third door: events asked one request at a time or together, beside what the worker says of the same records."""
+"""Outcomes of requests, one at a time or together, beside those of the worker for the same records."""
 
 from __future__ import annotations
 

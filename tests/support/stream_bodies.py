@@ -1,4 +1,4 @@
-"""What the processes of a `World` do, by the code under test: the steps of a stream's driver, of a reset, of batch."""
+"""Bodies of a `World`'s processes, made of the code under test: a stream's driver, a reset, a batch run."""
 
 from __future__ import annotations
 

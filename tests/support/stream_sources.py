@@ -1,4 +1,4 @@
-"""What the projects of the stream's fault tests consist of: an executor that misbehaves, a config, a driver."""
+"""Sources of the stream's fault projects: an executor that misbehaves, a configuration, a driver."""
 
 EXECUTOR = '''
 import os

@@ -1,4 +1,4 @@
-"""What all scenarios of a session came to: a matrix in which nothing interesting happened proves nothing."""
+"""The balances of all scenarios of a session: a matrix in which nothing interesting happened proves nothing."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""What the tests of maintenance share: files made old, compactions, and what has to hold after anything."""
+"""Maintenance in tests: files made old, compactions, and what has to hold after anything."""
 
 from __future__ import annotations
 

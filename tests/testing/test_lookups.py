@@ -1,4 +1,4 @@
-"""What the kit says of lookups that break their contract, and that ours keeps it."""
+"""Complaints of the kit about lookups that break their contract, and none about ours."""
 
 from dataclasses import replace
 from pathlib import Path

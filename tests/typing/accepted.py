@@ -1,4 +1,4 @@
-"""What an author may write: both checkers find nothing in this file, and know these types."""
+"""Code an author may write: both checkers find nothing in this file, and know these types."""
 
 from collections.abc import Sequence
 from datetime import date, datetime

@@ -1,4 +1,4 @@
-"""What checkers have to refuse: every line that ends in `# refused`, mypy those marked as its own, and no other."""
+"""Code that checkers have to refuse: every line that ends in `# refused`, mypy those marked as its own alone."""
 
 from datetime import datetime
 

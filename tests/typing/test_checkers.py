@@ -1,4 +1,4 @@
-"""What mypy and pyright say of executors: nothing of right ones, the line of wrong ones."""
+"""Findings of mypy and pyright in executors: none in right ones, the line of wrong ones."""
 
 from __future__ import annotations
 

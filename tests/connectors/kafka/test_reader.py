@@ -1,4 +1,4 @@
-"""What producers wrote into a real broker arrives intact, whatever wrote it and wherever reading starts."""
+"""Records in a real broker arrive intact, whoever produced them and wherever reading starts."""
 
 import subprocess
 import time

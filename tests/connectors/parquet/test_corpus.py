@@ -1,4 +1,4 @@
-"""What many writers write is read as the same events, and files that cannot be are refused by name."""
+"""Files of many writers are read as the same events; unreadable ones are refused by name."""
 
 import math
 import os

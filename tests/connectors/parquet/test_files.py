@@ -1,4 +1,4 @@
-"""What there is below a source's path: files, footers, days."""
+"""Files, footers and days below a source's path."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which files are read: what is Parquet by its bytes, what a pattern chooses; the others are named."""
+"""Choice of the files to read: Parquet by its bytes, names by a pattern; the others are named."""
 
 import shutil
 from pathlib import Path

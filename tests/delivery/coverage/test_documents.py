@@ -1,4 +1,4 @@
-"""What a table knows of where batch has read, run after run."""
+"""Coverage documents: where batch has read, run after run."""
 
 from __future__ import annotations
 

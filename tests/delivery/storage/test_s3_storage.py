@@ -1,4 +1,4 @@
-"""What `Storage` promises holds for a folder and for a bucket alike, and what a bucket answers wrongly is said."""
+"""Promises of `Storage`, for a folder and for a bucket alike, and named errors for wrong answers of a bucket."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nested rows and tuples at both doors: inner nulls, inner limits, inner names, inner types."""
+"""Nested rows and tuples, from JSON and columns: inner nulls, limits, names and types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times at both doors: aware, in UTC, whole microseconds, years 1 to 9999."""
+"""Times from JSON and columns: aware, in UTC, whole microseconds, years 1 to 9999."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.support.http_asking import Client, Response
+from tests.support.asgi_client import Client, Response
 from tests.support.poison import KINDS
 from tests.support.tick_project import row, tick, tick_project
 from trivium.config.compile import compile_file
@@ -134,7 +134,7 @@ def test_a_replica_busy_for_too_long_says_so(made: Any) -> None:
 HANG = """
 import asyncio, json, sys
 from pathlib import Path
-from tests.support.http_asking import Client
+from tests.support.asgi_client import Client
 from tests.support.tick_project import MAKE, tick
 from trivium.config.compile import compile_file
 from trivium.runtimes.serving.host import ServeJob, ServingHost

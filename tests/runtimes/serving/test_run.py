@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.http_asking import orders
+from tests.support.asgi_client import orders
 from trivium.core.errors import RunError
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 

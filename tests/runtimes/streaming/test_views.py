@@ -1,4 +1,4 @@
-"""What a stream shows: lag, its progress line, its logs."""
+"""A stream's views: lag, progress line, logs."""
 
 import io
 import json

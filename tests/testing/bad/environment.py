@@ -1,4 +1,4 @@
-"""Is told by an environment variable what to say."""
+"""Says what an environment variable holds."""
 
 import os
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.http_asking import Client, Response, bought, client, orders
+from tests.support.asgi_client import Client, Response, bought, client, orders
 from trivium.core.clock import Deadline, SystemClock
 from trivium.engine.requests.worker import EventAnswer
 from trivium.runtimes.serving.http.admission import Admission, Place

@@ -1,4 +1,4 @@
-"""What comes back for events: an outcome each, whatever becomes of the others, and what answered in the headers."""
+"""Answers to events: one outcome each, whatever becomes of the others, and the hashes in the headers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.asgi_client import bought, client, orders
 from tests.support.engine_inputs import raw
-from tests.support.http_asking import bought, client, orders
 from trivium.config.model.pipeline import Routing
 from trivium.engine.worker import Worker
 

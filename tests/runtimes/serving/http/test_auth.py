@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.http_asking import Client, bought, client, orders
+from tests.support.asgi_client import Client, bought, client, orders
 from trivium.core.clock import SystemClock
 from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker

@@ -1,4 +1,4 @@
-"""What is refused, with which status, and how little of it is read first."""
+"""Refused requests: their status, and how little of them is read first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.support.http_asking import Response, bought, client, orders
+from tests.support.asgi_client import Response, bought, client, orders
 from trivium.core.errors import LookupOutage
 from trivium.runtimes.serving.http.answering import Question
 from trivium.runtimes.serving.http.limits import Bodies

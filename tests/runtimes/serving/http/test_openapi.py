@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
-from tests.support.http_asking import Client, Response, bought, client, orders
+from tests.support.asgi_client import Client, Response, bought, client, orders
 from trivium.config.compile import compile_file
 from trivium.config.model.pipeline import Routing
 from trivium.runtimes.serving.http.openapi import openapi

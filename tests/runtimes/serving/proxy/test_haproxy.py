@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.asgi_client import bought, client, orders
 from tests.support.fronted_service import HOST, Exchange, Fronted, Server
-from tests.support.http_asking import bought, client, orders
 from tests.support.kept_connections import Kept
 from trivium.config.model.serving import Serving
 from trivium.runtimes.serving.proxy.launcher import put_right

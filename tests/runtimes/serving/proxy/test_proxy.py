@@ -1,4 +1,4 @@
-"""What a run gives its HAProxy: names nobody else has; and what it does about the proxies of runs that were killed."""
+"""A run's HAProxy: names used by nobody else, and the proxies left by killed runs."""
 
 from __future__ import annotations
 
