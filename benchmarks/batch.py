@@ -1,4 +1,4 @@
-"""`./dev bench batch`: query 14 over NEXMark bids on the batch road, beside Ray Data, two plain processes and Polars.
+"""`./dev bench batch`: query 14 over NEXMark bids in the batch runtime, beside Ray Data, two processes and Polars.
 
 Every contender runs in a fresh process, warmed up; rounds go through all of them in turn, and figures are medians of
 the rounds. No figure is shown unless all outputs hold the same rows. Walls count only on an idle machine: the column
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev bench batch", description="The batch road beside its peers.")
+    parser = argparse.ArgumentParser(prog="./dev bench batch", description="The batch runtime beside its peers.")
     parser.add_argument("--rows", type=int, default=10_000_000, help="bids (default 10,000,000)")
     parser.add_argument("--added-rows", type=int, default=0, help="bids more, to see what they add (default none)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender (default 3)")

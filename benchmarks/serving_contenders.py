@@ -38,13 +38,13 @@ Tell = Callable[[str], None]
 
 def trivium(tell: Tell) -> None:
     """The platform."""
-    pipeline = compile_file(_CONFIG, road="serving")
+    pipeline = compile_file(_CONFIG, runtime="serving")
     run_serving(pipeline, ServingArguments(port=0), lambda service: tell(service.url))
 
 
 def serve(tell: Tell) -> None:
     """A bare Serve deployment of the handler written by hand."""
-    with proxy_environment("haproxy", compile_file(_CONFIG, road="serving").serving_section()) as settings:
+    with proxy_environment("haproxy", compile_file(_CONFIG, runtime="serving").serving_section()) as settings:
         os.environ.update(settings)
         with connected(None, 2):
             from ray import serve  # noqa: PLC0415 - it reads its settings when it is imported

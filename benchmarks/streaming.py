@@ -101,7 +101,9 @@ def main() -> None:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev bench streaming", description="The streaming road beside its peers.")
+    parser = argparse.ArgumentParser(
+        prog="./dev bench streaming", description="The streaming runtime beside its peers."
+    )
     parser.add_argument("--events", type=int, default=2_000_000, help="bids (default 2,000,000)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender (default 3)")
     parser.add_argument("--freshness-seconds", type=int, default=30, help="how long to measure freshness; 0: not")

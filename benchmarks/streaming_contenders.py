@@ -37,7 +37,7 @@ _FOLDER: Final = Path(__file__).parent / "q14"
 def run_trivium(form: Literal["row", "column"], workers: int, servers: str, topic: str, table: Path) -> None:
     """The whole platform: compile, start, stream until caught up."""
     variables = {"KAFKA": servers, "TOPIC": topic, "TABLE": str(table), "WORKERS": str(workers)}
-    pipeline = compile_file(_FOLDER / form / "pipeline_stream.yaml", variables, road="streaming")
+    pipeline = compile_file(_FOLDER / form / "pipeline_stream.yaml", variables, runtime="streaming")
     run_streaming(pipeline, StreamArguments(until_caught_up=True))
 
 

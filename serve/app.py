@@ -1,4 +1,4 @@
-"""The serving road as a Ray Serve application, for Serve's own commands (docs/serving.md).
+"""The serving runtime as a Ray Serve application, for Serve's own commands (docs/serving.md).
 
 serve run serve.app:app config=configs/flights.yaml --route-prefix /flights
 """

@@ -49,7 +49,7 @@ class Stream:
 
     def __post_init__(self) -> None:
         self.clock = SystemClock()
-        self.pipeline: Pipeline = compile_file(self.config, road="streaming")
+        self.pipeline: Pipeline = compile_file(self.config, runtime="streaming")
         self.log = KafkaLog(self.pipeline.kafka_source(), None, self.clock)
 
     @property

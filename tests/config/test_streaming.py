@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken_executors import ENVIRON
-from trivium.config.compile import Pipeline, Road, compile_file
+from trivium.config.compile import Pipeline, RuntimeName, compile_file
 from trivium.config.model.streaming import Breaker
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
@@ -21,7 +21,9 @@ SOURCE = f'{{type: kafka, servers: "one:9092, [::1]:9093", topics: [flights], {S
 TYPE_COLUMN = ('"${DATA}/raw/"', '"${DATA}/raw/", type_column: kind')
 
 
-def compiled(project: Path, *edits: tuple[str, str], source: str = SOURCE, road: Road = "streaming") -> Pipeline:
+def compiled(
+    project: Path, *edits: tuple[str, str], source: str = SOURCE, runtime: RuntimeName = "streaming"
+) -> Pipeline:
     for name in [name for name in sys.modules if name.partition(".")[0] == PACKAGE]:
         del sys.modules[name]
     (project / "certs").mkdir(exist_ok=True)
@@ -32,11 +34,11 @@ def compiled(project: Path, *edits: tuple[str, str], source: str = SOURCE, road:
         text = text.replace(old, new)
     file = project / "configs/both.yaml"
     file.write_text(f"{text}streaming:\n  source: {source}\n")
-    return compile_file(file, {**ENVIRON, "WORKERS": "3"}, road)
+    return compile_file(file, {**ENVIRON, "WORKERS": "3"}, runtime)
 
 
-def test_one_file_serves_both_roads_with_one_plan(project: Path) -> None:
-    batch, streaming = compiled(project, road="batch"), compiled(project)
+def test_one_file_serves_both_runtimes_with_one_plan(project: Path) -> None:
+    batch, streaming = compiled(project, runtime="batch"), compiled(project)
     assert (streaming.plan, streaming.config) == (batch.plan, batch.config)
     assert pickle.loads(pickle.dumps(streaming)) == streaming
 

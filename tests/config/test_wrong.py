@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.broken_executors import ENVIRON
-from trivium.config.compile import Road, compile_file
+from trivium.config.compile import RuntimeName, compile_file
 from trivium.config.problems import ConfigError
 
 WRONG = sorted((Path(__file__).parent / "wrong").glob("*.yaml"))
@@ -24,11 +24,11 @@ def test_every_problem_is_named_at_its_place_with_what_to_try(wrong: Path, broke
     file.write_bytes(wrong.read_bytes())
     environ = {**ENVIRON, "RAY_JOB_CONFIG_JSON_ENV_VAR": "{}"} if wrong.stem.startswith("job-") else ENVIRON
 
-    roads: tuple[Road, ...] = ("streaming", "serving")
-    road = next((road for road in roads if wrong.stem.startswith(f"{road}-road-")), "batch")
+    runtimes: tuple[RuntimeName, ...] = ("streaming", "serving")
+    runtime = next((runtime for runtime in runtimes if wrong.stem.startswith(f"{runtime}-runtime-")), "batch")
 
     with pytest.raises(ConfigError) as caught:
-        compile_file(file, environ, road)
+        compile_file(file, environ, runtime)
 
     expected = _expected(wrong.read_bytes())
     problems = caught.value.problems

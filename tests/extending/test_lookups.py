@@ -71,7 +71,7 @@ def compiled(root: Path, lookup: str | None = None) -> Pipeline:
             f"  shops: {lookup}" if line.startswith("  shops:") else line for line in config.read_text().split("\n")
         ]
         config.write_text("\n".join(lines))
-    return compile_file(config, {"SECRET": "hush-hush"}, road=None)
+    return compile_file(config, {"SECRET": "hush-hush"}, runtime=None)
 
 
 def problems(root: Path, lookup: str) -> list[str]:

@@ -51,7 +51,7 @@ def test_compaction_batch_and_stream_at_once(project: StreamProject) -> None:
 
 
 def run_batch(project: StreamProject) -> None:
-    """One run of the batch road, in a process of its own."""
+    """One run of the batch runtime, in a process of its own."""
     command = [sys.executable, "-c", batch_project.DRIVE, str(project.config)]
     answer = subprocess.run(
         command, env=project.environ(), cwd=project.root, text=True, capture_output=True, check=False, timeout=200
@@ -83,6 +83,6 @@ def maintained(project: StreamProject) -> set[str]:
 
 
 def batch_rows(project: StreamProject) -> int:
-    """Rows the batch road has put into the table."""
+    """Rows the batch runtime has put into the table."""
     rows = DeltaTable(project.table).to_pyarrow_dataset()
     return int(rows.count_rows(filter=pc.field("_runtime") == "batch"))

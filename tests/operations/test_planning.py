@@ -80,7 +80,7 @@ def streaming_too(root: Path, batch: str = "") -> Pipeline:
     text = file.read_text()
     assert batch in text
     file.write_text(text.replace(batch, "") + STREAMING)
-    return compile_file(file, {"SECRET": "hunter2secret"}, road=None)
+    return compile_file(file, {"SECRET": "hunter2secret"}, runtime=None)
 
 
 def test_the_streaming_section_and_the_breaker_are_shown_without_the_password(tmp_path: Path) -> None:

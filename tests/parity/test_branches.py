@@ -122,7 +122,7 @@ def test_it_runs_again_when_an_executor_or_the_input_changes(
     assert watching.wait(LIMIT_SECONDS) == 0
 
 
-def test_the_real_roads_are_not_watched(project: Readings) -> None:
+def test_the_real_runtimes_are_not_watched(project: Readings) -> None:
     done = Trivium()("parity", str(project.config), "--watch")
     assert done.exit_code == 2
     assert "--watch is for --fast" in done.stderr

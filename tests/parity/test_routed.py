@@ -12,7 +12,7 @@ import pytest
 from tests.support.readings import Readings, reading
 from tests.support.terminal import in_own_process
 from trivium.operations.errors import ArgumentError
-from trivium.parity.inputs import Wanted
+from trivium.parity.inputs import InputSpec
 from trivium.parity.run import FAST, check_parity
 
 ROUTINGS = ("{header: kind}", "{topics: {readings: reading}}")
@@ -33,24 +33,24 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> Readings:
 
 
 def test_the_decoders_agree_and_what_no_request_can_say_is_counted(project: Readings) -> None:
-    report = check_parity(project.config, Wanted(made_up=5), FAST)
+    report = check_parity(project.config, InputSpec(made_up=5), FAST)
     assert report.holds, report.differences
     assert report.coverage.outcomes["reading", "emitted"] >= 20
     # Of the archive and of the odd records, each: a type nobody declared, and none.
-    assert [each.untaken for each in report.standings] == [0, 4, report.standings[2].untaken]
-    assert report.standings[2].equal >= 25
+    assert [each.untaken for each in report.results] == [0, 4, report.results[2].untaken]
+    assert report.results[2].equal >= 25
 
 
 def test_lines_of_a_file_do_not_say_their_type(project: Readings, tmp_path: Path) -> None:
     lines = tmp_path / "lines.jsonl"
     lines.write_text("{}\n")
     with pytest.raises(ArgumentError, match=r"lines of a file do not say their event type.*Try: without --input"):
-        check_parity(project.config, Wanted(file=lines), FAST)
+        check_parity(project.config, InputSpec(file=lines), FAST)
 
 
 @pytest.mark.faults
 @pytest.mark.timeout(300)
-def test_three_roads_make_the_same(project: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_runtimes_make_the_same(project: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     done = in_own_process("parity", str(project.config), "--sample", "all", folder=project.root)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,11 +18,11 @@ from tests.support.pipelines import pipeline_of
 from tests.support.visits import LOOKUPS, Visits, visit
 from trivium.config.pipeline import Pipeline
 from trivium.operations.errors import ArgumentError
-from trivium.parity.compare import Standing, compare
+from trivium.parity.compare import RuntimeResult, compare
 from trivium.parity.fields import field_pairs
-from trivium.parity.inputs import Input, Wanted, inputs_of
+from trivium.parity.inputs import Input, InputSpec, inputs_of
 from trivium.parity.page import page
-from trivium.parity.results import DROPPED, Seen
+from trivium.parity.results import DROPPED, InputOutcome
 from trivium.parity.run import FAST, check_parity
 from trivium.parity.runtimes import Scene
 
@@ -32,14 +32,14 @@ ITEMS = [Input(json.dumps({"event_type": "item", "n": n, "key": None}).encode(),
 def fast(pipeline: Pipeline, inputs: list[Input]) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         scene = Scene(pipeline, Path("none.yaml"), Path(folder))
-        return compare(pipeline, inputs, {name: road(scene, inputs) for name, road in FAST.items()}, "again")
+        return compare(pipeline, inputs, {name: take(scene, inputs) for name, take in FAST.items()}, "again")
 
 
 def test_equal_ways_are_equal() -> None:
     report = fast(pipeline_of([row_form(line)]), ITEMS)
     assert report.holds
     assert report.verdict == "Parity holds: records, requests, columns made the same of 30 inputs."
-    assert [(each.equal, each.differs) for each in report.standings] == [(30, 0)] * 3
+    assert [(each.equal, each.differs) for each in report.results] == [(30, 0)] * 3
 
 
 def test_an_executor_that_remembers_breaks_parity_and_the_page_shows_where() -> None:
@@ -48,7 +48,7 @@ def test_an_executor_that_remembers_breaks_parity_and_the_page_shows_where() -> 
     assert not report.holds
     assert report.verdict == "PARITY IS BROKEN: of 30 inputs, records, requests, columns disagree on 30."
     difference = report.differences[0]
-    assert (difference.road, difference.input.origin) == ("requests", "number 0")
+    assert (difference.runtime, difference.input.origin) == ("requests", "number 0")
     assert difference.expected != difference.got
     html = page(report)
     assert "PARITY IS BROKEN" in html
@@ -71,34 +71,34 @@ def test_an_executor_that_looks_at_its_neighbours() -> None:
     ("place", "made_of_it", "kind"),
     [
         (3, DROPPED, "missing"),
-        (5, Seen("emitted", "item", ('{"n":5}', '{"n":5}')), "differs"),
-        (7, Seen("emitted", "item", ('{"n":8}',)), "differs"),
-        (0, Seen("emitted", "item", ('{"n":0}',)), "extra"),
+        (5, InputOutcome("emitted", "item", ('{"n":5}', '{"n":5}')), "differs"),
+        (7, InputOutcome("emitted", "item", ('{"n":8}',)), "differs"),
+        (0, InputOutcome("emitted", "item", ('{"n":0}',)), "extra"),
         (2, None, "untaken"),
     ],
 )
-def test_the_matrix_tells_how_a_road_differs(place: int, made_of_it: Seen | None, kind: str) -> None:
-    first = [DROPPED, *(Seen("emitted", "item", (f'{{"n":{n}}}',)) for n in range(1, 30))]
+def test_the_matrix_tells_how_a_runtime_differs(place: int, made_of_it: InputOutcome | None, kind: str) -> None:
+    first = [DROPPED, *(InputOutcome("emitted", "item", (f'{{"n":{n}}}',)) for n in range(1, 30))]
     other = [*first[:place], made_of_it, *first[place + 1 :]]
     report = compare(pipeline_of([row_form(line)]), ITEMS, {"batch": first, "serving": other}, "again")
     counts = {"equal": 29, "differs": 0, "missing": 0, "extra": 0, "untaken": 0, kind: 1}
-    assert report.standings == [Standing("batch", 30, 0, 0, 0, 0), Standing("serving", **counts)]
+    assert report.results == [RuntimeResult("batch", 30, 0, 0, 0, 0), RuntimeResult("serving", **counts)]
     assert report.holds == (kind == "untaken")
     assert [each.kind for each in report.differences] == [kind] * (kind != "untaken")
     assert page(report)
 
 
 def test_the_very_field_that_differs_is_marked() -> None:
-    one = Seen("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","b"]}}',))
-    other = Seen("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","c"]}}',))
+    one = InputOutcome("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","b"]}}',))
+    other = InputOutcome("emitted", "item", ('{"n":5,"where":{"code":"JFK","tags":["a","c"]}}',))
     assert [each.path for each in field_pairs(one, other) if each.differs] == ["rows[0].where.tags[1]"]
     report = compare(pipeline_of([row_form(line)]), ITEMS[:1], {"batch": [one], "serving": [other]}, "again")
     html = page(report)
     assert re.findall("<mark>(.*?)</mark>", html) == ["rows[0].where.tags[1]", "&quot;b&quot;", "&quot;c&quot;"]
 
 
-def test_a_road_with_another_count_of_rows_or_another_outcome_shows_what_it_lacks() -> None:
-    row = Seen("emitted", "item", ('{"n":5}',))
+def test_a_runtime_with_another_count_of_rows_or_another_outcome_shows_what_it_lacks() -> None:
+    row = InputOutcome("emitted", "item", ('{"n":5}',))
     lost = [each for each in field_pairs(row, DROPPED) if each.differs]
     assert [(each.path, each.expected, each.got) for each in lost] == [
         ("outcome", '"emitted"', '"dropped"'),
@@ -110,7 +110,8 @@ def test_a_road_with_another_count_of_rows_or_another_outcome_shows_what_it_lack
 
 def test_a_page_of_many_large_differences_keeps_its_size() -> None:
     wide = [
-        Seen("emitted", "item", (json.dumps({f"field {n} {k}": "ä" * 1000 for k in range(200)}),)) for n in range(30)
+        InputOutcome("emitted", "item", (json.dumps({f"field {n} {k}": "ä" * 1000 for k in range(200)}),))
+        for n in range(30)
     ]
     report = compare(pipeline_of([row_form(line)]), ITEMS, {"batch": wide, "serving": wide[::-1]}, "again")
     assert len(report.differences) == 10
@@ -154,7 +155,7 @@ def test_the_page_shows_hostile_input_as_text() -> None:
 def test_a_record_no_request_can_carry_is_counted_and_not_compared() -> None:
     report = fast(pipeline_of([row_form(line)]), [*ITEMS, Input(b"[1,", "cut off")])
     assert report.holds
-    assert [each.untaken for each in report.standings] == [0, 1, 1]
+    assert [each.untaken for each in report.results] == [0, 1, 1]
 
 
 @pytest.fixture
@@ -166,24 +167,24 @@ def project(tmp_path: Path) -> Visits:
 
 
 def test_inputs_come_from_the_archive_and_the_types_and_are_the_same_again(project: Visits) -> None:
-    assert check_parity(project.config, Wanted(sample=None, made_up=0), FAST).inputs > 20
-    first = check_parity(project.config, Wanted(sample=10, made_up=5), FAST)
+    assert check_parity(project.config, InputSpec(sample=None, made_up=0), FAST).inputs > 20
+    first = check_parity(project.config, InputSpec(sample=10, made_up=5), FAST)
     assert first.holds
     assert first.inputs > 30
-    assert check_parity(project.config, Wanted(sample=10, made_up=5), FAST) == first
+    assert check_parity(project.config, InputSpec(sample=10, made_up=5), FAST) == first
 
 
 def test_a_file_of_lines_is_taken_as_it_is(tmp_path: Path) -> None:
     file = tmp_path / "lines.jsonl"
     file.write_bytes(b'{"event_type":"item","n":1}\n\nnonsense\n')
-    found = inputs_of(pipeline_of([row_form(line)]), Wanted(file=file))
+    found = inputs_of(pipeline_of([row_form(line)]), InputSpec(file=file))
     assert [each.value for each in found] == [b'{"event_type":"item","n":1}', b"nonsense"]
     file.write_bytes(b"")
     with pytest.raises(ArgumentError, match="no record in"):
-        inputs_of(pipeline_of([row_form(line)]), Wanted(file=file))
+        inputs_of(pipeline_of([row_form(line)]), InputSpec(file=file))
 
 
 def test_what_must_be_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("trivium.parity.inputs.find_spec", lambda _name: None)
     with pytest.raises(ArgumentError, match=r"hypothesis, which is not installed. Try: pip .*trivium\[testing\]"):
-        inputs_of(pipeline_of([row_form(line)]), Wanted())
+        inputs_of(pipeline_of([row_form(line)]), InputSpec())

@@ -11,7 +11,7 @@ from tests.support.terminal import in_own_process
 
 @pytest.mark.faults
 @pytest.mark.timeout(400)
-def test_three_roads_make_the_same_of_real_flights(
+def test_three_runtimes_make_the_same_of_real_flights(
     repository: Path, flights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)

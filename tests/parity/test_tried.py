@@ -17,15 +17,15 @@ from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import SourceError
 from trivium.parity.compare import ParityReport, Scope, compare
-from trivium.parity.inputs import Input, Wanted, inputs_of
+from trivium.parity.inputs import Input, InputSpec, inputs_of
 from trivium.parity.page import page
-from trivium.parity.results import DROPPED, Seen
+from trivium.parity.results import DROPPED, InputOutcome
 
-ROW = Seen("emitted", "item", ('{"n":1}',))
+ROW = InputOutcome("emitted", "item", ('{"n":1}',))
 NO_SECTION = "the file has no such section"
 
 
-def report(found: Mapping[str, list[Seen | None]], scope: Scope | None = None) -> ParityReport:
+def report(found: Mapping[str, list[InputOutcome | None]], scope: Scope | None = None) -> ParityReport:
     inputs = [Input(b'{"event_type":"item","n":1}', "")] * 2
     return compare(pipeline_of([row_form(line)]), inputs, found, "again", scope)
 
@@ -92,7 +92,7 @@ def over(folder: Path, routing: Routing | None = None, **settings: Any) -> Pipel
 
 def archived(pipeline: Pipeline) -> list[tuple[bytes, str | None]]:
     """The records taken of the archive, with what is said of their type."""
-    found = inputs_of(pipeline, Wanted(sample=None, made_up=0))
+    found = inputs_of(pipeline, InputSpec(sample=None, made_up=0))
     return [(each.value, each.event_type) for each in found if ".parquet:" in each.origin]
 
 
@@ -117,7 +117,7 @@ def test_archives_of_any_layout_of_text_or_bytes(tmp_path: Path, kind: pa.DataTy
     assert archived(over(tmp_path)) == expected
 
 
-def test_types_beside_the_records_reach_roads_that_read_them_in_the_body(tmp_path: Path) -> None:
+def test_types_beside_the_records_reach_runtimes_that_read_them_in_the_body(tmp_path: Path) -> None:
     for name, values in {"item": [b'{"n": 1e2 }', b"no JSON"], "other": [b'{"n":2,"event_type":"item"}']}.items():
         (tmp_path / f"kind={name}").mkdir()
         pq.write_table(pa.table({"value": values}), tmp_path / f"kind={name}" / "a.parquet")
@@ -133,7 +133,7 @@ def test_a_sample_is_the_same_again_and_of_the_size_asked_for(tmp_path: Path) ->
         values = [json.dumps({"event_type": "item", "n": number * 100 + n}).encode() for n in range(100)]
         pq.write_table(pa.table({"value": values}), tmp_path / f"{number}.parquet", row_group_size=7)
     pipeline = over(tmp_path)
-    found, again = ([each.origin for each in inputs_of(pipeline, Wanted(sample=40, made_up=0))] for _ in range(2))
+    found, again = ([each.origin for each in inputs_of(pipeline, InputSpec(sample=40, made_up=0))] for _ in range(2))
     assert found == again
     assert sum(".parquet:" in each for each in found) == 40
     assert len(set(found)) == len(found)
@@ -142,4 +142,4 @@ def test_a_sample_is_the_same_again_and_of_the_size_asked_for(tmp_path: Path) ->
 def test_an_archive_that_cannot_be_read_names_the_column(tmp_path: Path) -> None:
     pq.write_table(pa.table({"payload": [b"{}"]}), tmp_path / "a.parquet")
     with pytest.raises(SourceError, match=r"a\.parquet cannot be read .*\n  column value: value_column names it"):
-        inputs_of(over(tmp_path), Wanted())
+        inputs_of(over(tmp_path), InputSpec())

@@ -49,7 +49,7 @@ def test_an_executor_that_is_impure_by_its_sources_is_named_with_its_line(projec
 
 
 @pytest.mark.faults
-def test_the_three_roads(project: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_three_runtimes(project: Readings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under the guard of each: a legal event is a row, and one that has a file read is a reject, everywhere."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     project.archive([reading("a")])

@@ -19,7 +19,7 @@ from tests.support.visits import in_this_process
 from trivium.devtools.broker.broker import DevBroker
 from trivium.testing.kafka import topic_maker
 
-ROADS = {"batch": ("batch",), "streaming": ("streaming", "--until-caught-up")}
+RUNTIMES = {"batch": ("batch",), "streaming": ("streaming", "--until-caught-up")}
 PLACE = "executors/reading/executor.py:53"
 
 
@@ -48,9 +48,9 @@ def asked(project: Readings) -> list[dict[str, object]]:
     return [reading("a"), reading("b", file=file), reading("c", file=file), reading("d")]
 
 
-def run(project: Readings, road: str) -> str:
+def run(project: Readings, runtime: str) -> str:
     """What a run printed that went well."""
-    command, *options = ROADS[road]
+    command, *options = RUNTIMES[runtime]
     done = Trivium()("run", command, str(project.config), *options)
     assert done.exit_code == 0, done.output
     return done.stdout
@@ -66,12 +66,12 @@ def session_logs() -> Path:
     return Path(ray._private.worker.global_worker.node.get_logs_dir_path())  # noqa: SLF001 - has no public name
 
 
-@pytest.mark.parametrize("road", list(ROADS))
-def test_strict_makes_dead_letters_of_those_events_and_of_no_other(project: Readings, road: str) -> None:
-    printed = run(project, road)
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_strict_makes_dead_letters_of_those_events_and_of_no_other(project: Readings, runtime: str) -> None:
+    printed = run(project, runtime)
     assert "2 dead letters; see: trivium dead-letters list" in printed
-    assert [(row["event_id"], row["said"]) for row in project.rows(road)] == [("a", SAID), ("d", SAID)]
-    for letter, event in zip(project.letters(road), asked(project)[1:3], strict=True):
+    assert [(row["event_id"], row["said"]) for row in project.rows(runtime)] == [("a", SAID), ("d", SAID)]
+    for letter, event in zip(project.letters(runtime), asked(project)[1:3], strict=True):
         assert (letter["stage"], letter["reason"], letter["attempts"]) == ("process", "impure", 1)
         assert json.loads(letter["value"]) == event
         assert letter["error"] == (
@@ -80,24 +80,24 @@ def test_strict_makes_dead_letters_of_those_events_and_of_no_other(project: Read
         )
 
 
-@pytest.mark.parametrize("road", list(ROADS))
-def test_warn_says_it_once_in_the_workers_log_and_goes_on(project: Readings, road: str) -> None:
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_warn_says_it_once_in_the_workers_log_and_goes_on(project: Readings, runtime: str) -> None:
     project.configure("warn")
-    run(project, road)
-    assert [(row["event_id"], row["said"]) for row in project.rows(road)] == [(name, SAID) for name in "abcd"]
-    assert project.letters(road) == []
+    run(project, runtime)
+    assert [(row["event_id"], row["said"]) for row in project.rows(runtime)] == [(name, SAID) for name in "abcd"]
+    assert project.letters(runtime) == []
     (line,) = warnings(project, session_logs())
     said = json.loads(line)
     assert said["message"].startswith("the executor of reading does I/O: open(")
     assert (said["level"], said["pipeline"], said["executor"]) == ("warning", "readings", "the executor of reading")
 
 
-@pytest.mark.parametrize("road", list(ROADS))
-def test_off_does_nothing(project: Readings, road: str) -> None:
+@pytest.mark.parametrize("runtime", list(RUNTIMES))
+def test_off_does_nothing(project: Readings, runtime: str) -> None:
     project.configure("off")
-    run(project, road)
-    assert [(row["event_id"], row["said"]) for row in project.rows(road)] == [(name, SAID) for name in "abcd"]
-    assert project.letters(road) == []
+    run(project, runtime)
+    assert [(row["event_id"], row["said"]) for row in project.rows(runtime)] == [(name, SAID) for name in "abcd"]
+    assert project.letters(runtime) == []
     assert warnings(project, session_logs()) == []
 
 
@@ -115,12 +115,12 @@ def test_a_run_that_is_impure_for_most_events_stops_and_changes_nothing(tmp_path
     assert project.rows("batch") == project.letters("batch") == []
 
 
-@pytest.mark.parametrize("road", ["batch", "streaming", "serving"])
-def test_strict_starts_no_executor_whose_sources_read_a_file(tmp_path: Path, road: str) -> None:
+@pytest.mark.parametrize("runtime", ["batch", "streaming", "serving"])
+def test_strict_starts_no_executor_whose_sources_read_a_file(tmp_path: Path, runtime: str) -> None:
     project = Readings(tmp_path).write()
     text = project.executor.read_text()
     project.executor.write_text(text.replace("configparser.ConfigParser().read(event.file)", "open(event.file)"))
-    done = Trivium()("run", road, str(project.config))
+    done = Trivium()("run", runtime, str(project.config))
     assert done.exit_code == 2
     place = "executors/reading/executor.py:53: open: it reads or writes files"
     assert f": executor-impure: {place} (declare the file as an artifact and read it in open())" in done.stderr

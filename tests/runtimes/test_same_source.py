@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-from trivium.config.compile import Pipeline, Road, compile_file
+from trivium.config.compile import Pipeline, RuntimeName, compile_file
 from trivium.config.plan import canonical
 from trivium.core.errors import RunError
 from trivium.delivery.storage.token import StorageToken
@@ -20,13 +20,13 @@ from trivium.runtimes.streaming.epoch_runner import EpochRunner
 from trivium.runtimes.streaming.job import StreamJob
 
 PROJECT: Final = Path(__file__).parents[1] / "config" / "project"
-ROADS = """
+RUNTIMES = """
 streaming:
   source: {type: kafka, servers: "nowhere:9", topics: [flights]}
 serving: {route: /flights}
 """
 NOWHERE = StorageToken("/nowhere", "token", "text")
-OPEN: Mapping[Road, Callable[[bytes, Mapping[str, str], str], Any]] = {
+OPEN: Mapping[RuntimeName, Callable[[bytes, Mapping[str, str], str], Any]] = {
     "batch": lambda plan, secrets, root: UnitRunner(Job(plan, secrets, root, 1, None, {}, {}, NOWHERE)),
     "streaming": lambda plan, secrets, root: EpochRunner(StreamJob(plan, secrets, root, 1, {}, NOWHERE)),
     "serving": lambda plan, secrets, root: ServingHost(ServeJob(plan, secrets, root)),
@@ -49,16 +49,16 @@ def own_executors() -> Iterator[None]:
 def project(tmp_path: Path) -> Path:
     root = Path(shutil.copytree(PROJECT, tmp_path / "flights", ignore=shutil.ignore_patterns("__pycache__")))
     config = root / "configs" / "flights.yaml"
-    config.write_text(config.read_text() + ROADS)
+    config.write_text(config.read_text() + RUNTIMES)
     return root
 
 
-def compiled(project: Path, road: Road) -> Pipeline:
+def compiled(project: Path, runtime: RuntimeName) -> Pipeline:
     environ = {"DATA": "/nowhere", "TABLES": "/nowhere", "TOKEN": "secret", "WORKERS": "2"}
-    return compile_file(project / "configs" / "flights.yaml", environ, road)
+    return compile_file(project / "configs" / "flights.yaml", environ, runtime)
 
 
-@pytest.mark.parametrize("road", list(OPEN))
+@pytest.mark.parametrize("runtime", list(OPEN))
 @pytest.mark.parametrize(
     ("file", "module"),
     [
@@ -67,14 +67,14 @@ def compiled(project: Path, road: Road) -> Pipeline:
         ("executors/__init__.py", "executors"),
     ],
 )
-def test_a_changed_file_is_refused_and_named(road: Road, file: str, module: str, project: Path) -> None:
-    pipeline = compiled(project, road)
+def test_a_changed_file_is_refused_and_named(runtime: RuntimeName, file: str, module: str, project: Path) -> None:
+    pipeline = compiled(project, runtime)
     (project / file).write_text((project / file).read_text() + "\n# another line\n")
     with pytest.raises(RunError, match=rf"something else .* the sources of departure differs: .*{module}: planned"):
-        OPEN[road](pipeline.plan.json, pipeline.secrets, str(project))
+        OPEN[runtime](pipeline.plan.json, pipeline.secrets, str(project))
 
 
-@pytest.mark.parametrize("road", list(OPEN))
+@pytest.mark.parametrize("runtime", list(OPEN))
 @pytest.mark.parametrize(
     ("place", "what"),
     [
@@ -84,12 +84,14 @@ def test_a_changed_file_is_refused_and_named(road: Road, file: str, module: str,
         (("executors", "departure", "source", "distributions", "pydantic"), "the sources of departure differs: dist"),
     ],
 )
-def test_another_version_is_refused_and_named(road: Road, place: tuple[str, ...], what: str, project: Path) -> None:
-    pipeline = compiled(project, road)
+def test_another_version_is_refused_and_named(
+    runtime: RuntimeName, place: tuple[str, ...], what: str, project: Path
+) -> None:
+    pipeline = compiled(project, runtime)
     document = json.loads(pipeline.plan.json)
     holder = document["logic"]
     for name in place[:-1]:
         holder = holder[name]
     here, holder[place[-1]] = holder[place[-1]], "1.0.0"
     with pytest.raises(RunError, match=rf"{what}.*planned 1\.0\.0, here {here}"):
-        OPEN[road](canonical(document), pipeline.secrets, str(project))
+        OPEN[runtime](canonical(document), pipeline.secrets, str(project))

@@ -32,9 +32,9 @@ def project(tmp_path: Path, kafka_broker: DevBroker) -> Readings:
     return made
 
 
-def stopped_when(project: Readings, road: str, process: str) -> subprocess.CompletedProcess[str]:
+def stopped_when(project: Readings, runtime: str, process: str) -> subprocess.CompletedProcess[str]:
     """A run with a cluster of its own that got SIGTERM as soon as it had a process of this name below it."""
-    command = [sys.executable, "-m", "trivium.cli.main", "run", road, str(project.config)]
+    command = [sys.executable, "-m", "trivium.cli.main", "run", runtime, str(project.config)]
     environ = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     running = subprocess.Popen(command, env={**environ, "PYTHONPATH": str(PLATFORM)}, text=True, **pipes)
@@ -67,10 +67,10 @@ def test_a_stream_that_is_stopped_while_ray_starts_ends_well_and_says_so(project
     assert ["all", "0", "0", "0", "0", "0"] in [line.split() for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize(("road", "code"), [("serving", 0), ("batch", 1)])
-def test_the_other_roads_say_it_too(project: Readings, road: str, code: int) -> None:
+@pytest.mark.parametrize(("runtime", "code"), [("serving", 0), ("batch", 1)])
+def test_the_other_runtimes_say_it_too(project: Readings, runtime: str, code: int) -> None:
     """A service has nobody to answer yet; a batch run that did not do its work has failed."""
-    done = stopped_when(project, road, "gcs_server")
+    done = stopped_when(project, runtime, "gcs_server")
     assert done.returncode == code, done.stderr
     *steps, last = done.stderr.splitlines()
     assert SAID in last

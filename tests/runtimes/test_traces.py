@@ -108,11 +108,11 @@ def test_rows_dead_letters_and_metrics_of_a_stream(project: Readings) -> None:
 
 
 def catch_up(project: Readings) -> None:
-    run_streaming(compile_file(project.config, road="streaming"), StreamArguments(until_caught_up=True))
+    run_streaming(compile_file(project.config, runtime="streaming"), StreamArguments(until_caught_up=True))
 
 
 def traced(project: Readings, runtime: str) -> list[Hashes]:
-    """The hashes of a road's rows, then of its dead letters."""
+    """The hashes of a runtime's rows, then of its dead letters."""
     rows, letters = project.rows(runtime), project.letters(runtime)
     assert [letter["stage"] for letter in letters] == ["process", "decode"] * (len(letters) // 2)
     return [

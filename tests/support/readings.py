@@ -1,4 +1,4 @@
-"""A project for all three roads: an executor that does whatever a pure one may, and reads a file when it is told to.
+"""A project for all three runtimes: an executor that does whatever a pure one may, and reads a file when it is told to.
 
 The file is read by a library, under a name no check of sources knows: that is for the guard.
 """
@@ -163,12 +163,12 @@ class Readings:
         producer.close()
 
     def rows(self, runtime: str) -> list[dict[str, Any]]:
-        """A road's rows, in the order of their ids and positions."""
+        """A runtime's rows, in the order of their ids and positions."""
         table = DeltaTable(str(self.root / "tables/readings")).to_pyarrow_table(filters=[("_runtime", "=", runtime)])
         return sorted(table.to_pylist(), key=lambda row: (row["event_id"], row["_position"]))
 
     def letters(self, runtime: str) -> list[dict[str, Any]]:
-        """A road's dead letters that count, in the order of their positions."""
+        """A runtime's dead letters that count, in the order of their positions."""
         tables = self.root / "tables"
         found = dead_letters.read(str(tables / "readings_dead_letters"), str(tables / "readings")).to_pylist()
         return sorted((each for each in found if each["runtime"] == runtime), key=lambda row: int(row["position"]))

@@ -104,7 +104,7 @@ given = {"runtime_env": {"env_vars": variables}} if variables else {}
 ray.init(log_to_driver=False, logging_level=logging.WARNING, **given)
 try:
     report = run_streaming(
-        compile_file(sys.argv[1], road="streaming"), StreamArguments(until_caught_up="--until-caught-up" in sys.argv)
+        compile_file(sys.argv[1], runtime="streaming"), StreamArguments(until_caught_up="--until-caught-up" in sys.argv)
     )
 except TriviumError as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)

@@ -105,7 +105,7 @@ def _checked(
     compiled: list[tuple[Path, Pipeline | ConfigError]] = []
     for file in files:
         try:
-            compiled.append((file, compile_file(file, road=None)))
+            compiled.append((file, compile_file(file, runtime=None)))
         except ConfigError as error:
             compiled.append((file, error))
     sampled = [[] if isinstance(each, ConfigError) else samples(each.worker_spec) for _, each in compiled]

@@ -1,4 +1,4 @@
-"""`trivium parity`: the same inputs through three roads, compared outcome by outcome."""
+"""`trivium parity`: the same inputs through three runtimes, compared outcome by outcome."""
 
 from __future__ import annotations
 
@@ -52,18 +52,20 @@ def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: P
     """Take the same inputs through batch, streaming and serving, and compare what became of each.
 
     The inputs are the project's samples, records of the archive, records that are wrong in common ways, and records
-    made up from the declared types. Exit code 1: the roads disagree, or one of them could take nothing.
+    made up from the declared types. Exit code 1: the runtimes disagree, or one of them could take nothing.
     """
     if again:
         _watch(config, fast, [given["file"]] if given["file"] else [])
         return
-    from trivium.parity.inputs import Wanted
+    from trivium.parity.inputs import InputSpec
     from trivium.parity.page import page
     from trivium.parity.run import FAST, REAL, check_parity
 
     required = given.pop("required")
     ways = FAST if fast else REAL
-    report = check_parity(config, Wanted(**given), ways, lambda road: click.echo(f"{road} …", err=True), required)
+    report = check_parity(
+        config, InputSpec(**given), ways, lambda runtime: click.echo(f"{runtime} …", err=True), required
+    )
     _show(report)
     if html is not None:
         html.write_text(page(report), encoding="utf-8")
@@ -73,16 +75,16 @@ def parity(ctx: click.Context, /, config: Path, fast: bool, again: bool, html: P
 
 def _watch(config: Path, fast: bool, others: list[Path]) -> None:
     if not fast:
-        raise click.UsageError("--watch is for --fast; the three real roads take a minute")
+        raise click.UsageError("--watch is for --fast; the three real runtimes take a minute")
     given = [each for each in sys.argv[1:] if each != "--watch"]
     watch([sys.executable, "-m", "trivium.cli.main", *given], config, others)
 
 
 def _show(report: ParityReport) -> None:
     click.echo(f"\n{report.verdict}\n")
-    header = ("road", "equal", "differs", "missing", "extra", "cannot take")
-    counts = [(each.equal, each.differs, each.missing, each.extra, each.untaken) for each in report.standings]
-    rows = [(each.road, *(f"{n:,}" for n in line)) for each, line in zip(report.standings, counts, strict=True)]
+    header = ("runtime", "equal", "differs", "missing", "extra", "cannot take")
+    counts = [(each.equal, each.differs, each.missing, each.extra, each.untaken) for each in report.results]
+    rows = [(each.runtime, *(f"{n:,}" for n in line)) for each, line in zip(report.results, counts, strict=True)]
     show_table(header, rows, figures=(1, 2, 3, 4, 5))
     click.echo()
     tried = [
@@ -91,7 +93,7 @@ def _show(report: ParityReport) -> None:
     show_table(("event type", "outcome", "inputs"), tried, figures=(2,))
     click.echo()
     for difference in report.differences[:3]:
-        _show_difference(difference, report.standings[0].road)
+        _show_difference(difference, report.results[0].runtime)
     rejects = [f"{stage}: {reason} ({count})" for (stage, reason), count in sorted(report.coverage.rejects.items())]
     facts(
         [
@@ -123,8 +125,8 @@ def _branches(coverage: Coverage) -> list[tuple[str, str]]:
 def _show_difference(difference: Difference, first: str) -> None:
     from trivium.parity.fields import field_pairs
 
-    click.echo(f"{difference.road} {difference.kind}: {difference.input.origin}: {difference.input.value[:300]!r}")
+    click.echo(f"{difference.runtime} {difference.kind}: {difference.input.origin}: {difference.input.value[:300]!r}")
     pairs = [each for each in field_pairs(difference.expected, difference.got) if each.differs]
     shown = [(each.path, each.expected or "-", each.got or "-") for each in pairs[:10]]
-    show_table(("differs in", first, difference.road), shown)
+    show_table(("differs in", first, difference.runtime), shown)
     click.echo()

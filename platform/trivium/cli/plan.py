@@ -45,7 +45,7 @@ def plan(
     from trivium.operations.stream_planning import plan_stream
     from trivium.runtimes.batch.prepare import BatchArguments
 
-    pipeline = compile_file(config, road=None)
+    pipeline = compile_file(config, runtime=None)
     arguments = checked(BatchArguments(start, end, missing_days=missing_days))
     found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":

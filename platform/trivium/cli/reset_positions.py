@@ -44,7 +44,7 @@ def reset_positions(
     from trivium.operations import reset
 
     target, clock = _target(ends, to_time, to_offsets), SystemClock()
-    pipeline = compile_file(config, road="streaming")
+    pipeline = compile_file(config, runtime="streaming")
     log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
     try:
         plan = reset.plan_reset(pipeline, log, target)

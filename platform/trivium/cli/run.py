@@ -1,4 +1,4 @@
-"""`trivium run`: a pipeline on one of its roads."""
+"""`trivium run`: a pipeline on one of its runtimes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def streaming(
     else:
         log_json_lines()
     arguments = StreamArguments(until_caught_up, beginning(from_time, from_offsets), address)
-    _show_stream(run_streaming(compile_file(config, road="streaming"), arguments), config)
+    _show_stream(run_streaming(compile_file(config, runtime="streaming"), arguments), config)
 
 
 def _show_stream(report: StreamReport, config: Path) -> None:

@@ -43,7 +43,7 @@ def serving(config: Path, **given: Any) -> None:
         log_sentences()
     else:
         log_json_lines()
-    pipeline = compile_file(config, road="serving")
+    pipeline = compile_file(config, runtime="serving")
     run_serving(pipeline, ServingArguments(**given), lambda service: _show(service, pipeline, config))
 
 

@@ -17,7 +17,7 @@ from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
 
 if TYPE_CHECKING:
-    from trivium.operations.status import PartitionStatus, RoadStatus, Status
+    from trivium.operations.status import PartitionStatus, RuntimeStatus, Status
 
 _PATIENCE_SECONDS: Final = 1.5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ def status(config: Path, output_format: str) -> None:
     from trivium.operations.status import log_ends, table_status, with_ends
 
     clock = SystemClock()
-    pipeline = compile_file(config, road=None)
+    pipeline = compile_file(config, runtime=None)
     ends = _beside(lambda: log_ends(pipeline, clock))
     found = table_status(pipeline)
     if output_format == "json":
@@ -76,10 +76,12 @@ def _show(found: Status, now_us: int) -> None:
             ("pipeline", found.pipeline),
             ("table", f"{found.table}, version {found.version}"),
             ("dead letters", f"{found.dead_letters:,}"),
-            *((f"{road.runtime}", _road(road, now_us)) for road in found.roads),
+            *((each.runtime, _runtime(each, now_us)) for each in found.runtimes),
         ]
     )
-    rows = [(road.runtime, name, *_counts(each)) for road in found.roads for name, each in sorted(road.counts.items())]
+    rows = [
+        (part.runtime, name, *_counts(each)) for part in found.runtimes for name, each in sorted(part.counts.items())
+    ]
     if rows:
         click.echo()
         header = ("runtime", "event type", "read", "emitted", "dropped", "rejected", "rows")
@@ -94,12 +96,12 @@ def _show_partitions(found: Status, now_us: int) -> None:
         sys.stdout.flush()
 
 
-def _road(road: RoadStatus, now_us: int) -> str:
-    if road.stopped:
-        return f"stopped by its breaker: {road.stopped}"
-    if road.last_commit_us is None:
+def _runtime(found: RuntimeStatus, now_us: int) -> str:
+    if found.stopped:
+        return f"stopped by its breaker: {found.stopped}"
+    if found.last_commit_us is None:
         return "nothing committed yet"
-    return f"generation {road.generation}, {road.commits:,} commits, the last {_ago(road.last_commit_us, now_us)}"
+    return f"generation {found.generation}, {found.commits:,} commits, the last {_ago(found.last_commit_us, now_us)}"
 
 
 def _counts(each: object) -> tuple[str, ...]:

@@ -23,9 +23,9 @@ from trivium.config.yaml.document import Document
 from trivium.config.yaml.load import load
 from trivium.contract.lookup import LookupSettings
 
-__all__ = ["BoundLookup", "Pipeline", "Plan", "Road", "compile_file"]
+__all__ = ["BoundLookup", "Pipeline", "Plan", "RuntimeName", "compile_file"]
 
-Road = Literal["batch", "streaming", "serving"]
+RuntimeName = Literal["batch", "streaming", "serving"]
 _DATA: Final[tuple[Place, ...]] = (("table", "path"), ("dead_letters", "path"), ("batch", "source", "path"))
 _SECURITY: Final[Place] = ("streaming", "source", "security")
 _USERNAME: Final[Place] = (*_SECURITY, "username")
@@ -40,10 +40,10 @@ _SECTION_HINTS: Final[dict[str, str]] = {
 def compile_file(
     path: str | Path,
     environ: Mapping[str, str] = os.environ,
-    road: Road | None = "batch",
+    runtime: RuntimeName | None = "batch",
     relative: paths.Relative | None = None,
 ) -> Pipeline:
-    """Compile a pipeline file for a road (None: whichever it has), importing the project's executors.
+    """Compile a pipeline file for a runtime (None: whichever it has), importing the project's executors.
 
     `relative` says whether relative data paths mean anything; None: except in a submitted Ray job they do.
 
@@ -63,14 +63,14 @@ def compile_file(
     if relative is None:
         relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
     base = paths.Base(file.resolve().parent, root, relative)
-    return _Compilation(document, base, road).pipeline(inside(root, str(file.resolve())))
+    return _Compilation(document, base, runtime).pipeline(inside(root, str(file.resolve())))
 
 
 class _Compilation:
     """One compilation of a readable file of a project."""
 
-    def __init__(self, document: Document, base: paths.Base, road: Road | None) -> None:
-        self._document, self._base, self._road = document, base, road
+    def __init__(self, document: Document, base: paths.Base, runtime: RuntimeName | None) -> None:
+        self._document, self._base, self._runtime = document, base, runtime
         self._classes: dict[int, ExecutorClass] = {}
         self._options: dict[int, Options] = {}
         self._data: dict[Place, str] = {}
@@ -156,7 +156,7 @@ class _Compilation:
         if isinstance(executors, list) and len(listed) == len(executors) > 0:
             checks.check_used(document, listed)
         self._check_purity()
-        self._check_roads()
+        self._check_runtimes()
 
     def _check_purity(self) -> None:
         """Under `purity: strict` an executor that is impure as far as its sources say does not compile."""
@@ -167,11 +167,11 @@ class _Compilation:
                 place = ("executors", index, "type")
                 self._document.add(place, "executor-impure", found.message, found.instead)
 
-    def _check_roads(self) -> None:
-        roads = get_args(Road) if self._road is None else (self._road,)
-        if not any(road in self._document.value for road in roads):
-            message = f"the {' or the '.join(roads)} road needs the section {' or '.join(roads)}"
-            self._document.add_at((1, 1), "missing-section", message, _SECTION_HINTS[roads[0]])
+    def _check_runtimes(self) -> None:
+        runtimes = get_args(RuntimeName) if self._runtime is None else (self._runtime,)
+        if not any(runtime in self._document.value for runtime in runtimes):
+            message = f"the {' or the '.join(runtimes)} runtime needs the section {' or '.join(runtimes)}"
+            self._document.add_at((1, 1), "missing-section", message, _SECTION_HINTS[runtimes[0]])
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
         """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""

@@ -72,7 +72,7 @@ def resolve_artifact(document: Document, place: Place, base: Base) -> str | None
 
 
 def check_overlap(document: Document, resolved: Mapping[Place, str]) -> None:
-    """No two data paths are equal or inside one another: a road would read or remove another's files."""
+    """Check that no data path equals or holds another: a runtime would read or remove the other's files."""
     for (first, one), (second, other) in combinations(resolved.items(), 2):
         inner, outer = (second, first) if len(other) >= len(one) else (first, second)
         if f"{resolved[inner]}/".startswith(f"{resolved[outer].rstrip('/')}/"):

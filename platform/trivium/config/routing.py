@@ -1,4 +1,4 @@
-"""What must agree between routing, the roads' sources and the executors."""
+"""What must agree between routing, the runtimes' sources and the executors."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def _check_mapped(document: Document, topics: dict[str, Any]) -> None:
 
 
 def _read(document: Document) -> list[tuple[int, str]]:
-    """The topics the streaming road reads, with their index, as far as they are readable."""
+    """The topics the streaming runtime reads, with their index, as far as they are readable."""
     topics = document.at(_TOPICS)
     listed = enumerate(topics if isinstance(topics, list) else [])
     return [(i, topic) for i, topic in listed if isinstance(topic, str) and (*_TOPICS, i) not in document.broken]

@@ -115,7 +115,7 @@ def _problems(pipeline_file: Path) -> dict[tuple[str, str], str]:
     from trivium.config.problems import ConfigError
 
     try:
-        compile_file(pipeline_file, road=None)
+        compile_file(pipeline_file, runtime=None)
     except ConfigError as error:
         return {(each.code, each.path): f"{each.code}: {each.message}" for each in error.problems}
     return {}

@@ -1,4 +1,4 @@
-"""What plans of all roads say: executors, lookups, table, breaker, and the streaming section."""
+"""What plans of all runtimes say: executors, lookups, table, breaker, and the streaming section."""
 
 from __future__ import annotations
 

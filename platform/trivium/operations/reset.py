@@ -167,7 +167,7 @@ def _check(moves: tuple[Move, ...], log: KafkaLog) -> None:
             raise ArgumentError(
                 f"{name}: the position is {now}, going back to {move.target} is refused: what the records in between "
                 "gave is in the table already and would be there twice. Try: a later offset; to make rows again, "
-                "run the batch road over their days"
+                "run the batch runtime over their days"
             )
         if now is not None and not move.new_topic and now > end[name]:
             raise ArgumentError(
@@ -185,7 +185,7 @@ def _nothing_moves(moves: tuple[Move, ...]) -> str:
     return (
         f"nothing to move: every position is there or past it already ({places}), and going back within one topic is "
         "refused, since the rows would be in the table twice. Try: a later place; to make rows again, run the batch "
-        "road over their days"
+        "runtime over their days"
     )
 
 

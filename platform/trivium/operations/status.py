@@ -43,7 +43,7 @@ class PartitionStatus:
 
 
 @dataclass(frozen=True)
-class RoadStatus:
+class RuntimeStatus:
     """One runtime's part of the table; `last_commit_us` is since 1970 UTC, `stopped` a tripped breaker's reason."""
 
     runtime: str
@@ -56,13 +56,13 @@ class RoadStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """A pipeline's table, its roads, and the partitions of its topics. `kafka` says why the ends are not known."""
+    """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known."""
 
     pipeline: str
     table: str
     version: int
     dead_letters: int
-    roads: tuple[RoadStatus, ...]
+    runtimes: tuple[RuntimeStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
 
@@ -106,7 +106,7 @@ def table_status(pipeline: Pipeline) -> Status:
         table=config.table.path,
         version=snapshot.version,
         dead_letters=_letters(pipeline),
-        roads=tuple(_road(pipeline, runtime, snapshot, history) for runtime in _roads(pipeline)),
+        runtimes=tuple(_runtime(pipeline, name, snapshot, history) for name in _sections(pipeline)),
         partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
     )
 
@@ -134,16 +134,16 @@ def with_ends(status: Status, pipeline: Pipeline, found: LogEnds) -> Status:
     return replace(status, partitions=tuple(replace(each, end=found.ends[each.partition]) for each in known))
 
 
-def _roads(pipeline: Pipeline) -> list[str]:
+def _sections(pipeline: Pipeline) -> list[str]:
     sections = {"batch": pipeline.config.batch, "streaming": pipeline.config.streaming}
     return [name for name, section in sections.items() if section is not None]
 
 
-def _road(pipeline: Pipeline, runtime: str, snapshot: Snapshot, history: Sequence[ledger.Commit]) -> RoadStatus:
+def _runtime(pipeline: Pipeline, runtime: str, snapshot: Snapshot, history: Sequence[ledger.Commit]) -> RuntimeStatus:
     own = [commit for commit in history if commit.metadata.get("runtime") == runtime and "balance" in commit.metadata]
     # Each batch commit says what the table holds of its days; only a stream's add up.
     counting = own if runtime == "streaming" else own[-1:]
-    return RoadStatus(
+    return RuntimeStatus(
         runtime=runtime,
         generation=snapshot.transaction(transactions.generation(pipeline.name, runtime)),
         last_commit_us=own[-1].timestamp * 1000 if own else None,

@@ -1,1 +1,1 @@
-"""Parity: the same inputs through several roads, compared outcome by outcome."""
+"""Parity: the same inputs through several runtimes, compared outcome by outcome."""

@@ -10,7 +10,7 @@ from typing import Literal
 from trivium.config.pipeline import Pipeline
 from trivium.parity.coverage import Coverage, Tried
 from trivium.parity.inputs import Input
-from trivium.parity.results import DROPPED, Seen
+from trivium.parity.results import DROPPED, InputOutcome
 
 _SHOWN = 10
 _NO_RUNTIME = "columns"  # an input that is no event has none
@@ -19,24 +19,24 @@ Kind = Literal["equal", "differs", "missing", "extra", "untaken"]
 
 @dataclass(frozen=True)
 class Difference:
-    """An input that a road made something else of than the first road did."""
+    """An input that a runtime made something else of than the first runtime did."""
 
     input: Input
-    road: str
+    runtime: str
     kind: Kind
-    expected: Seen
-    got: Seen
+    expected: InputOutcome
+    got: InputOutcome
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a road stands to the first one, in inputs.
+class RuntimeResult:
+    """How a runtime stands to the first one, in inputs.
 
-    It made the same of them; made something else; left no row and no reject where the first road did (`missing`);
-    left one where the first road did not (`extra`); has no way to take them.
+    It made the same of them; made something else; left no row and no reject where the first runtime did (`missing`);
+    left one where the first runtime did not (`extra`); has no way to take them.
     """
 
-    road: str
+    runtime: str
     equal: int
     differs: int
     missing: int
@@ -45,18 +45,18 @@ class Standing:
 
     @property
     def unequal(self) -> int:
-        """Inputs the road does not agree on."""
+        """Inputs the runtime does not agree on."""
         return self.differs + self.missing + self.extra
 
     @property
     def taken(self) -> int:
-        """Inputs the road could take."""
+        """Inputs the runtime could take."""
         return self.equal + self.unequal
 
 
 @dataclass(frozen=True)
 class ParityReport:
-    """The result. `differences` are the first ones of each road; `logic` and `plan` are the pipeline's hashes.
+    """The result. `differences` are the first ones of each runtime; `logic` and `plan` are the pipeline's hashes.
 
     `untried` says why a runtime was not tried, `failed` what keeps the comparison from saying anything of a runtime.
     """
@@ -66,7 +66,7 @@ class ParityReport:
     plan: str
     executors: Mapping[str, str]
     inputs: int
-    standings: Sequence[Standing]
+    results: Sequence[RuntimeResult]
     differences: Sequence[Difference]
     coverage: Coverage
     again: str
@@ -75,27 +75,27 @@ class ParityReport:
 
     @property
     def holds(self) -> bool:
-        """Tell that all roads agree, and that each was tried."""
-        return not self.failed and not any(each.unequal for each in self.standings)
+        """Tell that all runtimes agree, and that each was tried."""
+        return not self.failed and not any(each.unequal for each in self.results)
 
     @property
     def not_tried(self) -> list[str]:
         """What was not tried: runtimes, ways that no input could take, and what the inputs never held."""
-        silent = [each.road for each in self.standings if not each.taken and each.road not in self.untried]
+        silent = [each.runtime for each in self.results if not each.taken and each.runtime not in self.untried]
         runtimes = [f"{name}: {why}" for name, why in self.untried.items()]
-        return [*runtimes, *(f"{road}: it could take no input" for road in silent), *self.coverage.thin]
+        return [*runtimes, *(f"{runtime}: it could take no input" for runtime in silent), *self.coverage.thin]
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
-        roads = ", ".join(each.road for each in self.standings if each.taken)
-        worst = max(each.unequal for each in self.standings)
+        runtimes = ", ".join(each.runtime for each in self.results if each.taken)
+        worst = max(each.unequal for each in self.results)
         if worst:
-            return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {roads} disagree on {worst:,}."
+            return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {runtimes} disagree on {worst:,}."
         if self.failed:
             return f"PARITY IS NOT SHOWN: {'; '.join(self.failed)}."
         untried = f" Not tried: {', '.join(self.untried)}." if self.untried else ""
-        return f"Parity holds: {roads} made the same of {self.inputs:,} inputs.{untried}"
+        return f"Parity holds: {runtimes} made the same of {self.inputs:,} inputs.{untried}"
 
 
 @dataclass(frozen=True)
@@ -105,44 +105,46 @@ class Scope:
     absent: Mapping[str, str] = field(default_factory=dict)
     required: Sequence[str] = ()
 
-    def failures(self, standings: Sequence[Standing], inputs: int) -> list[str]:
-        """Return a sentence on each road that could take nothing, and on each required runtime that is absent."""
-        silent = [each.road for each in standings if not each.taken and each.road not in (*self.absent, _NO_RUNTIME)]
+    def failures(self, results: Sequence[RuntimeResult], inputs: int) -> list[str]:
+        """Return a sentence on each runtime that could take nothing, and on each required runtime that is absent."""
+        silent = [
+            each.runtime for each in results if not each.taken and each.runtime not in (*self.absent, _NO_RUNTIME)
+        ]
         missed = [f"{each} was not tried, {why}" for each, why in self.absent.items() if each in self.required]
-        return [*(f"{road} could take none of {inputs:,} inputs" for road in silent), *missed]
+        return [*(f"{runtime} could take none of {inputs:,} inputs" for runtime in silent), *missed]
 
 
 def compare(
     pipeline: Pipeline,
     inputs: Sequence[Input],
-    found: Mapping[str, Iterable[Seen | None]],
+    found: Mapping[str, Iterable[InputOutcome | None]],
     again: str,
     scope: Scope | None = None,
 ) -> ParityReport:
-    """Hold every road to the first one that takes an input, one input at a time.
+    """Hold every runtime to the first one that takes an input, one input at a time.
 
     Args:
-        pipeline: What the roads ran.
+        pipeline: What the runtimes ran.
         inputs: What they were given.
-        found: By road, what it made of each input, in order; None where it has no way to take it.
+        found: By runtime, what it made of each input, in order; None where it has no way to take it.
         again: The command that repeats it.
         scope: What was to be tried; None: whatever is in `found`.
     """
     scope = scope or Scope()
-    counts: dict[str, Counter[Kind]] = {road: Counter() for road in found}
-    differences: dict[str, list[Difference]] = {road: [] for road in found}
+    counts: dict[str, Counter[Kind]] = {runtime: Counter() for runtime in found}
+    differences: dict[str, list[Difference]] = {runtime: [] for runtime in found}
     tried = Tried(pipeline)
     for each, *seen in zip(inputs, *found.values(), strict=True):
         expected = next((one for one in seen if one is not None), DROPPED)
         tried.add(each, expected)
-        for road, got in zip(found, seen, strict=True):
+        for runtime, got in zip(found, seen, strict=True):
             kind = _kind(expected, got)
-            counts[road][kind] += 1
-            if got is not None and kind != "equal" and len(differences[road]) < _SHOWN:
-                differences[road].append(Difference(each, road, kind, expected, got))
-    standings = [
-        Standing(road, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
-        for road, each in counts.items()
+            counts[runtime][kind] += 1
+            if got is not None and kind != "equal" and len(differences[runtime]) < _SHOWN:
+                differences[runtime].append(Difference(each, runtime, kind, expected, got))
+    results = [
+        RuntimeResult(runtime, each["equal"], each["differs"], each["missing"], each["extra"], each["untaken"])
+        for runtime, each in counts.items()
     ]
     return ParityReport(
         pipeline=pipeline.name,
@@ -150,16 +152,16 @@ def compare(
         plan=pipeline.plan.plan,
         executors={name: bound.version for name, bound in pipeline.executors.items()},
         inputs=len(inputs),
-        standings=standings,
-        differences=[each for road in found for each in differences[road]],
+        results=results,
+        differences=[each for runtime in found for each in differences[runtime]],
         coverage=tried.coverage(),
         again=again,
         untried=scope.absent,
-        failed=scope.failures(standings, len(inputs)),
+        failed=scope.failures(results, len(inputs)),
     )
 
 
-def _kind(expected: Seen, got: Seen | None) -> Kind:
+def _kind(expected: InputOutcome, got: InputOutcome | None) -> Kind:
     if got is None:
         return "untaken"
     if got == expected:

@@ -13,7 +13,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.engine.outcomes import UNROUTED
 from trivium.parity.branches import Branches
 from trivium.parity.inputs import Input
-from trivium.parity.results import Seen
+from trivium.parity.results import InputOutcome
 
 _LARGE, _LONG = 1 << 31, 1_000
 
@@ -44,7 +44,7 @@ class Coverage:
 
 
 class Tried:
-    """Counts inputs one by one, with what the first road made of them."""
+    """Counts inputs one by one, with what the first runtime made of them."""
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
@@ -56,7 +56,7 @@ class Tried:
         self._held: Counter[tuple[str, str, bool]] = Counter()
         self._edges: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
-    def add(self, each: Input, seen: Seen) -> None:
+    def add(self, each: Input, seen: InputOutcome) -> None:
         """Count an input."""
         name = self._dropped_as(each) if seen.outcome == "dropped" else seen.event_type
         self._outcomes[name or "", seen.outcome] += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trivium.parity.results import Seen
+from trivium.parity.results import InputOutcome
 
 _UNFOLDED = 20
 
@@ -26,7 +26,7 @@ class FieldPair:
         return self.expected != self.got
 
 
-def field_pairs(expected: Seen, got: Seen) -> list[FieldPair]:
+def field_pairs(expected: InputOutcome, got: InputOutcome) -> list[FieldPair]:
     """All fields of both outcomes, in order; lists of more than 20 values are one field."""
     left, right = dict(_unfolded("", expected.as_json())), dict(_unfolded("", got.as_json()))
     return [FieldPair(path, left.get(path), right.get(path)) for path in {**left, **right}]

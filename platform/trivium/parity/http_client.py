@@ -18,16 +18,16 @@ import msgspec
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import RunError
 from trivium.parity.inputs import Input
-from trivium.parity.results import Seen, of_answer
+from trivium.parity.results import InputOutcome, of_answer
 
 _MOST_BYTES = 200_000
 Ask = Callable[[bytes, str | None], bytes]
 """Answers a request: a body, and the event type that its path names."""
 
 
-def asked(pipeline: Pipeline, ask: Ask, inputs: Sequence[Input], most: int) -> list[Seen | None]:
+def asked(pipeline: Pipeline, ask: Ask, inputs: Sequence[Input], most: int) -> list[InputOutcome | None]:
     """Whole records together in lists, everything else alone; what no request can say stays None."""
-    found: list[Seen | None] = [None] * len(inputs)
+    found: list[InputOutcome | None] = [None] * len(inputs)
     takes = [at for at, each in enumerate(inputs) if _takes(pipeline, each)]
     together = [at for at in takes if _whole(inputs[at].value)]
     for event_type, places in _requests(inputs, together, most):

@@ -30,7 +30,7 @@ MOST_BYTES: Final = 1 << 30
 
 
 @dataclass(frozen=True)
-class Wanted:
+class InputSpec:
     """What to take: `sample` records of the archive (None: every one), `made_up` ones of each type; `file` instead."""
 
     sample: int | None = 200
@@ -59,7 +59,7 @@ class Input:
         return True
 
 
-def inputs_of(pipeline: Pipeline, wanted: Wanted) -> list[Input]:
+def inputs_of(pipeline: Pipeline, wanted: InputSpec) -> list[Input]:
     """The inputs, the same for the same seed.
 
     Raises:
@@ -74,7 +74,9 @@ def inputs_of(pipeline: Pipeline, wanted: Wanted) -> list[Input]:
         else [*_samples(pipeline), *_archive(pipeline, wanted), *_odd(pipeline), *_made_up(pipeline, wanted)]
     )
     if not found:
-        raise ArgumentError(f"no record in {wanted.file or 'samples, archive and declared types'} to compare roads on")
+        raise ArgumentError(
+            f"no record in {wanted.file or 'samples, archive and declared types'} to compare runtimes on"
+        )
     return found
 
 
@@ -98,7 +100,7 @@ def _named(pipeline: Pipeline, event_type: str) -> str | None:
     return None if pipeline.config.routing.by_body else event_type
 
 
-def _archive(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
+def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
     """Records of a raw archive, spread over its files, or all of them."""
     batch = pipeline.config.batch
     if batch is None or batch.source.value_column is None or wanted.sample == 0:
@@ -132,7 +134,7 @@ def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> I
 
 
 def _tagged(value: bytes, field: str, event_type: str | None) -> bytes:
-    """A record with the type that its source says beside it, as roads without a place beside a record have it."""
+    """A record with the type that its source says beside it, as runtimes without a place beside a record have it."""
     try:
         found = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         found.pop(field, None)
@@ -142,7 +144,7 @@ def _tagged(value: bytes, field: str, event_type: str | None) -> bytes:
         return value
 
 
-def _made_up(pipeline: Pipeline, wanted: Wanted) -> Iterator[Input]:
+def _made_up(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
     if wanted.made_up and find_spec("hypothesis") is None:
         message = "records are made up with the package hypothesis, which is not installed"
         raise ArgumentError(f'{message}. Try: pip install "trivium[testing]", or --input FILE')

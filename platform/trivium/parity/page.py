@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from trivium.parity.branches import Branches
-from trivium.parity.compare import Difference, ParityReport, Standing
+from trivium.parity.compare import Difference, ParityReport, RuntimeResult
 from trivium.parity.fields import FieldPair, field_pairs
 
 _BYTES = 200_000
@@ -49,8 +49,8 @@ def _page(report: ParityReport, shown: int) -> str:
     parts = [
         f'<header class="{"holds" if report.holds else "broken"}"><h1>{escape(report.verdict)}</h1>',
         f"<p>Pipeline <b>{escape(report.pipeline)}</b>, again with <code>{escape(report.again)}</code></p></header>",
-        "<h2>Roads</h2>",
-        _matrix(report.standings),
+        "<h2>Runtimes</h2>",
+        _matrix(report.results),
         *_differences(report, shown),
         "<h2>What was tried</h2>",
         _table(("event type", "outcome", "inputs"), outcomes),
@@ -71,13 +71,13 @@ def _branches(branches: Branches | None) -> Iterable[str]:
         yield f"<h2>Branches of the executors: {branches.seen} of {branches.total} ran</h2>{_list(branches.unseen)}"
 
 
-def _matrix(standings: Sequence[Standing]) -> str:
+def _matrix(results: Sequence[RuntimeResult]) -> str:
     names = ("equal", "differs", "missing", "extra", "cannot take")
-    head = "<th>road</th>" + "".join(f'<th class="number">{name}</th>' for name in names)
+    head = "<th>runtime</th>" + "".join(f'<th class="number">{name}</th>' for name in names)
     lines = (
-        f"<tr><td>{escape(each.road)}</td>{_count(each.equal, 'good')}{_count(each.differs, 'bad')}"
+        f"<tr><td>{escape(each.runtime)}</td>{_count(each.equal, 'good')}{_count(each.differs, 'bad')}"
         f"{_count(each.missing, 'bad')}{_count(each.extra, 'bad')}{_count(each.untaken, '')}</tr>"
-        for each in standings
+        for each in results
     )
     return f"<table><tr>{head}</tr>{''.join(lines)}</table>"
 
@@ -89,18 +89,18 @@ def _count(count: int, css: str) -> str:
 def _differences(report: ParityReport, shown: int) -> Iterable[str]:
     if not report.differences:
         return
-    first = report.standings[0].road
+    first = report.results[0].runtime
     yield f"<h2>First differences ({shown} shown)</h2>"
     for each in report.differences[:shown]:
-        yield f"<h3>{escape(each.road)}: {each.kind}</h3><p>{escape(each.input.origin)}</p>"
+        yield f"<h3>{escape(each.runtime)}: {each.kind}</h3><p>{escape(each.input.origin)}</p>"
         yield f"<pre>{escape(each.input.value[:_TEXT].decode('utf-8', 'backslashreplace'))}</pre>"
         yield _side_by_side(first, each)
 
 
 def _side_by_side(first: str, difference: Difference) -> str:
-    """What differs first; a road's missing field is a dash."""
+    """What differs first; a runtime's missing field is a dash."""
     pairs = sorted(field_pairs(difference.expected, difference.got), key=lambda pair: not pair.differs)
-    head = f"<tr><th>field</th><th>{escape(first)}</th><th>{escape(difference.road)}</th></tr>"
+    head = f"<tr><th>field</th><th>{escape(first)}</th><th>{escape(difference.runtime)}</th></tr>"
     return f"<table>{head}{''.join(map(_field, pairs[:_FIELDS]))}</table>"
 
 

@@ -1,4 +1,4 @@
-"""What a road made of an input, in one form for all roads, and how it is read from tables and from answers."""
+"""What a runtime made of an input, in one form for all runtimes, and how it is read from tables and from answers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LINEAGE = ("_position", "_enrichments")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class InputOutcome:
     """One input's outcome. Rows are canonical JSON texts of the author's columns, sorted: a multiset.
 
     `enrichments` is canonical JSON of what was no plain hit, known of emitted inputs only. Sentences do not count.
@@ -48,10 +48,10 @@ class Seen:
         return {"outcome": "dropped"}
 
 
-DROPPED = Seen("dropped")
+DROPPED = InputOutcome("dropped")
 
 
-def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> Iterator[Seen]:
+def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> Iterator[InputOutcome]:
     """The outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped.
 
     `places` gives the number of the input at each position of a topic; without it the position is the number.
@@ -97,20 +97,20 @@ def _between(table: pa.Table, column: str, start: int, stop: int) -> pa.Table:
     return table.slice(first, end - first)
 
 
-def _add_reject(found: dict[int, Seen], letter: Mapping[str, Any]) -> None:
+def _add_reject(found: dict[int, InputOutcome], letter: Mapping[str, Any]) -> None:
     position = letter["position"]
     seen = rejected(letter["event_type"], letter["stage"], letter["reason"])
     found[position] = replace(found[position], reason="more than one outcome") if position in found else seen
 
 
-def of_outcomes(pipeline: Pipeline, outcomes: Outcomes, tables: Mapping[str, pa.Table]) -> list[Seen]:
+def of_outcomes(pipeline: Pipeline, outcomes: Outcomes, tables: Mapping[str, pa.Table]) -> list[InputOutcome]:
     """Return the outcomes of one batch of the worker. `tables` are its rows by event type, as files give them back."""
     found = _emitted(pipeline, tables)
     found |= {each.index: rejected(each.event_type, each.stage, each.reason) for each in outcomes.rejects}
     return [found.get(row, DROPPED) for row in range(outcomes.read)]
 
 
-def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> Seen:
+def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> InputOutcome:
     """The outcome a service answered with."""
     if answer["outcome"] == "dropped":
         return DROPPED
@@ -121,18 +121,18 @@ def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> Seen:
     return emitted(name, [plain_row(row, schema) for row in answer["rows"]], answer.get("enrichments") or {})
 
 
-def emitted(event_type: str | None, rows: Sequence[Mapping[str, Any]], enrichments: Mapping[str, str]) -> Seen:
+def emitted(event_type: str | None, rows: Sequence[Mapping[str, Any]], enrichments: Mapping[str, str]) -> InputOutcome:
     """An emitted input; its rows as plain data."""
-    return Seen("emitted", event_type, tuple(sorted(map(_canonical, rows))), _canonical(enrichments))
+    return InputOutcome("emitted", event_type, tuple(sorted(map(_canonical, rows))), _canonical(enrichments))
 
 
-def rejected(event_type: str | None, stage: str, reason: str) -> Seen:
+def rejected(event_type: str | None, stage: str, reason: str) -> InputOutcome:
     """A rejected input."""
-    return Seen("rejected", None if event_type == UNDECODED else event_type, stage=stage, reason=reason)
+    return InputOutcome("rejected", None if event_type == UNDECODED else event_type, stage=stage, reason=reason)
 
 
-def _emitted(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> dict[int, Seen]:
-    found: dict[int, Seen] = {}
+def _emitted(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> dict[int, InputOutcome]:
+    found: dict[int, InputOutcome] = {}
     for name, table in tables.items():
         schema = pipeline.executors[name].declaration.row_schema
         rows: dict[int, list[dict[str, Any]]] = {}

@@ -1,4 +1,4 @@
-"""Parity of a pipeline file: gather inputs, take them through the roads, compare."""
+"""Parity of a pipeline file: gather inputs, take them through the runtimes, compare."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.parity import runtimes as roads
+from trivium.parity import runtimes
 from trivium.parity.branches import branches_of, traced
 from trivium.parity.compare import ParityReport, Scope, compare
-from trivium.parity.inputs import Wanted, inputs_of
-from trivium.parity.results import Seen
-from trivium.parity.runtimes import Road, Scene
+from trivium.parity.inputs import InputSpec, inputs_of
+from trivium.parity.results import InputOutcome
+from trivium.parity.runtimes import Scene, Take
 
-REAL: dict[str, Road] = {"batch": roads.batch, "streaming": roads.streaming, "serving": roads.serving}
-FAST: dict[str, Road] = {"records": roads.raw, "requests": roads.requests, "columns": roads.columns}
+REAL: dict[str, Take] = {"batch": runtimes.batch, "streaming": runtimes.streaming, "serving": runtimes.serving}
+FAST: dict[str, Take] = {"records": runtimes.raw, "requests": runtimes.requests, "columns": runtimes.columns}
 
 
 def check_parity(
     config: Path,
-    wanted: Wanted,
-    ways: dict[str, Road],
-    tell: Callable[[str], None] = lambda _road: None,
+    wanted: InputSpec,
+    ways: dict[str, Take],
+    tell: Callable[[str], None] = lambda _runtime: None,
     required: Sequence[str] = (),
 ) -> ParityReport:
     """Take the same inputs of a pipeline through each of the `ways`; nothing of the pipeline's own tables is touched.
@@ -33,20 +33,20 @@ def check_parity(
     `required` are runtimes without which parity is not shown, whether or not the file has them.
 
     Raises:
-        TriviumError: the file has problems, or a road cannot be taken at all.
+        TriviumError: the file has problems, or a runtime cannot be taken at all.
     """
-    pipeline = compile_file(config, road=None)
+    pipeline = compile_file(config, runtime=None)
     inputs = inputs_of(pipeline, wanted)
     with tempfile.TemporaryDirectory(prefix="trivium-parity-", ignore_cleanup_errors=True) as folder:
         scene = Scene(pipeline, config, Path(folder))
 
-        def found(name: str, road: Road) -> Iterator[Seen | None]:
+        def found(name: str, take: Take) -> Iterator[InputOutcome | None]:
             tell(name)
-            yield from road(scene, inputs)
+            yield from take(scene, inputs)
 
         scope = Scope(_absent(pipeline, wanted, ways), required)
         again = _again(config, wanted, ways, required)
-        ways_found = {name: found(name, road) for name, road in ways.items()}
+        ways_found = {name: found(name, take) for name, take in ways.items()}
         if ways is not FAST:
             return compare(pipeline, inputs, ways_found, again, scope)
         with traced(pipeline) as steps:
@@ -54,7 +54,7 @@ def check_parity(
         return replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
 
 
-def _absent(pipeline: Pipeline, wanted: Wanted, ways: dict[str, Road]) -> dict[str, str]:
+def _absent(pipeline: Pipeline, wanted: InputSpec, ways: dict[str, Take]) -> dict[str, str]:
     """Return what is not tried, with why. Batch and stream are tried for real without their sections."""
     tried = set() if ways is FAST else {"batch", "streaming"}
     names = [name for name in REAL if name not in tried and getattr(pipeline.config, name) is None]
@@ -65,7 +65,7 @@ def _absent(pipeline: Pipeline, wanted: Wanted, ways: dict[str, Road]) -> dict[s
     return absent
 
 
-def _again(config: Path, wanted: Wanted, ways: dict[str, Road], required: Sequence[str]) -> str:
+def _again(config: Path, wanted: InputSpec, ways: dict[str, Take], required: Sequence[str]) -> str:
     sample = "all" if wanted.sample is None else wanted.sample
     named = f"--input {shlex.quote(str(wanted.file))}" if wanted.file else f"--sample {sample} --seed {wanted.seed}"
     options = [*(["--fast"] if ways is FAST else []), *(f"--require {each}" for each in required)]

@@ -1,4 +1,4 @@
-"""The roads parity takes its inputs through: the real ones, and the three decoders in this process."""
+"""The runtimes parity takes its inputs through: the real ones, and the three decoders in this process."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
 from trivium.parity.http_client import Service, asked, running_service
 from trivium.parity.inputs import Input
-from trivium.parity.results import Seen, of_outcomes, of_tables
+from trivium.parity.results import InputOutcome, of_outcomes, of_tables
 from trivium.parity.tables import Topics, over_archive, over_topics, topics_of, written_and_read
 from trivium.samples.harness import typed_columns
 
 _WINDOW, _FEW = 2_000, 20
-Found = Iterable[Seen | None]
-"""What a road made of each input, in order; None where the road has no way to take it."""
+Found = Iterable[InputOutcome | None]
+"""What a runtime made of each input, in order; None where the runtime has no way to take it."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A pipeline with the file it was compiled from, and a scratch folder for what roads write."""
+    """A pipeline with the file it was compiled from, and a scratch folder for what runtimes write."""
 
     pipeline: Pipeline
     config: Path
     folder: Path
 
 
-Road = Callable[[Scene, Sequence[Input]], Found]
+Take = Callable[[Scene, Sequence[Input]], Found]
 
 
 def batch(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -97,7 +97,7 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     """The worker on typed columns of the same events; a record that is no event has none."""
     pipeline = scene.pipeline
-    found: list[Seen | None] = [None] * len(inputs)
+    found: list[InputOutcome | None] = [None] * len(inputs)
     worker, tag = Worker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
     for event_type, (rows, events) in _decoded(pipeline, inputs).events.items():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
@@ -108,7 +108,7 @@ def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     return found
 
 
-def _through_files(scene: Scene, outcomes: Outcomes) -> list[Seen]:
+def _through_files(scene: Scene, outcomes: Outcomes) -> list[InputOutcome]:
     return of_outcomes(scene.pipeline, outcomes, written_and_read(scene.pipeline, outcomes, scene.folder / "files"))
 
 

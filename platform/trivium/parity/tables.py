@@ -1,4 +1,4 @@
-"""The pipeline a table-writing road runs for parity: the user's own, with its source and tables in a scratch folder."""
+"""The pipeline a runtime runs for parity: the user's own, with its source and tables in a scratch folder."""
 
 from __future__ import annotations
 

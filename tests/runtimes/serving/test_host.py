@@ -32,7 +32,7 @@ def made(tmp_path: Path) -> Iterator[Any]:
     path, modules, hosts = list(sys.path), set(sys.modules), []
 
     def host(**serving: Any) -> ServingHost:
-        pipeline = compile_file(tick_project(tmp_path, **serving), road="serving")
+        pipeline = compile_file(tick_project(tmp_path, **serving), runtime="serving")
         hosts.append(ServingHost(ServeJob(pipeline.plan.json, pipeline.secrets, str(pipeline.root))))
         return hosts[-1]
 
@@ -139,7 +139,7 @@ from tests.support.tick_project import MAKE, tick
 from trivium.config.compile import compile_file
 from trivium.runtimes.serving.host import ServeJob, ServingHost
 
-pipeline = compile_file(MAKE(Path(sys.argv[1]), deadline_seconds=0.2, hung_after_seconds=0.5), road="serving")
+pipeline = compile_file(MAKE(Path(sys.argv[1]), deadline_seconds=0.2, hung_after_seconds=0.5), runtime="serving")
 host = ServingHost(ServeJob(pipeline.plan.json, pipeline.secrets, str(pipeline.root)))
 
 

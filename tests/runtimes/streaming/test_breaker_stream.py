@@ -48,13 +48,13 @@ def test_a_stream_stops_on_systemic_rejects_and_starts_again_after_a_change(
 
     with pytest.raises(SystemicRejects, match=rf"{topic}/0.*10.*breaker: off"):
         run(config)
-    pipeline = compile_file(config, road="streaming")
+    pipeline = compile_file(config, runtime="streaming")
     table = pipeline.config.table.path
     assert DeltaTable(table).transaction_version(f"shop/{topic}/0") == 10
     assert dead_letters.read(pipeline.config.dead_letters.path, table).num_rows == 0
-    (road,) = [each for each in status_of(pipeline, SystemClock()).roads if each.runtime == "streaming"]
-    assert road.stopped is not None
-    assert "process" in road.stopped
+    (stream,) = [each for each in status_of(pipeline, SystemClock()).runtimes if each.runtime == "streaming"]
+    assert stream.stopped is not None
+    assert "process" in stream.stopped
 
     with pytest.raises(RunError, match="neither the pipeline's logic nor its breaker changed"):
         run(config)
@@ -73,4 +73,4 @@ def configured(folder: Path, broker: DevBroker, topic: str) -> Path:
 
 
 def run(config: Path) -> StreamReport:
-    return run_streaming(compile_file(config, road="streaming"), StreamArguments(until_caught_up=True))
+    return run_streaming(compile_file(config, runtime="streaming"), StreamArguments(until_caught_up=True))

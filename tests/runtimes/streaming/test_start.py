@@ -44,7 +44,7 @@ def pipeline(tmp_path: Path, kafka_broker: DevBroker, topic: str) -> Pipeline:
     config = tmp_path / "shop" / "configs" / "shop.yaml"
     source = f'{{type: kafka, servers: "{kafka_broker.servers}", topics: [{topic}]}}'
     config.write_text(f"{config.read_text()}\nstreaming:\n  source: {source}\n")
-    return compile_file(config, road="streaming")
+    return compile_file(config, runtime="streaming")
 
 
 @pytest.fixture

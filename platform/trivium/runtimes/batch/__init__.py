@@ -1,1 +1,1 @@
-"""The batch road: history read again, and batch's own partitions of the table re-written in one commit."""
+"""The batch runtime: history read again, and batch's own partitions of the table re-written in one commit."""

@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock: Clock | None = None) -> BatchReport:
-    """Run the batch road of a pipeline to its commit.
+    """Run the batch runtime of a pipeline to its commit.
 
     Raises:
         TriviumError: the run stopped; the message says why and what to do. Readers see the table as it was.

@@ -39,7 +39,7 @@ class Source:
 
 
 def batch_section(pipeline: Pipeline) -> Batch:
-    """The pipeline's `batch` section; compiling for the batch road has made sure of it."""
+    """The pipeline's `batch` section; compiling for the batch runtime has made sure of it."""
     assert pipeline.config.batch is not None
     return pipeline.config.batch
 

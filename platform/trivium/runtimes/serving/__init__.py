@@ -1,1 +1,1 @@
-"""The serving road: a pipeline behind HTTP."""
+"""The serving runtime: a pipeline behind HTTP."""

@@ -1,1 +1,1 @@
-"""The streaming road: Kafka's partitions consumed by a pool of actors, appended to the table by one committer."""
+"""The streaming runtime: Kafka's partitions consumed by a pool of actors, appended to the table by one committer."""

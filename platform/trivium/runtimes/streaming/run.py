@@ -66,7 +66,7 @@ class StreamArguments:
 def run_streaming(
     pipeline: Pipeline, arguments: StreamArguments | None = None, clock: Clock | None = None
 ) -> StreamReport:
-    """Run the streaming road of a pipeline until it is stopped, or has caught up with what was there at its start.
+    """Run the streaming runtime of a pipeline until it is stopped, or has caught up with what was there at its start.
 
     Raises:
         TriviumError: the run stopped; the message says why and what to do. What was committed stays.

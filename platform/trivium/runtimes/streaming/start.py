@@ -89,7 +89,7 @@ class Started:
 
 
 def streaming_section(pipeline: Pipeline) -> Streaming:
-    """The pipeline's `streaming` section; compiling for the streaming road has made sure of it."""
+    """The pipeline's `streaming` section; compiling for the streaming runtime has made sure of it."""
     assert pipeline.config.streaming is not None
     return pipeline.config.streaming
 
@@ -176,7 +176,7 @@ def check_ranges(positions: Mapping[str, int], log: KafkaLog) -> None:
         if at < first[name]:
             raise RunError(
                 f"{name}: the position is {at}, the log starts at {first[name]}: {first[name] - at} offsets are gone "
-                "(retention, or delete-records), unread. Try: restore them from an archive by the batch road, then go "
+                "(retention, or delete-records), unread. Try: restore them from an archive by a batch run, then go "
                 "on past the hole, which is recorded: trivium reset-positions CONFIG --to-beginning"
             )
         if at > end[name]:

@@ -137,7 +137,7 @@ def test_the_projects_samples_are_the_examples(
     repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TABLES", str(tmp_path))
-    document = openapi(compile_file(repository / "configs/flights.yaml", road="serving"), "/flights")
+    document = openapi(compile_file(repository / "configs/flights.yaml", runtime="serving"), "/flights")
     validate(document)
     for path in ("/v1/events", "/v1/events/departure", "/v1/events/cancellation"):
         content = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]

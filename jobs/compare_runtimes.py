@@ -11,7 +11,7 @@ from deltalake import DeltaTable
 
 @dataclass(frozen=True)
 class Comparison:
-    """Rows of each road, and rows that one has and the other has not (as multisets)."""
+    """Rows of each runtime, and rows that one has and the other has not (as multisets)."""
 
     batch: int
     streaming: int
@@ -25,15 +25,15 @@ class Comparison:
 
 
 def compare(table: str) -> Comparison:
-    """Compare the two roads' rows of a table."""
+    """Compare the two runtimes' rows of a table."""
     events = DeltaTable(table).to_pyarrow_dataset()
     columns = ", ".join(
         f'"{name}"' for name in events.schema.names if not name.startswith("_") and name != "event_date"
     )
     with duckdb.connect() as connection:
         connection.register("events", events)
-        for road in ("batch", "streaming"):
-            connection.execute(f"CREATE TABLE {road} AS SELECT {columns} FROM events WHERE _runtime = '{road}'")
+        for runtime in ("batch", "streaming"):
+            connection.execute(f"CREATE TABLE {runtime} AS SELECT {columns} FROM events WHERE _runtime = '{runtime}'")
         counts = (
             "SELECT count(*) FROM batch",
             "SELECT count(*) FROM streaming",
