@@ -1,4 +1,4 @@
-"""What a runtime hands to the worker: raw records or typed columns, with the place they came from."""
+"""Batches a runtime hands to the worker: raw records or typed columns, with the place they came from."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ Batch = RawBatch | TypedBatch
 
 
 def constant(value: str, length: int) -> pa.DictionaryArray:
-    """One string for all rows; Parquet writes it as one dictionary entry and a run length."""
+    """Repeat one string for all rows; Parquet writes it as one dictionary entry and a run length."""
     return pa.DictionaryArray.from_arrays(pa.array(np.zeros(length, np.int32)), pa.array([value]))
 
 
 def source_column(source: Source, rows: Positions) -> pa.DictionaryArray:
-    """The source of each of these rows of a batch."""
+    """Return the source of each of these rows of a batch."""
     if isinstance(source, str):
         return constant(source, len(rows))
     return source.take(pa.array(rows))

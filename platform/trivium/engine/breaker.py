@@ -20,11 +20,11 @@ SAMPLE_LENGTH: Final = 300
 
 
 class SystemicRejects(RunError):
-    """So many inputs were rejected for one reason that the run stopped instead of making them all dead letters."""
+    """A run stopped because too many of its inputs were rejected for one reason."""
 
 
 class Signature(NamedTuple):
-    """What rejects for one reason have in common."""
+    """The event type, stage and reason that rejects of one cause share."""
 
     event_type: str
     stage: str
@@ -32,7 +32,7 @@ class Signature(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where an input is: topic/partition and offset, or file and row."""
+    """The place of an input: topic/partition and offset, or file and row."""
 
     source: str
     position: int
@@ -48,7 +48,7 @@ class RejectGroup:
     sample: str
 
     def followed_by(self, other: RejectGroup) -> RejectGroup:
-        """Both groups as one."""
+        """Return both groups as one."""
         return RejectGroup(self.count + other.count, self.first, other.last, self.sample)
 
 
@@ -66,12 +66,12 @@ class RejectSummary:
         return RejectSummary(groups)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The groups as plain data."""
+        """Return the groups as plain data."""
         return [{"signature": list(signature), **asdict(group)} for signature, group in self.groups.items()]
 
     @classmethod
     def from_json(cls, groups: Iterable[Mapping[str, Any]]) -> RejectSummary:
-        """The inverse of `as_json`."""
+        """Read groups that `as_json` wrote."""
         return cls(
             {
                 Signature(*each["signature"]): RejectGroup(
@@ -83,7 +83,7 @@ class RejectSummary:
 
 
 def summarise(outcomes: Outcomes, batch: Batch) -> RejectSummary:
-    """The rejects of one batch by signature."""
+    """Sum up the rejects of one batch by signature."""
     found: dict[Signature, list[Reject]] = {}
     for reject in outcomes.rejects:
         signature = Signature(reject.event_type or UNDECODED, reject.stage, reject.reason)
@@ -103,7 +103,7 @@ def _place(reject: Reject, batch: Batch) -> Place:
 
 
 def judged_inputs(counts: Mapping[str, Counts]) -> int:
-    """How many inputs the breaker looks at: not those of another window, nor those that routing's policies drop."""
+    """Count the inputs the breaker looks at: not those of another window, nor those that routing's policies drop."""
     return sum(
         each.rejected if name in (UNROUTED, TOMBSTONE) else each.read - each.out_of_window
         for name, each in counts.items()

@@ -37,7 +37,7 @@ class LookupUse:
 
 
 @dataclass(frozen=True)
-class Fact:
+class EnrichmentResult:
     """One enrichment of a batch: `index` (int32) points into `rows`, null where there is no row.
 
     `given` is what the lookup answered with; one that answers from memory gives the same object again and again.
@@ -49,12 +49,12 @@ class Fact:
     unavailable: bool
     given: Any = None
 
-    def take(self, keep: pa.Array) -> Fact:
-        """The same fact for some of the events."""
+    def take(self, keep: pa.Array) -> EnrichmentResult:
+        """Return the result for some of the events."""
         return replace(self, index=self.index.take(keep), null_keys=self.null_keys.take(keep))
 
     def misses(self) -> dict[int, Miss]:
-        """Events without a row, and why."""
+        """Return the events without a row, and why."""
         if not self.index.null_count:
             return {}
         missed = np.flatnonzero(pc.is_null(self.index).to_numpy(zero_copy_only=False))
@@ -77,8 +77,8 @@ class EnrichmentStep:
         self._built_from: Any = None
         self._empty = pa.RecordBatch.from_pylist([], schema=pa.schema([spec.arrow for spec in self._fields]))
 
-    def fetch(self, inputs: Inputs, limit: Deadline | None = None) -> Fact:
-        """The fact for each event, with no longer to wait than the lookup's policy and the `limit` say.
+    def fetch(self, inputs: Inputs, limit: Deadline | None = None) -> EnrichmentResult:
+        """Fetch the facts of all events, waiting no longer than the lookup's policy and the `limit` say.
 
         Raises:
             RunError: the lookup stayed unavailable and the pipeline says `unavailable: fail`, or it failed otherwise.
@@ -86,21 +86,23 @@ class EnrichmentStep:
         keys = inputs.key(self._key).dictionary_encode()
         null_keys = pc.is_null(keys)
         if not len(keys.dictionary):
-            return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=False)
+            return EnrichmentResult(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=False)
         try:
             answer = self._answer(keys.dictionary, limit)
             if answer is None:
-                return Fact(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=True)
+                return EnrichmentResult(self._empty, pa.nulls(len(keys), pa.int32()), null_keys, unavailable=True)
             columns = [answer.rows.column(spec.wire) for spec in self._fields]
             rows = pa.RecordBatch.from_arrays(columns, schema=self._empty.schema)
-            return Fact(rows, answer.index.take(keys.indices), null_keys, unavailable=False, given=answer.rows)
+            return EnrichmentResult(
+                rows, answer.index.take(keys.indices), null_keys, unavailable=False, given=answer.rows
+            )
         except (RunError, MemoryError):
             raise
         except Exception as error:
             raise self._no_answer(error) from error
 
-    def structs(self, fact: Fact) -> list[Any]:
-        """The fact as one struct (or None) an event; equal rows share a struct.
+    def structs(self, fact: EnrichmentResult) -> list[Any]:
+        """Return the result as one struct (or None) an event; equal rows share a struct.
 
         Structs are kept for as long as the lookup answers with the same rows.
 
@@ -119,8 +121,8 @@ class EnrichmentStep:
                 raise self._no_answer(error) from error
         return list(map(self._built.__getitem__, index))
 
-    def columns(self, fact: Fact) -> pa.RecordBatch:
-        """The fact as columns aligned with the events; a missing row is null in every column."""
+    def columns(self, fact: EnrichmentResult) -> pa.RecordBatch:
+        """Return the result as columns aligned with the events; a missing row is null in every column."""
         schema = pa.schema([spec.arrow.with_nullable(True) for spec in self._fields])
         return pa.RecordBatch.from_arrays([column.take(fact.index) for column in fact.rows.columns], schema=schema)
 
@@ -152,7 +154,7 @@ class EnrichmentStep:
 
 
 def enrichment_steps(declaration: Declaration, uses: Mapping[str, LookupUse], clock: Clock) -> list[EnrichmentStep]:
-    """The enrichments of a declaration in the order they are declared."""
+    """Return the enrichments of a declaration in the order they are declared."""
     return [
         EnrichmentStep(declaration, name, uses[enrichment.lookup], clock)
         for name, enrichment in declaration.enrichments.items()

@@ -63,7 +63,7 @@ _hook_added = threading.Lock()
 
 
 def guard_of(executor: str, purity: Purity) -> AbstractContextManager[object]:
-    """What to hold while calling an executor; `executor` is how messages name it."""
+    """Return the context to hold while calling an executor; `executor` is how messages name it."""
     return contextlib.nullcontext() if purity == "off" else Guard(executor, purity)
 
 
@@ -142,7 +142,7 @@ def _is_installed(path: Any) -> bool:
 
 
 def installed_folders() -> tuple[str, ...]:
-    """Where Python, installed libraries and time zones lie, each with its final separator."""
+    """Return the folders where Python, installed libraries and time zones lie, each with its final separator."""
     if not _folders:
         paths = sysconfig.get_paths()
         found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
@@ -155,7 +155,7 @@ _folders: list[str] = []
 
 
 def _place(frame: FrameType | None) -> str | None:
-    """The author's line that made the call; None where an import or a traceback made it."""
+    """Return the author's line that made the call; None where an import or a traceback made it."""
     last = None
     while frame is not None and not frame.f_code.co_filename.startswith(_ENGINE):
         file = frame.f_code.co_filename
@@ -169,6 +169,6 @@ def _place(frame: FrameType | None) -> str | None:
 
 
 def _shown(event: str, arguments: tuple[Any, ...]) -> str:
-    """The event with what it is about, short; a subprocess's arguments may hold secrets and are not shown."""
+    """Return the event with what it is about, short; a subprocess's arguments may hold secrets and are not shown."""
     first = next((each for each in arguments if isinstance(each, str | bytes | os.PathLike)), None)
     return f"{event}({os.fsdecode(first)!r:.80})" if first is not None else event

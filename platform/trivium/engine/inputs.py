@@ -24,11 +24,11 @@ class RowInputs:
     events: Sequence[Any]
 
     def take(self, keep: Rows) -> RowInputs:
-        """The events at these places."""
+        """Return the events at these places."""
         return RowInputs(self.rows[keep], [self.events[i] for i in keep.tolist()])
 
     def key(self, spec: FieldSpec) -> pa.Array:
-        """One field of each event as a column."""
+        """Return one field of each event as a column."""
         return array_of(values_of(self.events, spec), spec.type.arrow)
 
 
@@ -40,11 +40,11 @@ class ColumnInputs:
     columns: pa.RecordBatch
 
     def take(self, keep: Rows) -> ColumnInputs:
-        """The events at these places."""
+        """Return the events at these places."""
         return ColumnInputs(self.rows[keep], self.columns.take(pa.array(keep)))
 
     def key(self, spec: FieldSpec) -> pa.Array:
-        """One field of each event as a column."""
+        """Return one field of each event as a column."""
         return self.columns.column(spec.name)
 
     @classmethod

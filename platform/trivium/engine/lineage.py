@@ -19,7 +19,7 @@ from trivium.types.spec import UTC_MICROSECONDS
 
 @dataclass(frozen=True)
 class Origin:
-    """What all rows of one batch and event type have in common."""
+    """The lineage that all rows of one batch and event type share."""
 
     event_type: str
     logic: str
@@ -34,7 +34,7 @@ def lineage_columns(
     row_numbers: npt.NDArray[np.int32],
     enrichments: pa.Array | None,
 ) -> dict[str, pa.Array]:
-    """The lineage columns of rows made from the inputs at `positions`; `_runtime` is the writer's to add."""
+    """Make the lineage columns of rows made from the inputs at `positions`; `_runtime` is the writer's to add."""
     length = len(positions)
     columns: dict[str, Any] = {
         "_event_type": constant(origin.event_type, length),
@@ -50,5 +50,5 @@ def lineage_columns(
 
 
 def event_date(event_time: pa.Array) -> pa.Array:
-    """The UTC date of each event time."""
+    """Return the UTC date of each event time."""
     return pc.cast(event_time, pa.date32(), safe=False)

@@ -1,4 +1,4 @@
-"""What became of each input: emitted, dropped or rejected; never anything else, never nothing."""
+"""Outcomes of inputs: each is emitted, dropped or rejected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Counts:
         self.out_of_window += other.out_of_window
 
     def balanced(self) -> bool:
-        """Whether each input read has exactly one outcome."""
+        """Return whether each input read has exactly one outcome."""
         return self.read == self.emitted_inputs + self.dropped + self.rejected + self.out_of_window
 
 
@@ -52,7 +52,7 @@ def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
 
 
 def total_of(counts: Mapping[str, Counts]) -> Counts:
-    """The balance over all event types."""
+    """Return the balance over all event types."""
     total = Counts()
     for each in counts.values():
         total.add(each)
@@ -60,7 +60,7 @@ def total_of(counts: Mapping[str, Counts]) -> Counts:
 
 
 def count_distinct(parents: npt.NDArray[np.int64]) -> int:
-    """How many inputs rows came from; rows of one input follow one another."""
+    """Count the inputs rows came from; rows of one input follow one another."""
     return int(np.count_nonzero(np.diff(parents, prepend=-1)))
 
 
@@ -101,7 +101,7 @@ class Outcomes:
     rejects: list[Reject] = field(default_factory=list)
 
     def counts(self) -> dict[str, Counts]:
-        """The balance per event type."""
+        """Return the balance per event type."""
         counts: dict[str, Counts] = defaultdict(Counts)
         for event_type, emitted in self.emitted.items():
             counts[event_type].emitted_rows += emitted.rows.num_rows

@@ -26,7 +26,7 @@ from trivium.engine.emit import (
     refuse_times_outside,
     row_numbers,
 )
-from trivium.engine.enrich import EnrichmentStep, Fact, LookupUse, enrichment_steps
+from trivium.engine.enrich import EnrichmentResult, EnrichmentStep, LookupUse, enrichment_steps
 from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
 from trivium.engine.invoke import ColumnForm, RowForm, as_exception
@@ -38,7 +38,7 @@ from trivium.types.spec import UTC_MICROSECONDS
 
 
 @dataclass
-class Called:
+class Invocation:
     """One type's inputs after their executor was called.
 
     `inputs` are those still in play and `facts` what was fetched for them; `form` holds the executor's answers by place
@@ -46,7 +46,7 @@ class Called:
     """
 
     inputs: Inputs
-    facts: dict[str, Fact]
+    facts: dict[str, EnrichmentResult]
     rejects: list[Reject]
     form: RowForm | ColumnForm | None = None
 
@@ -93,14 +93,14 @@ class TypeWorker:
             rows = self._table_rows(checked, called, batch, parents)
             out.emitted[self._declaration.event_type] = Emitted(rows, parents)
 
-    def call(self, inputs: Inputs, limit: Deadline | None = None) -> Called:
+    def call(self, inputs: Inputs, limit: Deadline | None = None) -> Invocation:
         """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
 
         Raises:
             RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
         """
         rejects: list[Reject] = []
-        called = Called(self._accepted(inputs, rejects), {}, rejects)
+        called = Invocation(self._accepted(inputs, rejects), {}, rejects)
         for step in self._steps:
             self._enrich(step, called, limit)
         if len(called.inputs.rows):
@@ -123,7 +123,7 @@ class TypeWorker:
         deadline = Deadline(self._clock, began + policy.deadline_seconds).within(limit)
         return retry_failed(failures, attempt, self._is_retryable, policy, deadline)
 
-    def check(self, called: Called) -> Checked:
+    def check(self, called: Invocation) -> Checked:
         """Hold what the executor answered to its declaration; what is refused joins the rejects."""
         checked = self._checked(called.form)
         rows, event_type = called.inputs.rows, self._declaration.event_type
@@ -151,7 +151,7 @@ class TypeWorker:
                     rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
 
-    def _enrich(self, step: EnrichmentStep, work: Called, limit: Deadline | None) -> None:
+    def _enrich(self, step: EnrichmentStep, work: Invocation, limit: Deadline | None) -> None:
         if not len(work.inputs.rows):
             return
         fact = step.fetch(work.inputs, limit)
@@ -189,7 +189,7 @@ class TypeWorker:
                 raise
             return False
 
-    def _form(self, work: Called) -> RowForm | ColumnForm:
+    def _form(self, work: Invocation) -> RowForm | ColumnForm:
         if isinstance(work.inputs, RowInputs):
             if not self._steps:
                 return RowForm(self._executor, work.inputs, ())
@@ -203,7 +203,7 @@ class TypeWorker:
         reason = "impure" if issubclass(type(error), ImpureError) else class_name(error)
         return Reject(index, stage, reason, raised(error), self._declaration.event_type, failure.attempts)
 
-    def _table_rows(self, checked: Checked, work: Called, batch: Batch, parents: Rows) -> pa.RecordBatch:
+    def _table_rows(self, checked: Checked, work: Invocation, batch: Batch, parents: Rows) -> pa.RecordBatch:
         made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
         length = len(parents)
         columns: dict[str, pa.Array] = {
@@ -247,7 +247,7 @@ def _opened(bound: BoundExecutor) -> Executor[Any, Any]:
 
 
 def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:
-    """The rows that were neither emitted nor rejected."""
+    """Return the rows that were neither emitted nor rejected."""
     left = np.zeros(int(rows.max(initial=-1)) + 1, np.bool_)
     left[rows] = True
     left[parents] = False
@@ -262,8 +262,8 @@ _MISS_TEXT = {
 }
 
 
-def _enrichment_texts(facts: Mapping[str, Fact], length: int) -> pa.Array | None:
-    """What was not a plain hit, as JSON an event; None where all were."""
+def _enrichment_texts(facts: Mapping[str, EnrichmentResult], length: int) -> pa.Array | None:
+    """Return what was no plain hit as JSON, one text an event; None where all were hits."""
     states: dict[int, dict[str, str]] = {}
     for name, fact in facts.items():
         for place, miss in fact.misses().items():

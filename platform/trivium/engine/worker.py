@@ -43,7 +43,7 @@ class Worker:
             }
 
     def run(self, batch: Batch) -> Outcomes:
-        """The outcome of every input of a batch.
+        """Return the outcome of every input of a batch.
 
         Raises:
             RunError: a lookup stayed unavailable and the pipeline says that this fails the run.

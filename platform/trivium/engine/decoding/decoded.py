@@ -67,7 +67,7 @@ class DeclaredType:
         return derive(self.declaration.event, self.declaration.event_fields, tag_field=tag_field)
 
     def decode(self, value: bytes) -> Any:
-        """One event, looked at in every respect but the nesting of the whole record.
+        """Decode one event, checked in every respect but the nesting of the whole record.
 
         Raises:
             one of `FAILURES`: it is none of this type.
@@ -92,7 +92,7 @@ class DeclaredType:
             raise error from None
 
     def normalised(self, rows: list[int], events: list[Any], out: Decoded) -> tuple[list[int], list[Any]]:
-        """Events that one pass decoded, without those the normaliser refuses, which become rejects."""
+        """Return the events that one pass decoded, without those the normaliser refuses, which become rejects."""
         bad: set[int] = set()
         for at in self.normalise.suspects(events) if self.normalise else ():
             try:
@@ -112,7 +112,7 @@ def suspects(values: PackedValues, *, times: bool) -> set[int]:
 
 
 def decode_pass(decoder: msgspec.json.Decoder[Any], values: PackedValues, slow: set[int]) -> list[Any]:
-    """Each record decoded, at C speed; None for those in `slow` and for nulls and those it gave up, which are added.
+    """Decode each record, at C speed; None for those in `slow`, for nulls and for those it gave up, which are added.
 
     It goes in stretches, so that a record is still in the processor's cache when its brackets are counted.
     """
@@ -133,7 +133,7 @@ def decode_pass(decoder: msgspec.json.Decoder[Any], values: PackedValues, slow: 
 
 
 def _decode_lines(decoder: msgspec.json.Decoder[Any], stretch: PackedValues) -> list[Any] | None:
-    """All records of a stretch by one call; None unless each of them is one value that the decoder takes.
+    """Decode all records of a stretch by one call; None unless each of them is one value that the decoder takes.
 
     The decoder does not look at line feeds: it reads one value after the other. But a record between braces cannot run
     into the next, since a string may not hold the line feed between them, and elsewhere no `{` may follow a `}`. So
@@ -149,7 +149,7 @@ def _decode_lines(decoder: msgspec.json.Decoder[Any], stretch: PackedValues) -> 
 
 
 def _decode_each(decode: Callable[[Any], Any], stretch: PackedValues, left_out: set[int]) -> list[Any]:
-    """The records one by one; None for those in `left_out` and for those that cannot be read, which join them."""
+    """Decode the records one by one; None for those in `left_out` and the unreadable, which join them."""
     values = [None if at in left_out else value for at, value in enumerate(stretch)]
     events: list[Any] = []
     decoded = map(decode, values)

@@ -71,13 +71,13 @@ class PackedValues(Sequence["bytes | None"]):
         return self.data[self.bounds[0] : self.bounds[-1]].data
 
     def rows_at(self, places: Sequence[int]) -> list[int]:
-        """The records that hold these places of `text`, each once, in order."""
+        """Return the records that hold these places of `text`, each once, in order."""
         found = np.searchsorted(self.bounds, np.asarray(places, np.int64) + self.bounds[0], side="right") - 1
         rows: list[int] = np.unique(found).tolist()
         return rows
 
     def are_objects(self) -> bool:
-        """Whether every record has a value that begins with an opening and ends with a closing brace."""
+        """Return whether every record has a value that begins with an opening and ends with a closing brace."""
         if (self.present is not None and not self.present.all()) or not (np.diff(self.bounds) > 2).all():
             return False
         starts, ends = self.data[self.bounds[:-1]], self.data[self.bounds[1:] - 2]
@@ -105,7 +105,7 @@ def pack(values: Iterable[bytes | None]) -> PackedValues:
 
 
 def pack_column(column: pa.Array) -> PackedValues:
-    """A column of binary or text packed, without an object a value."""
+    """Pack a column of binary or text, without an object a value."""
     lines = pc.binary_join_element_wise(
         pc.fill_null(column.cast(pa.large_binary()), b""),
         pa.scalar(b"\n", pa.large_binary()),
@@ -118,7 +118,7 @@ def pack_column(column: pa.Array) -> PackedValues:
 
 
 def concatenate(parts: Sequence[PackedValues]) -> PackedValues:
-    """The values of all parts; those of a single part are not copied."""
+    """Join the values of all parts; those of a single part are not copied."""
     if len(parts) == 1:
         return parts[0]
     lengths = np.concatenate([np.diff(part.bounds) for part in parts]) if parts else np.empty(0, np.int64)

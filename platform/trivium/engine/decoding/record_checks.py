@@ -1,4 +1,4 @@
-"""What the decoder asks of a JSON record beside its type: its nesting, and the digits of its times."""
+"""Checks of a JSON record beside its type: its nesting, and the digits of its times."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class TooDeep(ValueError):
 
 
 def reason_of(error: Exception) -> str:
-    """The reject's reason for one of `FAILURES`."""
+    """Return the reject's reason for one of `FAILURES`."""
     reasons: list[tuple[type[Exception], str]] = [
         (TooDeep, "nesting"),
         (RecursionError, "nesting"),
@@ -40,7 +40,7 @@ def reason_of(error: Exception) -> str:
 
 
 def with_long_fractions(values: PackedValues) -> set[int]:
-    """The records that may hold a time with digits below a microsecond."""
+    """Return the records that may hold a time with digits below a microsecond."""
     text = values.text
     places = [match.start() for match in _LONG_FRACTION.finditer(text)]
     if np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\\")):
@@ -49,7 +49,7 @@ def with_long_fractions(values: PackedValues) -> set[int]:
 
 
 def may_have_long_fraction(value: bytes) -> bool:
-    """Whether a text may hold a time with digits below a microsecond."""
+    """Return whether a text may hold a time with digits below a microsecond."""
     return bool(_LONG_FRACTION.search(value) or (b"\\" in value and _ESCAPED_FRACTION.search(value)))
 
 

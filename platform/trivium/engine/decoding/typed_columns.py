@@ -61,7 +61,7 @@ def _column_problem(schema: pa.Schema, spec: FieldSpec, timezone: str | None) ->
 
 
 def columns_read(declarations: Mapping[str, Declaration], tag_field: str | None) -> list[str]:
-    """The columns a typed source is asked for: the routed field and the declared ones, in a stable order."""
+    """Return the columns to read of a typed source: the routed field and the declared ones, in a stable order."""
     wires = {spec.wire for declaration in declarations.values() for spec in declaration.event_fields}
     tag = [] if tag_field is None else [tag_field]
     return [*tag, *sorted(wires.difference(tag))]

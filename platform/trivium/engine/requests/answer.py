@@ -1,4 +1,4 @@
-"""What a request is told of each of its events."""
+"""The answer to a request, event by event."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.requests.answer import EventAnswer
 from trivium.engine.requests.body import events_of
 from trivium.engine.requests.row_json import RowJson
-from trivium.engine.type_worker import Called, TypeWorker
+from trivium.engine.type_worker import Invocation, TypeWorker
 from trivium.engine.worker import Worker
 
 __all__ = ["EventAnswer", "RequestWorker", "encode"]
@@ -49,7 +49,7 @@ class RequestWorker:
     def answer(
         self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
     ) -> list[EventAnswer]:
-        """The outcome of each event of a body: one JSON event, or a JSON list of at most `max_events`.
+        """Return the outcome of each event of a body: one JSON event, or a JSON list of at most `max_events`.
 
         `event_type` is what the request says of all of them; None: the routed field of each does. Lookups and retries
         wait no longer than `limit`.
@@ -113,8 +113,8 @@ class _RequestType:
             _tell_misses(called, places, answers)
         return called.rejects
 
-    def _written(self, called: Called) -> tuple[Sequence[Any], Sequence[int]]:
-        """The rows, and the place of the input each came from."""
+    def _written(self, called: Invocation) -> tuple[Sequence[Any], Sequence[int]]:
+        """Return the rows, and the place of the input each came from."""
         form = called.form
         if isinstance(form, RowForm):
             written = self._json.written(form.rows, form.parents)
@@ -124,7 +124,7 @@ class _RequestType:
         return self._json.from_columns(checked.columns), checked.parents.tolist()
 
 
-def _tell_misses(called: Called, places: Sequence[int], answers: list[EventAnswer]) -> None:
+def _tell_misses(called: Invocation, places: Sequence[int], answers: list[EventAnswer]) -> None:
     """Put the states of enrichments that were no plain hit into the answers of the inputs still in play."""
     states: dict[int, dict[str, str]] = {}
     for name, fact in called.facts.items():
