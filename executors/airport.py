@@ -1,4 +1,4 @@
-"""What the register of airports knows about an airport code."""
+"""Airports by their code, from the register of airports."""
 
 from msgspec import field
 

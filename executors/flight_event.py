@@ -9,7 +9,7 @@ from trivium import Int32, NormalizedEvent
 
 
 class FlightEvent(NormalizedEvent):
-    """What happened to a flight, with the aircraft and the airports it concerns.
+    """Event of a flight, with the aircraft and the airports it concerns.
 
     `event_id` is the flight's, `event_time` its scheduled departure and `entity` its tail number. `delay_minutes` is
     negative for an early flight; `late` says whether it exceeds the pipeline's threshold. Facts nobody knows are null.
@@ -37,7 +37,7 @@ class FlightEvent(NormalizedEvent):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the lookups answered about one flight; None where they know nothing."""
+    """Facts from the lookups about one flight; None where they have none."""
 
     plane: Plane | None
     origin: Airport | None
@@ -47,7 +47,7 @@ class Facts:
 def flight_event(
     kind: str, report: FlightReport, facts: Facts, delay_minutes: int | None = None, late: bool | None = None
 ) -> FlightEvent:
-    """The row of a report and the facts about its flight."""
+    """Return the row of a report and the facts about its flight."""
     plane, origin, destination = facts.plane, facts.origin, facts.destination
     return FlightEvent(
         event_id=report.flight_id,

@@ -1,4 +1,4 @@
-"""What every record of a flight carries, whatever happened to the flight."""
+"""Fields that every record of a flight carries, of whatever type."""
 
 from datetime import datetime
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""What the register of aircraft knows about a tail number."""
+"""Aircraft by their tail number, from the register of aircraft."""
 
 from msgspec import field
 

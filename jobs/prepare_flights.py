@@ -37,19 +37,19 @@ SUMMARY = "source.json"
 
 
 def lateness_days(events: pa.Table) -> int:
-    """The most days between a record's scheduled UTC day and the day it was received: what a re-run must read on."""
+    """Return the most days between a record's scheduled UTC day and its reception: the days a re-run must read on."""
     return int(pc.max(pc.days_between(events["scheduled"], events["received"])).as_py())
 
 
 def archive_order(events: pa.Table) -> pa.Table:
-    """Events by day received (added as ``day``, text), mixed within a day by a fixed seed."""
+    """Return events by day received (added as ``day``, text), mixed within a day by a fixed seed."""
     events = events.append_column("day", pc.strftime(events["received"], format="%Y-%m-%d"))
     mixed = events.append_column("order", pc.random(events.num_rows, initializer=SHUFFLE_SEED))  # pyright: ignore[reportArgumentType]
     return mixed.sort_by([("day", "ascending"), ("order", "ascending")]).drop_columns(["order", "received"])
 
 
 def as_log_lines(events: pa.Table) -> pa.Array:
-    """Each event as the JSON line (binary) its producer logs: the fields of its type, times in RFC 3339."""
+    """Return each event as the JSON line (binary) its producer logs: the fields of its type, times in RFC 3339."""
     text = pc.strftime(events["scheduled"], format="%Y-%m-%dT%H:%M:%SZ")
     events = events.set_column(events.column_names.index("scheduled"), "scheduled", text)
     lines: list[bytes | None] = [None] * events.num_rows
@@ -63,7 +63,7 @@ def as_log_lines(events: pa.Table) -> pa.Array:
 
 
 def write_archive(events: pa.Table, folder: Path) -> int:
-    """Writes ``raw`` and ``typed``, one file per day, into the folder; returns the number of days."""
+    """Write ``raw`` and ``typed``, one file per day, into the folder; return the number of days."""
     raw = pa.table({"value": as_log_lines(events)})
     typed = events.drop_columns(["day"])
     typed = typed.set_column(2, "scheduled", typed["scheduled"].cast(pa.timestamp("us", "UTC")))
@@ -86,7 +86,7 @@ def source_digest(folder: Path) -> str:
 
 
 def write_all(source: Path, folder: Path) -> dict[str, Any]:
-    """Writes every output into the folder, the summary last; returns the summary."""
+    """Write every output into the folder, the summary last; return the summary."""
     airports = read_csv(source / "airports.csv")
     pq.write_table(airports, folder / "airports.parquet")
     pq.write_table(read_csv(source / "planes.csv"), folder / "planes.parquet")
@@ -103,7 +103,7 @@ def write_all(source: Path, folder: Path) -> dict[str, Any]:
 
 
 def prepare(output: Path) -> dict[str, Any]:
-    """Makes the output folder, or finds it finished; returns its summary.
+    """Make the output folder, or find it finished; return its summary.
 
     Raises PreparationError when the source is not as expected, or when the folder holds something else.
     """
@@ -125,7 +125,7 @@ def prepare(output: Path) -> dict[str, Any]:
 
 
 def finished_summary(output: Path) -> dict[str, Any]:
-    """The summary of a finished output folder; a folder without one is not ours to replace."""
+    """Return the summary of a finished output folder; a folder without one is not ours to replace."""
     path = output / SUMMARY
     if not path.is_file():
         message = (
@@ -136,7 +136,7 @@ def finished_summary(output: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Reads the command line and prepares the data."""
+    """Read the command line and prepare the data."""
     parser = argparse.ArgumentParser(description="Prepare the flights data.")
     parser.add_argument("output", nargs="?", type=Path, default=Path("data/flights"))
     output = parser.parse_args().output.resolve()

@@ -23,7 +23,7 @@ class ProductionError(Exception):
 
 
 def lines(archive: Path) -> Iterator[bytes]:
-    """The raw records of the archive, by day."""
+    """Return the raw records of the archive, by day."""
     for path in sorted((archive / "raw").glob("day=*/*.parquet")):
         yield from ds.dataset(path).to_table(columns=["value"])["value"].to_pylist()
 
@@ -76,7 +76,7 @@ def produce(servers: str, archive: Path, expected: int) -> int:
 
 
 def main() -> None:
-    """Produces to the servers given, by default those of `trivium kafka up`."""
+    """Produce to the servers given, by default those of `trivium kafka up`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("servers", nargs="?", default="127.0.0.1:9092")
     parser.add_argument("--archive", type=Path, default=Path("data/flights"))

@@ -9,5 +9,5 @@ from trivium.runtimes.serving.application import ServingArgs, build
 
 
 def app(args: ServingArgs) -> Application:
-    """The application of the pipeline file that the arguments name."""
+    """Return the application of the pipeline file that the arguments name."""
     return build(args)

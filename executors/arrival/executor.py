@@ -41,7 +41,7 @@ class ArrivalExecutor(Executor[Arrival, FlightEvent]):
         origin_airport: pa.RecordBatch,
         destination_airport: pa.RecordBatch,
     ) -> tuple[pa.RecordBatch, pa.Array]:
-        """One row an arrival.
+        """Return one row for each arrival.
 
         Raises:
             RowErrors: for arrivals that would have flown faster than `fastest_miles_per_hour`.

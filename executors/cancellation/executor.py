@@ -25,5 +25,5 @@ class CancellationExecutor(Executor[Cancellation, FlightEvent]):
         origin_airport: Airport | None,
         destination_airport: Airport | None,
     ) -> FlightEvent:
-        """One row a cancellation; its delay is unknown and stays null."""
+        """Return one row for a cancellation; its delay is unknown and stays null."""
         return flight_event("cancellation", event, Facts(plane, origin_airport, destination_airport))

@@ -32,7 +32,7 @@ class DepartureExecutor(Executor[Departure, FlightEvent]):
     destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)
 
     def accepts(self, event: Departure) -> bool:
-        """Only departures that say when they happened."""
+        """Return whether the departure says when it happened."""
         return event.delay_minutes is not None
 
     def process(
@@ -42,7 +42,7 @@ class DepartureExecutor(Executor[Departure, FlightEvent]):
         origin_airport: Airport | None,
         destination_airport: Airport | None,
     ) -> FlightEvent:
-        """One row a departure."""
+        """Return one row for a departure."""
         late = (event.delay_minutes or 0) > self.options.late_after_minutes
         facts = Facts(plane, origin_airport, destination_airport)
         return flight_event("departure", event, facts, event.delay_minutes, late)

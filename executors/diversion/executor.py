@@ -27,7 +27,7 @@ class DiversionExecutor(Executor[Diversion, FlightEvent]):
         origin_airport: Airport | None,
         destination_airport: Airport | None,
     ) -> FlightEvent:
-        """One row a diversion.
+        """Return one row for a diversion.
 
         Raises:
             RejectError: nobody diverts from an airport to itself; a flight that returned is told otherwise.

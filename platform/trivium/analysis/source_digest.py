@@ -1,4 +1,4 @@
-"""What an executor's answer depends on: its sources, reached by static imports, and the distributions they import.
+"""Digest of all that an executor's rows depend on: sources it reaches by static imports, and their distributions.
 
 Imports are read from the syntax tree, wherever they stand in a module; what a module imports by a computed name is not
 seen. A module of the project counts with its bytes, an installed one with the version of its distribution.
@@ -39,12 +39,12 @@ class Digest:
         return sha256(canonical(self.as_json()))[:SHORT]
 
     def as_json(self) -> dict[str, Any]:
-        """The digest as plain data."""
+        """Return the digest as plain data."""
         return {"distributions": dict(self.distributions), "modules": dict(self.modules)}
 
 
 def source_digest(module: str, file: Path, root: Path) -> Digest:
-    """The digest of `module`, read from `file`, and of everything of the project at `root` it reaches."""
+    """Return the digest of `module`, read from `file`, and of everything of the project at `root` it reaches."""
     reached = _Reached(root)
     reached.add(module, file)
     distributions = {name: version for top in reached.outside for name, version in _distributions(top).items()}
@@ -53,7 +53,7 @@ def source_digest(module: str, file: Path, root: Path) -> Digest:
 
 @functools.cache
 def engine_versions() -> dict[str, str]:
-    """What every executor's answer depends on: Trivium's own sources, Python, and the libraries that read and write."""
+    """Return the versions every executor's rows depend on: Trivium's sources, Python, libraries that read and write."""
     folder = Path(trivium.__file__).parent
     files = sorted(path for path in folder.rglob("*.py"))
     sources = {path.relative_to(folder).as_posix(): sha256(path.read_bytes()) for path in files}
@@ -90,13 +90,13 @@ class _Reached:
 
 
 def in_project(name: str, root: Path) -> bool:
-    """Whether the project at `root` has a module or package of this dotted name's first part."""
+    """Return whether the project at `root` has a module or package of this dotted name's first part."""
     top = name.partition(".")[0]
     return (root / top).is_dir() or (root / f"{top}.py").is_file()
 
 
 def project_files(name: str, root: Path) -> Iterator[tuple[str, Path]]:
-    """The modules of the project that importing a dotted name runs: its packages and, if it is one, the module."""
+    """Return the project's modules that importing a dotted name runs: its packages and, if it is one, the module."""
     parts = name.split(".")
     for length in range(1, len(parts) + 1):
         base = root.joinpath(*parts[:length])
@@ -107,7 +107,7 @@ def project_files(name: str, root: Path) -> Iterator[tuple[str, Path]]:
 
 
 def imported(tree: ast.AST, package: str) -> Iterator[str]:
-    """The absolute names a module of `package` imports; `from a import b` gives `a` and `a.b`: b may be a module."""
+    """Return the absolute names a module of `package` imports; `from a import b` gives `a` and `a.b`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -119,7 +119,7 @@ def imported(tree: ast.AST, package: str) -> Iterator[str]:
 
 
 def absolute(node: ast.ImportFrom, package: str) -> str:
-    """The absolute name of the module that `from … import` names inside `package`."""
+    """Return the absolute name of the module that `from … import` names inside `package`."""
     if not node.level:
         return node.module or ""
     parts = package.split(".")
@@ -134,7 +134,7 @@ def _installed() -> Mapping[str, list[str]]:
 
 @functools.cache
 def _distributions(top: str) -> dict[str, str]:
-    """The distributions that provide a top-level name, with versions; a lone module on the path counts by its bytes."""
+    """Return the distributions that provide a top-level name, with versions; a lone module counts by its bytes."""
     names = _installed().get(top)
     if names:
         return {name: importlib.metadata.version(name) for name in names}
@@ -145,6 +145,6 @@ def _distributions(top: str) -> dict[str, str]:
 
 
 def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, read in blocks."""
+    """Return the SHA-256 of a file's bytes, read in blocks."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

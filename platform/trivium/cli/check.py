@@ -35,20 +35,20 @@ class _Checked:
 
     @property
     def missing(self) -> Sequence[Missing]:
-        """What a run would not find."""
+        """Settings and files that a run would not find."""
         return self.surroundings.missing if self.surroundings else ()
 
     @property
     def notes(self) -> Sequence[str]:
-        """What a person may want to know of the archive."""
+        """Remarks about the archive."""
         return self.surroundings.notes if self.surroundings else ()
 
     def findings(self, event_type: str) -> list[str]:
-        """What is wrong with an executor beside its samples."""
+        """Return what is wrong with an executor beside its samples."""
         return [*self.impure.get(event_type, ()), *self.breaches.get(event_type, ())]
 
     def wrong(self) -> list[str]:
-        """The event types with anything wrong."""
+        """Return the event types with anything wrong."""
         return [each.event_type for each in self.types if each.problems or self.findings(each.event_type)]
 
 
@@ -128,7 +128,7 @@ def _impure(pipeline: Pipeline) -> dict[str, list[str]]:
 
 
 def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
-    """What the samples show of each executor, asked in other ways and in other processes; an executor is asked once."""
+    """Return the compliance findings of each executor on its samples; each executor is run once."""
     from trivium.samples.check import with_default_options
     from trivium.testing.compliance import sample_breaches
     from trivium.testing.subject import Subject

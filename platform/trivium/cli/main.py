@@ -57,7 +57,7 @@ for command in (*_WORK, *_UPKEEP):
 
 
 def main() -> None:
-    """The program `trivium`."""
+    """Run the program `trivium`."""
     program(prog_name="trivium")
 
 

@@ -46,14 +46,14 @@ class Moment(click.ParamType[datetime]):
 
 
 def window(command: CommandT) -> CommandT:
-    """`--from` and `--to`, as the parameters `start` and `end`."""
+    """Add `--from` and `--to`, as the parameters `start` and `end`."""
     end = click.option("--to", "end", type=Day(), help="Event day to end before (not included).")
     start = click.option("--from", "start", type=Day(), help="First event day (UTC); default: all of the source.")
     return start(end(command))
 
 
 def allow_missing_days(command: CommandT) -> CommandT:
-    """`--allow-missing-days`, as the parameter `missing_days`: "refuse" or "leave"."""
+    """Add `--allow-missing-days`, as the parameter `missing_days`: "refuse" or "leave"."""
     return click.option(
         "--allow-missing-days",
         "missing_days",
@@ -64,7 +64,7 @@ def allow_missing_days(command: CommandT) -> CommandT:
 
 
 def checked(arguments: BatchArguments) -> BatchArguments:
-    """The arguments of a run, if their window is one.
+    """Return the arguments of a run, if their window is one.
 
     Raises:
         ArgumentError: one side is missing, or the window is empty.
@@ -80,7 +80,7 @@ def checked(arguments: BatchArguments) -> BatchArguments:
 
 
 def beginning(from_time: datetime | None, from_offsets: tuple[str, ...]) -> Beginning | None:
-    """Where a stream without positions is to begin; None: at the oldest record.
+    """Return where a stream without positions is to begin; None: at the oldest record.
 
     Raises:
         ArgumentError: both are given, or an offset is not TOPIC/PARTITION=OFFSET.
@@ -96,7 +96,7 @@ def beginning(from_time: datetime | None, from_offsets: tuple[str, ...]) -> Begi
 
 
 def offsets_of(given: tuple[str, ...]) -> dict[str, int]:
-    """`TOPIC/PARTITION=OFFSET` options by partition.
+    """Return `TOPIC/PARTITION=OFFSET` options by partition.
 
     Raises:
         ArgumentError: one has another form, or a partition comes twice.
@@ -115,7 +115,7 @@ def offsets_of(given: tuple[str, ...]) -> dict[str, int]:
 
 
 def output_format(command: CommandT) -> CommandT:
-    """`--format text|json`, as the parameter `output_format`; errors follow it too."""
+    """Add `--format text|json`, as the parameter `output_format`; errors follow it too."""
     return click.option(
         "--format",
         "output_format",

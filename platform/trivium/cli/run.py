@@ -140,7 +140,7 @@ def _cells(name: str, counts: Counts) -> tuple[str, ...]:
 
 
 def duckdb_lines(table: str) -> str:
-    """Two lines of Python that read the table with DuckDB, with no trivium installed."""
+    """Return two lines of Python that read the table with DuckDB, with no trivium installed."""
     return (
         f"import deltalake, duckdb; events = deltalake.DeltaTable({table!r}).to_pyarrow_dataset()\n"
         'print(duckdb.sql("SELECT _event_type, count(*) AS events FROM events GROUP BY ALL ORDER BY ALL"))'

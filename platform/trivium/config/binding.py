@@ -56,7 +56,7 @@ def secret_name(event_type: str, place: Place) -> str:
 
 
 def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_file: str) -> Plan:
-    """The plan of a complete configuration."""
+    """Return the plan of a complete configuration."""
     lookups = bind_lookups(config, [part.cls.declaration for part in parts])
     logic = {
         "engine": engine_versions(),
@@ -73,7 +73,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
 def pipeline_of(
     config: PipelineConfig, parts: Sequence[Part], root: Path, plan: Plan, secrets: Mapping[str, str]
 ) -> Pipeline:
-    """The pipeline of a complete configuration and its plan."""
+    """Return the pipeline of a complete configuration and its plan."""
     declarations = [part.cls.declaration for part in parts]
     return Pipeline(
         name=config.pipeline,
@@ -106,7 +106,7 @@ def executor_logic(part: Part, root: Path, pipeline: str) -> dict[str, Any]:
 
 
 def inside(root: Path, path: str) -> str:
-    """A path of the project relative to its root, which differs between machines; any other path as it is."""
+    """Return a path of the project relative to its root, which differs between machines; any other path as it is."""
     return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
 

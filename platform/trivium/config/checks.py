@@ -1,4 +1,4 @@
-"""What must agree between executors, lookups and the shared table. Problems point at the executor or the lookup."""
+"""Checks between executors, lookups and the shared table. Problems point at the executor or the lookup."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Listed:
 
     @property
     def place(self) -> Path:
-        """Where the file names the executor."""
+        """Place at which the file names the executor."""
         return ("executors", self.index, "type")
 
     @property
@@ -44,7 +44,7 @@ class Listed:
 
 
 def check_listed_once(document: Document) -> None:
-    """No event type is listed twice."""
+    """Check that no event type is listed twice."""
     first: dict[str, int] = {}
     for index, event_type in event_types(document):
         if event_type in first:
@@ -56,7 +56,7 @@ def check_listed_once(document: Document) -> None:
 
 
 def event_types(document: Document) -> Iterator[tuple[int, str]]:
-    """The event types the file lists, with their index, as far as they are readable."""
+    """Return the event types the file lists, with their index, as far as they are readable."""
     listed = document.value.get("executors")
     for index, entry in enumerate(listed if isinstance(listed, list) else []):
         event_type = entry.get("type") if isinstance(entry, dict) else None
@@ -67,7 +67,7 @@ def event_types(document: Document) -> Iterator[tuple[int, str]]:
 
 
 def check_columns(document: Document, executors: Sequence[Listed]) -> None:
-    """Executors agree on the shared table's columns, and leave the engine's names alone."""
+    """Check that executors agree on the shared table's columns, and leave the engine's names alone."""
     seen: dict[str, tuple[Listed, pa.Field]] = {}
     for executor in executors:
         for column in executor.declaration.row_schema:
@@ -91,7 +91,7 @@ def _check_name(document: Document, executor: Listed, column: pa.Field) -> None:
 
 
 def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
-    """Every enrichment has its lookup, and all users of a lookup agree on its key and columns."""
+    """Check that every enrichment has its lookup, and all users of a lookup agree on its key and columns."""
     declared = document.value.get("lookups")
     lookups = declared if isinstance(declared, dict) else {}
     columns: dict[tuple[str, str], tuple[str, pa.DataType]] = {}
@@ -120,7 +120,7 @@ def check_plugin_variables(document: Document) -> None:
 
 
 def check_used(document: Document, executors: Sequence[Listed]) -> None:
-    """No lookup is declared for nothing."""
+    """Check that no lookup is declared for nothing."""
     used = {e.lookup for executor in executors for e in executor.declaration.enrichments.values()}
     declared = document.value.get("lookups")
     for name in declared if isinstance(declared, dict) else ():
@@ -178,7 +178,7 @@ def check_api_keys(document: Document, places: Sequence[Path], taken: Mapping[st
 
 
 def check_key_file(document: Document, place: Path) -> None:
-    """A file of API keys can be used, if it is on this machine and may be read; replicas may be on others."""
+    """Check that a file of API keys can be used, where this machine has it; replicas may be on others."""
     path = document.at(place)
     if not isinstance(path, str) or not path.startswith("/") or place in document.broken:
         return

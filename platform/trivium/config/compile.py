@@ -78,7 +78,7 @@ class _Compilation:
         self._secrets: dict[str, str] = {}
 
     def pipeline(self, config_file: str) -> Pipeline:
-        """The pipeline, or all problems."""
+        """Return the pipeline, or all problems."""
         self._find_executors()
         self._read_options()
         self._secrets.update(take_secrets(self._document, _SECURITY, [("password",)]) or {})
@@ -174,7 +174,7 @@ class _Compilation:
             self._document.add_at((1, 1), "missing-section", message, _SECTION_HINTS[runtimes[0]])
 
     def _resolved(self, config: PipelineConfig) -> PipelineConfig:
-        """The configuration with absolute data paths, project-relative artifacts and complete retry policies."""
+        """Return the configuration with absolute data paths, project-relative artifacts and complete retry policies."""
         data = self._data
         lookups = {name: self._lookup(name, lookup, config) for name, lookup in config.lookups.items()}
         update = {

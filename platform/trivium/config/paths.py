@@ -23,7 +23,7 @@ _RAY_JOB: Final = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 class Relative(enum.Enum):
-    """Whether relative data paths mean anything: the file's folder here, nothing on the machines of a remote job."""
+    """Meaning of relative data paths: the file's folder here, nothing on the machines of a remote job."""
 
     RESOLVED = enum.auto()
     REFUSED = enum.auto()
@@ -31,7 +31,7 @@ class Relative(enum.Enum):
 
 @dataclass(frozen=True)
 class Base:
-    """Where a pipeline file lies: its folder, its project, and what relative data paths are there."""
+    """Base of paths: the folder of a pipeline file, its project, and the meaning of relative data paths."""
 
     folder: Path
     root: Path
@@ -39,12 +39,12 @@ class Base:
 
 
 def in_ray_job(environ: Mapping[str, str]) -> bool:
-    """Whether this process is the driver of a submitted Ray job."""
+    """Return whether this process is the driver of a submitted Ray job."""
     return bool(environ.get(_RAY_JOB))
 
 
 def project_root(config_file: Path) -> Path | None:
-    """The nearest folder above the file that holds `executors/`."""
+    """Return the nearest folder above the file that holds `executors/`."""
     return next((folder for folder in config_file.resolve().parents if (folder / "executors").is_dir()), None)
 
 
@@ -59,7 +59,7 @@ def s3_location(uri: str) -> tuple[str, str] | None:
 
 
 def resolve_data(document: Document, place: Place, base: Base) -> str | None:
-    """The absolute path or the S3 URI of a table, source or lookup; None and a problem where it may not be."""
+    """Return the absolute path or the S3 URI of a table, source or lookup; None and a problem where it may not be."""
     text = document.at(place)
     if isinstance(text, str) and text.startswith("s3://") and place not in document.broken:
         return _s3(document, place, text)
@@ -67,7 +67,7 @@ def resolve_data(document: Document, place: Place, base: Base) -> str | None:
 
 
 def resolve_artifact(document: Document, place: Place, base: Base) -> str | None:
-    """The absolute path of an artifact. A relative one ships with the project, so it is fine in a remote job."""
+    """Return the absolute path of an artifact. A relative one ships with the project, so it is fine in a remote job."""
     return _resolve(document, place, base, Relative.RESOLVED, LOCAL_SCHEMES)
 
 

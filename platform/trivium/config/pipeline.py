@@ -72,7 +72,7 @@ class Pipeline:
         )
 
     def kafka_source(self) -> KafkaSource:
-        """The streaming source as this process reads it: its certificates and keys are absolute local paths.
+        """Return the streaming source as this process reads it: its certificates and keys are absolute local paths.
 
         Raises:
             RunError: the pipeline has no streaming section.
@@ -87,7 +87,7 @@ class Pipeline:
         return source.model_copy(update={"security": source.security.model_copy(update=update)})
 
     def kafka_password(self) -> str | None:
-        """The SASL password, None where the source needs none.
+        """Return the SASL password, None where the source needs none.
 
         Raises:
             RunError: the pipeline has no streaming section, or the secret did not reach this process.
@@ -96,7 +96,7 @@ class Pipeline:
         return None if password is None else self._secret(variable(password.get_secret_value()) or "")
 
     def serving_section(self) -> Serving:
-        """The serving section.
+        """Return the serving section.
 
         Raises:
             RunError: the pipeline has none.
@@ -106,7 +106,7 @@ class Pipeline:
         return self.config.serving
 
     def api_keys(self) -> tuple[str, ...]:
-        """The API keys the file names by variables; those of `api_keys_file` are not among them.
+        """Return the API keys the file names by variables; those of `api_keys_file` are not among them.
 
         Raises:
             RunError: the pipeline has no serving section, or a secret did not reach this process.

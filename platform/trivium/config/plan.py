@@ -26,7 +26,7 @@ def canonical(value: Any) -> bytes:
 
 
 def sha256(data: bytes) -> str:
-    """The SHA-256 of `data` in hexadecimal."""
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
@@ -54,13 +54,13 @@ class Plan:
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Plan:
-        """The plan of a document whose key `logic` holds what decides a row's content."""
+        """Return the plan of a document whose key `logic` holds what decides a row's content."""
         data = canonical(document)
         return cls(data, sha256(canonical(document["logic"])), sha256(data))
 
     @classmethod
     def parse(cls, data: bytes) -> Plan:
-        """The plan another process wrote."""
+        """Return the plan another process wrote."""
         return cls.of(json.loads(data))
 
     @cached_property

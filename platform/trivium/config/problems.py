@@ -28,7 +28,7 @@ class Problem:
         return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}{advice}"
 
     def as_json(self) -> dict[str, Any]:
-        """The problem as plain data, for editors and CI."""
+        """Return the problem as plain data, for editors and CI."""
         return asdict(self)
 
 
@@ -43,12 +43,12 @@ class ConfigError(TriviumError):
         return "\n".join(str(problem) for problem in self.problems)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """The problems as plain data."""
+        """Return the problems as plain data."""
         return [problem.as_json() for problem in self.problems]
 
 
 def dotted(path: Path) -> str:
-    """A path into the file as people write it: `executors[0].options.late`."""
+    """Return a path into the file as people write it: `executors[0].options.late`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part

@@ -24,7 +24,7 @@ NOTHING: Final = "nothing"
 
 
 def rebuild(plan_json: bytes, secrets: Mapping[str, str], root: Path) -> Pipeline:
-    """The pipeline a driver planned, from this process's own files at `root`.
+    """Return the pipeline a driver planned, from this process's own files at `root`.
 
     Raises:
         RunError: a source file, a distribution, an artifact or the engine differs from the driver's, or a secret is

@@ -26,7 +26,7 @@ ExecutorClass = type[Executor[Any, Any]]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an event type has no executor; the compiler knows where in the file it is named."""
+    """Reason why an event type has no executor; the compiler knows where in the file it is named."""
 
     code: str
     message: str
@@ -42,7 +42,7 @@ class Registry:
 
     @classmethod
     def from_project(cls, root: Path, event_types: Iterable[str]) -> Registry:
-        """The executors of these types. Imports their modules, with `root` first on the path."""
+        """Return the executors of these types. Imports their modules, with `root` first on the path."""
         _lead_with(root)
         wanted = list(dict.fromkeys(event_types))
         project = _Project(root.resolve())
@@ -55,14 +55,14 @@ class Registry:
 
 
 def module_name(event_type: str) -> str:
-    """The module an event type's executor lives in: `a-b` in `executors.a_b.executor`."""
+    """Return the module an event type's executor lives in: `a-b` in `executors.a_b.executor`."""
     folder = event_type.replace("-", "_").replace(".", "_")
     return f"{PACKAGE}.{folder}.executor"
 
 
 @functools.cache
 def installed_points() -> Mapping[str, importlib.metadata.EntryPoint]:
-    """The executors installed packages offer, by event type. Read once a process: it opens every distribution."""
+    """Return the executors of installed packages, by event type. Read once a process: it opens every distribution."""
     return {point.name: point for point in importlib.metadata.entry_points(group=GROUP)}
 
 
@@ -180,7 +180,7 @@ def _twice(event_type: str, one: str, other: str) -> Failure:
 
 
 def _claimed_twice(found: Mapping[str, ExecutorClass | Failure]) -> dict[str, Failure]:
-    """Types whose executor is also claimed by a class in another listed type's module."""
+    """Return types whose executor is also claimed by a class in another listed type's module."""
     twice: dict[str, Failure] = {}
     for own in found.values():
         if isinstance(own, Failure):

@@ -1,4 +1,4 @@
-"""What must agree between routing, the runtimes' sources and the executors."""
+"""Checks between routing, the runtimes' sources and the executors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SOURCE = ("batch", "source")
 
 
 def check_routed_field(document: Document, executors: Sequence[Listed]) -> None:
-    """No event declares the field that names its type: the engine reads it. A header or topic leaves it to events."""
+    """Check that no event declares the field that routes it; a header or topic leaves it to events."""
     if not _by_body(document):
         return
     written = document.at(("routing", "field"))
@@ -27,7 +27,7 @@ def check_routed_field(document: Document, executors: Sequence[Listed]) -> None:
 
 
 def check_topics(document: Document, executors: Sequence[Listed]) -> None:
-    """No topic is read twice; where topics name the types, each topic that is read and each executor has its own."""
+    """Check that no topic is read twice; where topics name types, that topics and executors have one each."""
     _check_read_once(document)
     topics = document.at(("routing", "topics"))
     if not isinstance(topics, dict):
@@ -47,7 +47,7 @@ def check_topics(document: Document, executors: Sequence[Listed]) -> None:
 
 
 def check_source_types(document: Document) -> None:
-    """The batch source says where event types are where no field of the event does; a type it names has an executor."""
+    """Check that the batch source names event types where no field does, and that they have executors."""
     if not isinstance(document.at(_SOURCE), dict):
         return
     event_type, column = (document.at((*_SOURCE, key)) for key in ("event_type", "type_column"))
@@ -84,7 +84,7 @@ def _check_mapped(document: Document, topics: dict[str, Any]) -> None:
 
 
 def _read(document: Document) -> list[tuple[int, str]]:
-    """The topics the streaming runtime reads, with their index, as far as they are readable."""
+    """Return the topics the streaming runtime reads, with their index, as far as they are readable."""
     topics = document.at(_TOPICS)
     listed = enumerate(topics if isinstance(topics, list) else [])
     return [(i, topic) for i, topic in listed if isinstance(topic, str) and (*_TOPICS, i) not in document.broken]

@@ -31,7 +31,7 @@ _CONVERTED: Final = ("int_type", "float_type", "bool_type")
 
 @dataclass(frozen=True)
 class Codes:
-    """What a kind of error is called: in the file's own keys, or in an executor's options."""
+    """Names of a kind of error: in the file's own keys, or in an executor's options."""
 
     unknown: str
     missing: str
@@ -44,7 +44,7 @@ OPTIONS: Final = Codes("unknown-option", "missing-option", "wrong-option", "wron
 
 
 def validated(model: type[ModelT], document: Document, path: Path, codes: Codes) -> ModelT | None:
-    """The value at `path` as a model; None if it has problems, which are added to the document.
+    """Return the value at `path` as a model; None if it has problems, which are added to the document.
 
     A leaf that is one reference is text; where the model wants a number or a boolean it is read as one.
     """
@@ -81,7 +81,7 @@ def _convert(document: Document, path: Path, error: ErrorDetails) -> bool:
 
 
 def _inside(document: Document, path: Path) -> Path:
-    """The longest part of pydantic's location that exists in the file."""
+    """Return the longest part of pydantic's location that exists in the file."""
     while path and path not in document.values:
         path = path[:-1]
     return path
@@ -121,7 +121,7 @@ def _report_value(document: Document, path: Path, error: ErrorDetails, codes: Co
 
 
 def shown(document: Document, path: Path) -> str:
-    """The value at `path` as messages may show it: what came from a variable is shown as its reference."""
+    """Return the value at `path` as messages may show it: what came from a variable is shown as its reference."""
     if path in document.references:
         return document.references[path]
     value = document.at(path)

@@ -1,1 +1,1 @@
-"""What developers use at their desk: scaffold, project layout."""
+"""Tools for development: scaffold, project layout, broker."""

@@ -14,7 +14,7 @@ from trivium.operations.errors import ArgumentError
 
 
 def with_executor(text: str, event_type: str, file: Path) -> str:
-    """The text of a pipeline file with `{type: EVENT_TYPE}` at the end of its list of executors.
+    """Return the text of a pipeline file with `{type: EVENT_TYPE}` at the end of its list of executors.
 
     Raises:
         ArgumentError: the type is listed already, or there is no list to add to; says what to write by hand.
@@ -73,7 +73,7 @@ def _into_block(text: str, listed: yaml.SequenceNode, event_type: str) -> str:
 
 
 def _line_after(node: yaml.Node) -> int:
-    """The line after the last that a node covers; the end of a block collection lies past the comments behind it."""
+    """Return the line after the last that a node covers, without the comments behind a block collection."""
     while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         node = last[1] if isinstance(last, tuple) else last

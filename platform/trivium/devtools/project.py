@@ -9,7 +9,7 @@ from trivium.operations.errors import ArgumentError
 
 
 def find_root(start: Path) -> Path:
-    """The nearest of `start` and the folders above it that holds `executors/`.
+    """Return the nearest of `start` and the folders above it that holds `executors/`.
 
     Raises:
         ArgumentError: there is none.
@@ -22,7 +22,7 @@ def find_root(start: Path) -> Path:
 
 
 def pipeline_files(root: Path) -> list[Path]:
-    """The pipeline files of a project, sorted.
+    """Return the pipeline files of a project, sorted.
 
     Raises:
         ArgumentError: there is none.
@@ -34,7 +34,7 @@ def pipeline_files(root: Path) -> list[Path]:
 
 
 def only_pipeline_file(root: Path) -> Path:
-    """The project's pipeline file, where it has one.
+    """Return the project's pipeline file, where it has one.
 
     Raises:
         ArgumentError: it has none, or several.

@@ -36,14 +36,14 @@ _PROJECT_FILES: Final = {
 
 @dataclass(frozen=True)
 class Written:
-    """What a scaffold made: files it created, and the one it added a line to."""
+    """Result of a scaffold: files it created, and the one it added a line to."""
 
     created: tuple[Path, ...]
     changed: Path | None = None
 
 
 def new_project(name: str, parent: Path) -> Written:
-    """A folder `name` below `parent` with a first executor, its pipeline and a small archive to run it on.
+    """Create a folder `name` below `parent` with a first executor, its pipeline and a small archive to run it on.
 
     Raises:
         ArgumentError: the name cannot name a pipeline, or something of that name is there already.
@@ -64,7 +64,7 @@ def new_project(name: str, parent: Path) -> Written:
 
 
 def new_executor(event_type: str, root: Path, pipeline_file: Path) -> Written:
-    """An executor of `event_type` with samples and a test, listed in the pipeline file.
+    """Create an executor of `event_type` with samples and a test, listed in the pipeline file.
 
     Raises:
         ArgumentError: the type cannot name a folder, a file is there already, the pipeline file cannot be added to, or

@@ -58,7 +58,7 @@ class _Statement:
 
 
 def cell_module(root: type, namespace: Mapping[str, Any], cells: Sequence[str]) -> CellModule:
-    """The module of a class defined in `cells`, whose names are bound in `namespace`.
+    """Return the module of a class defined in `cells`, whose names are bound in `namespace`.
 
     Raises:
         InputError: the class, or a name it uses, has no source or is something that cannot travel.
@@ -111,7 +111,7 @@ class _Gathered:
 
 
 def free_names(source: str) -> list[str]:
-    """The global names a piece of source uses, those in quoted annotations included, in order of the alphabet."""
+    """Return the sorted global names that a piece of source uses, those in quoted annotations included."""
     names: set[str] = set()
     waiting = [symtable.symtable(source, "cell", "exec")]
     while waiting:
@@ -143,7 +143,7 @@ def _names_of(text: str) -> Iterator[str]:
 
 
 def _bindings(cells: Sequence[str]) -> dict[str, _Statement]:
-    """The last top-level statement that binds each name."""
+    """Return the last top-level statement that binds each name."""
     found: dict[str, _Statement] = {}
     for cell in cells:
         try:
@@ -172,7 +172,7 @@ def _bound(source: str) -> list[str]:
 
 
 def _without_statement(name: str, value: Any) -> str | None:
-    """Modules and plain values need no source."""
+    """Return whether a value needs source to travel; modules and plain values do not."""
     if isinstance(value, types.ModuleType):
         return f"import {value.__name__} as {name}" if value.__name__ != name else f"import {name}"
     if type(value) not in _PLAIN:

@@ -34,7 +34,7 @@ class CellWorker:
         self._shipment = shipment
 
     def run(self, batch: Batch) -> Part:
-        """The outcomes of one batch."""
+        """Return the outcomes of one batch."""
         return part_of(self._worker.run(batch), int(batch.positions[0]), self._spec.table_columns)
 
     @cached_property
@@ -55,7 +55,7 @@ def run(
     data: Data,
     address: str,
 ) -> list[Part]:
-    """The outcomes of all batches, in the order of the data.
+    """Return the outcomes of all batches, in the order of the data.
 
     Raises:
         InputError: the executor's source cannot travel.

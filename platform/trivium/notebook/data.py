@@ -35,16 +35,16 @@ class Data(Protocol):
     """Events in the order they were handed over."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of events."""
 
     def batches(self, rows: int) -> Iterator[Batch]:
-        """All of them, at most `rows` at a time."""
+        """Yield all events, at most `rows` at a time."""
 
     def text(self, index: int) -> str:
-        """One event as JSON, for people."""
+        """Return one event as JSON, for people."""
 
     def explained(self, reject: Reject) -> Reject:
-        """A reject in words of what was handed over."""
+        """Return a reject in words of what was handed over."""
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,18 @@ class JsonData:
         return len(self.values)
 
     def batches(self, rows: int) -> Iterator[Batch]:
-        """All of them, at most `rows` at a time."""
+        """Yield all events, at most `rows` at a time."""
         for start in range(0, len(self), rows):
             part = self.values[start : start + rows]
             yield RawBatch(part, SOURCE, np.arange(start, start + len(part), dtype=np.int64))
 
     def text(self, index: int) -> str:
-        """One event as JSON; bytes that are no UTF-8 are replaced."""
+        """Return one event as JSON; bytes that are no UTF-8 are replaced."""
         value = self.values[index]
         return "null" if value is None else value.decode("utf-8", "replace")
 
     def explained(self, reject: Reject) -> Reject:
-        """A reject whose text speaks of the value in the dict, where a dict was handed over."""
+        """Return a reject whose text speaks of the value in the dict, where a dict was handed over."""
         given = self.dicts.get(reject.index)
         if given is None or reject.stage != "decode":
             return reject
@@ -87,24 +87,24 @@ class TableData:
         return int(self.table.num_rows)
 
     def batches(self, rows: int) -> Iterator[Batch]:
-        """All of them, at most `rows` at a time."""
+        """Yield all events, at most `rows` at a time."""
         start = 0
         for part in self.table.to_batches(max_chunksize=rows):
             yield TypedBatch(part, SOURCE, np.arange(start, start + part.num_rows, dtype=np.int64), self.timezone)
             start += part.num_rows
 
     def text(self, index: int) -> str:
-        """One event as JSON."""
+        """Return one event as JSON."""
         part = self.table.slice(index, 1).combine_chunks().to_batches()[0]
         return original(part, 0).decode("utf-8", "replace")
 
     def explained(self, reject: Reject) -> Reject:
-        """The reject: it speaks of columns already."""
+        """Return the reject: it speaks of columns already."""
         return reject
 
 
 def read(data: Any, declaration: Declaration, timezone: str | None) -> Data:
-    """The events of one executor from what a person handed over.
+    """Return the events of one executor from what a person handed over.
 
     Raises:
         InputError: another form than the known ones, columns that cannot be read as the event, or a value JSON has no

@@ -33,12 +33,12 @@ class _Section:
 
 
 def text(result: RunResult) -> str:
-    """The result as plain text, at most 120 characters wide."""
+    """Return the result as plain text, at most 120 characters wide."""
     return "\n".join([_title(result), *(line for section in _sections(result) for line in _text_section(section))])
 
 
 def html(result: RunResult) -> str:
-    """The result as HTML: no script, no style sheet, no asset; colours that hold on light and on dark pages."""
+    """Return the result as HTML: no script, no style sheet, no asset; colours that hold on light and on dark pages."""
     sections = "".join(_html_section(section) for section in _sections(result))
     return (
         '<div style="font-size:.95em;line-height:1.45;color:inherit">'
@@ -120,7 +120,7 @@ def _text_section(section: _Section) -> list[str]:
 
 
 def _text_table(header: tuple[str, ...], lines: tuple[tuple[str, ...], ...]) -> list[str]:
-    """Columns side by side while they fit; those that do not are listed one below the other under their line."""
+    """Return columns side by side while they fit; those that do not are listed one below the other under their line."""
     widths = [max(map(len, column)) for column in zip(header, *lines, strict=True)]
     fitting = _fitting(widths)
     shown = [_text_line(each[:fitting], widths) for each in (header, *lines)]

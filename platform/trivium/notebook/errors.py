@@ -1,4 +1,4 @@
-"""What `trivium.run` cannot work with."""
+"""Errors of `trivium.run`'s arguments."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ class InputError(TriviumError):
 
 
 def listed(heading: str, problems: list[str], advice: str) -> InputError:
-    """All problems at once, one a line."""
+    """Return all problems at once, one a line."""
     lines = "".join(f"\n  - {problem}" for problem in problems)
     return InputError(f"{heading}:{lines}\nTry: {advice}")

@@ -35,7 +35,7 @@ _FORMS: Final[list[tuple[Any, Callable[[Any], Any]]]] = [
 
 
 def encoded(value: Mapping[str, Any]) -> bytes:
-    """A dict as JSON. NaN and infinity are written as such: the decoder rejects them, wherever they come from.
+    """Return a dict as JSON. NaN and infinity are written as such: the decoder rejects them, wherever they come from.
 
     Raises:
         InputError: it holds a value without an obvious form in JSON.
@@ -50,12 +50,12 @@ def encoded(value: Mapping[str, Any]) -> bytes:
 
 
 def tagged(event: Mapping[str, Any], event_type: str) -> bytes:
-    """A dict as JSON that names its event type."""
+    """Return a dict as JSON that names its event type."""
     return encoded(event if TAG_FIELD in event else {**event, TAG_FIELD: event_type})
 
 
 def tagged_line(line: bytes, event_type: str) -> bytes:
-    """A JSON line that names its event type; one that is no JSON object stays as it is, to be rejected."""
+    """Return a JSON line that names its event type; one that is no JSON object stays as it is, to be rejected."""
     if not _lacks_tag(line):
         return line
     body = line.lstrip()[1:].lstrip()
@@ -80,7 +80,7 @@ def has_no_word(value: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Values that have one obvious form in JSON, the one the decoder reads."""
+    """Return values that have one obvious form in JSON, the one the decoder reads."""
     if has_no_word(value):
         return _NO_WORD
     for kind, form in _FORMS:

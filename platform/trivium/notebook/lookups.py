@@ -44,7 +44,7 @@ class MemoryLookup:
 
 
 def open_lookups(spec: WorkerSpec, declaration: Declaration, given: Mapping[str, Any]) -> dict[str, Lookup]:
-    """The lookups a pipeline of one executor declares, from `{name: rows}`.
+    """Return the lookups a pipeline of one executor declares, from `{name: rows}`.
 
     Rows are `{key: dict}`, a list of dicts, a table, or `(list or table, name of the key's column)`. The key's column
     is by default called like the event's field the enrichment is keyed by.
@@ -81,7 +81,7 @@ def _asked_of(bound: LookupSpec, declaration: Declaration) -> str:
 
 
 def _keys(bound: LookupSpec, declaration: Declaration) -> list[str]:
-    """The event's fields this lookup is keyed by, under their names and their wire names."""
+    """Return the event's fields this lookup is keyed by, under their names and their wire names."""
     used = {each.key for each in declaration.enrichments.values() if each.lookup == bound.name}
     fields = [spec for spec in declaration.event_fields if spec.name in used]
     return list(dict.fromkeys(name for spec in fields for name in (spec.name, spec.wire)))
@@ -162,7 +162,7 @@ def _key_values(bound: LookupSpec, table: pa.Table, key: str) -> list[Any]:
 
 
 def _decoded(bound: LookupSpec, facts: Iterable[Any]) -> pa.RecordBatch:
-    """Dicts through the JSON decoder, as events are."""
+    """Return dicts through the JSON decoder, as events are."""
     specs = [replace(spec, name=f"field_{number}") for number, spec in enumerate(bound.columns)]
     decode = msgspec.json.Decoder(derive(Row, specs)).decode
     normalise = Normaliser(specs)

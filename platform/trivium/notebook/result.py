@@ -1,4 +1,4 @@
-"""What became of every event of one `trivium.run`."""
+"""Result of one `trivium.run`, with the outcome of every event."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ class RunResult:
         return pa.Table.from_pylist(rows, schema=_REJECTED)
 
     def to_pandas(self) -> pandas.DataFrame:
-        """The rows as a pandas table."""
+        """Return the rows as a pandas table."""
         return self.rows.to_pandas()  # type: ignore[no-any-return]
 
     def to_polars(self) -> polars.DataFrame:
-        """The rows as a Polars table."""
+        """Return the rows as a Polars table."""
         import polars
 
         frame = polars.from_arrow(self.rows)
@@ -119,7 +119,7 @@ class RunResult:
 
 
 def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> Part:
-    """The outcomes of a batch whose first event has the index `first`; of the rows, the author's columns."""
+    """Return the outcomes of a batch whose first event has the index `first`; of the rows, the author's columns."""
     emitted = list(outcomes.emitted.values())
     batches = [each.rows.select(columns.names) for each in emitted]
     rows = batches[0] if batches else pa.RecordBatch.from_pylist([], schema=columns)
@@ -141,7 +141,7 @@ def _moved(reject: Reject, by: int) -> Reject:
 
 
 def joined(event_type: str, parts: Iterable[Part], columns: pa.Schema, data: Data) -> RunResult:
-    """The outcomes of all batches, in the order of the events."""
+    """Return the outcomes of all batches, in the order of the events."""
     parts = list(parts)
     return RunResult(
         event_type=event_type,

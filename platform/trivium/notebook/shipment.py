@@ -34,7 +34,7 @@ class Shipment:
     lookups: Mapping[str, Lookup]
 
     def executor(self) -> type[Executor[Any, Any]]:
-        """The class, as this process has it."""
+        """Return the class, as this process has it."""
         module = importlib.import_module(self.module) if self.source is None else defined(self.module, self.source)
         found: Any = module
         for name in self.qualname.split("."):
@@ -43,7 +43,7 @@ class Shipment:
 
 
 def packed(executor: type[Executor[Any, Any]], options: Mapping[str, Any], lookups: Mapping[str, Lookup]) -> Shipment:
-    """An executor ready to travel. One defined in a cell or a script travels as source.
+    """Return an executor ready to travel. One defined in a cell or a script travels as source.
 
     Raises:
         InputError: its source cannot be found, is older than the class, or uses something that cannot travel.
@@ -59,7 +59,7 @@ def packed(executor: type[Executor[Any, Any]], options: Mapping[str, Any], looku
 
 
 def defined(name: str, source: str) -> ModuleType:
-    """The module of this source, made once a process; tracebacks show its lines."""
+    """Return the module of this source, made once a process; tracebacks show its lines."""
     if name in sys.modules:
         return sys.modules[name]
     file = f"<{name}>"
@@ -75,7 +75,7 @@ def defined(name: str, source: str) -> ModuleType:
 
 
 def _cells(executor: type, namespace: Mapping[str, Any]) -> list[str]:
-    """What was run so far: a notebook's cells (IPython keeps them in `In`), or the script."""
+    """Return what was run so far: a notebook's cells (IPython keeps them in `In`), or the script."""
     cells = namespace.get("In")
     if isinstance(cells, list):
         return [str(cell) for cell in cells]

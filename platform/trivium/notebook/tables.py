@@ -11,7 +11,7 @@ from trivium.notebook.errors import InputError
 
 
 def is_table(value: Any) -> bool:
-    """Whether a value is a table of any library: Arrow's C stream is their common language."""
+    """Return whether a value is a table of any library: Arrow's C stream is their common language."""
     return not is_column(value) and (hasattr(value, "__arrow_c_stream__") or hasattr(value, "__arrow_c_array__"))
 
 
@@ -21,7 +21,7 @@ def is_column(value: Any) -> bool:
 
 
 def arrow_table(value: Any) -> pa.Table:
-    """A table of any library as an Arrow table; an index of pandas is left out.
+    """Return a table of any library as an Arrow table; an index of pandas is left out.
 
     Raises:
         InputError: a column holds values of several types, or two columns share a name.
@@ -41,7 +41,7 @@ def arrow_table(value: Any) -> pa.Table:
 
 
 def library_of(value: Any) -> str:
-    """The library a value comes from."""
+    """Return the library a value comes from."""
     return type(value).__module__.partition(".")[0]
 
 

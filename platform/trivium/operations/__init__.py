@@ -1,1 +1,1 @@
-"""What people ask of pipelines and tables: scaffolds, samples, plans, rows, dead letters. Nothing here prints."""
+"""Operations on pipelines and tables: plans, status, rows, dead letters, maintenance. Nothing here prints."""

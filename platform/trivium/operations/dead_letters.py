@@ -27,12 +27,12 @@ class Group:
     error: str
 
     def as_json(self) -> dict[str, Any]:
-        """The group as plain data."""
+        """Return the group as plain data."""
         return asdict(self)
 
 
 def read_letters(tables: Tables) -> list[dict[str, Any]]:
-    """The dead letters that count, by source and position.
+    """Return the dead letters that count, by source and position.
 
     Raises:
         ArgumentError: there is no table or no table of dead letters, or it is another kind of table.
@@ -49,7 +49,7 @@ def read_letters(tables: Tables) -> list[dict[str, Any]]:
 
 
 def chosen(letters: Iterable[dict[str, Any]], reason: str | None, event_type: str | None) -> list[dict[str, Any]]:
-    """Those of a reason and of an event type; None means any."""
+    """Return the dead letters of a reason and of an event type; None means any."""
     return [
         letter
         for letter in letters
@@ -58,7 +58,7 @@ def chosen(letters: Iterable[dict[str, Any]], reason: str | None, event_type: st
 
 
 def grouped(letters: Iterable[dict[str, Any]]) -> list[Group]:
-    """One group a cause, the largest first."""
+    """Return one group per cause, the largest first."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for letter in letters:
         key = (letter["event_type"] or "", letter["stage"], letter["reason"])
@@ -71,12 +71,12 @@ def grouped(letters: Iterable[dict[str, Any]]) -> list[Group]:
 
 
 def place(letter: dict[str, Any]) -> str:
-    """Where the record is: SOURCE:POSITION."""
+    """Return the place of the record: SOURCE:POSITION."""
     return f"{letter['source']}:{letter['position']}"
 
 
 def at_place(letters: Iterable[dict[str, Any]], wanted: str) -> dict[str, Any]:
-    """The dead letter of a record, as plain data; `value` is text where it is UTF-8, else base64 as `value_base64`.
+    """Return the dead letter of a record as plain data; a `value` that is no UTF-8 is base64 as `value_base64`.
 
     Raises:
         ArgumentError: no dead letter is there.

@@ -1,4 +1,4 @@
-"""What a person asked for cannot be done as asked."""
+"""Errors of arguments that cannot be met."""
 
 from __future__ import annotations
 

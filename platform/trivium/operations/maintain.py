@@ -44,7 +44,7 @@ _US_PER_HOUR: Final = 3_600_000_000
 
 @dataclass(frozen=True)
 class Maintained:
-    """What was done to one table, or would be. Files and bytes are the active ones; `checkpoint` is a version.
+    """Maintenance of one table, done or previewed. Files and bytes are the active ones; `checkpoint` is a version.
 
     `orphans` are data files of no use, `leftovers` other files that ended processes left; `removed_bytes` are of both.
     """
@@ -63,7 +63,7 @@ class Maintained:
     checkpoint: int | None
 
     def as_json(self) -> dict[str, Any]:
-        """The report as plain data."""
+        """Return the report as plain data."""
         return asdict(self)
 
 
@@ -76,7 +76,7 @@ class _Upkeep:
     settled: Callable[[ActiveFile], bool]
 
     def groups(self) -> list[Group]:
-        """What is worth compacting now."""
+        """Return what is worth compacting now."""
         return small_file_groups(Snapshot.latest(self.uri), self.layout, self.settled)
 
 
@@ -111,7 +111,7 @@ def maintain(tables: Tables, retention_hours: int = DEFAULT_HOURS, clock: Clock 
 
 
 def preview(tables: Tables, retention_hours: int = DEFAULT_HOURS, clock: Clock | None = None) -> list[Maintained]:
-    """What `maintain` would do now; changes nothing. How small compacted files get is not known before."""
+    """Return what `maintain` would do now; changes nothing. How small compacted files get is not known before."""
     cutoff_us = _cutoff(retention_hours, clock or SystemClock())
     return [_preview(upkeep, tables.table, cutoff_us) for upkeep in _upkeeps(tables)]
 

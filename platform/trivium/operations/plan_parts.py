@@ -1,4 +1,4 @@
-"""What plans of all runtimes say: executors, lookups, table, breaker, and the streaming section."""
+"""Parts that plans of all runtimes share: executors, lookups, table, breaker, and the streaming section."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TableSummary:
 
 @dataclass(frozen=True)
 class BreakerSummary:
-    """When rejects stop a run: a share of the last `window_events` inputs, all for one reason."""
+    """Limit of rejects at which a run stops: a share of the last `window_events` inputs, all for one reason."""
 
     ratio: float
     window_events: int
@@ -62,7 +62,7 @@ class StreamingSummary:
 
 
 def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
-    """The executors as they are bound."""
+    """Return the executors as they are bound."""
     return tuple(
         ExecutorSummary(
             event_type=event_type,
@@ -85,7 +85,7 @@ def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
 
 
 def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, int]) -> TableSummary:
-    """The table beside the columns a run writes; `replaced` counts files by event day."""
+    """Return the table beside the columns a run writes; `replaced` counts files by event day."""
     wanted = {field.name: field for field in Schema.from_arrow(table_schema(pipeline.table_columns)).fields}
     present = {field.name: field for field in snapshot.schema.fields} if snapshot else {}
     conflicts = [f"column {name} is gone" for name in present if name not in wanted]
@@ -118,13 +118,13 @@ def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str
 
 
 def breaker(pipeline: Pipeline) -> BreakerSummary | None:
-    """The thresholds; None where it is off."""
+    """Return the thresholds; None where it is off."""
     setting = pipeline.config.breaker
     return None if setting == "off" else BreakerSummary(setting.ratio, setting.window_events)
 
 
 def streaming(pipeline: Pipeline) -> StreamingSummary | None:
-    """The streaming section, if there is one. The cluster is not asked."""
+    """Return the streaming section, if there is one. The cluster is not asked."""
     section = pipeline.config.streaming
     if section is None:
         return None

@@ -1,4 +1,4 @@
-"""What a batch run would do, found out without doing any of it: takes no generation, creates no table."""
+"""Plan of a batch run, made without doing any of it: takes no generation, creates no table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ GUARANTEES: Final = (
 
 @dataclass(frozen=True)
 class SourceSummary:
-    """What would be read. `late_days` are the source days after the window; `columns` are read of `columns_of`.
+    """Summary of the source to read. `late_days` are source days after the window; `columns` of `columns_of` are read.
 
     `notes` are sentences on what one may not expect of it.
     """
@@ -80,12 +80,12 @@ class BatchPlan:
     guarantees: tuple[str, ...] = GUARANTEES
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """Return the plan as plain data."""
         return asdict(self)
 
 
 def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | None = None) -> BatchPlan:
-    """What `run_batch` with these arguments would read, write and replace.
+    """Return what `run_batch` with these arguments would read, write and replace.
 
     Raises:
         SourceError, LookupAnswerError, RunError: what would stop the run before it starts.

@@ -33,7 +33,7 @@ class Rows:
     table: pa.Table
 
     def first(self, limit: int) -> list[dict[str, Any]]:
-        """The first rows as plain data."""
+        """Return the first rows as plain data."""
         return plain_rows(self.table.slice(0, limit))
 
 

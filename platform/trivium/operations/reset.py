@@ -40,13 +40,13 @@ class Move:
 
     @property
     def changes(self) -> bool:
-        """Whether the partition goes on elsewhere, or in another topic."""
+        """True if the partition goes on elsewhere, or in another topic."""
         return self.new_topic or self.target != self.now
 
 
 @dataclass(frozen=True)
 class ResetPlan:
-    """What a reset would do: `moves` of all partitions of the topics in `identities`.
+    """Plan of a reset: `moves` of all partitions of the topics in `identities`.
 
     `retired` are partitions the table knows that a topic made anew does not have any more. Their positions go to 0: a
     partition that is added later starts there.
@@ -74,7 +74,7 @@ class ResetDone:
 
 
 def plan_reset(pipeline: Pipeline, log: KafkaLog, target: Target | None) -> ResetPlan:
-    """What moving to `target` would do; changes nothing. None: topics made anew to their beginning, others stay.
+    """Return what moving to `target` would do; changes nothing. None: topics made anew to their beginning, others stay.
 
     Raises:
         ArgumentError: there is nothing to move, or a position would go back or leave its partition's log.
@@ -129,7 +129,7 @@ def carry_out(pipeline: Pipeline, log: KafkaLog, plan: ResetPlan, clock: Clock) 
 def _wanted(
     log: KafkaLog, partitions: list[str], known: Positions, found: Mapping[str, int], target: Target | None
 ) -> dict[str, Wanted]:
-    """What is wanted of every partition of every topic that is spoken of."""
+    """Return the wanted offset of every partition of every topic in question."""
     anew = {topic for topic, identity in known.identities.items() if identity not in (None, found[topic])}
     if target is None:
         if not anew:

@@ -1,4 +1,4 @@
-"""Where an operator wants a stream to go on."""
+"""Targets of a reset: the offsets at which a stream is to go on."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Wanted:
 
 
 class Target(Protocol):
-    """What a reset moves positions to."""
+    """Target of a reset of positions."""
 
     def wanted(self, log: KafkaLog, partitions: list[str]) -> dict[str, Wanted]:
-        """The offsets, of all of these partitions or of some.
+        """Return the offsets, of all of these partitions or of some.
 
         Raises:
             ArgumentError: it speaks of other partitions.
@@ -34,7 +34,7 @@ class ToBeginning:
     """The oldest record the log still holds."""
 
     def wanted(self, log: KafkaLog, partitions: list[str]) -> dict[str, Wanted]:
-        """At least there."""
+        """Return the offsets of this target."""
         return {name: Wanted(at, at_least=True) for name, at in log.beginning(partitions).items()}
 
 
@@ -53,7 +53,7 @@ class ToTime:
     at_us: int
 
     def wanted(self, log: KafkaLog, partitions: list[str]) -> dict[str, Wanted]:
-        """At least there."""
+        """Return the offsets of this target."""
         found = log.at_time(partitions, self.at_us // 1000)
         return {name: Wanted(at, at_least=True) for name, at in found.items()}
 

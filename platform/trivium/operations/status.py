@@ -1,4 +1,4 @@
-"""Where a pipeline stands, from what is in its table and what Kafka says: for a person at 3 a.m., or for a program.
+"""Status of a pipeline, from its table and from Kafka: for a person at 3 a.m., or for a program.
 
 Everything but the lag comes from the table alone, so it can be had while nothing runs and while Kafka is away.
 """
@@ -67,7 +67,7 @@ class Status:
     kafka: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """The status as plain data, each partition with its lag."""
+        """Return the status as plain data, each partition with its lag."""
         document = asdict(self)
         for plain, each in zip(document["partitions"], self.partitions, strict=True):
             plain["lag"] = each.lag
@@ -170,7 +170,7 @@ def _partitions(
 
 
 def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
-    """The time of each partition's newest committed record, as the commits say."""
+    """Return the time of each partition's newest committed record, as the commits say."""
     newest: dict[str, int | None] = {}
     for commit in history:
         for name, each in json.loads(commit.metadata.get("ranges", "{}")).items():

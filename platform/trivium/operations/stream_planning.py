@@ -1,4 +1,4 @@
-"""What a streaming run would do, as far as the pipeline file and the table say; the cluster is not asked."""
+"""Plan of a streaming run, as far as the pipeline file and the table tell; Kafka is not contacted."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class StreamPlan:
     guarantees: tuple[str, ...] = GUARANTEES
 
     def as_json(self) -> dict[str, Any]:
-        """The plan as plain data."""
+        """Return the plan as plain data."""
         return asdict(self)
 
 
 def plan_stream(pipeline: Pipeline) -> StreamPlan:
-    """What a streaming run would read and write.
+    """Return what a streaming run would read and write.
 
     Raises:
         SourceError: a lookup's files cannot be read.

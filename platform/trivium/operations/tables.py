@@ -28,14 +28,14 @@ _NEEDED: Final = (
 
 @dataclass(frozen=True)
 class Tables:
-    """Where a pipeline's rows and its dead letters are."""
+    """Tables of a pipeline: of its rows and of its dead letters."""
 
     table: str
     dead_letters: str
 
 
 def tables_of(named: str, environ: Mapping[str, str] = os.environ) -> Tables:
-    """The tables of a pipeline file, or of a table's path: the dead letters of `x` are then at `x_dead_letters`.
+    """Return the tables of a pipeline file, or of a table's path: the dead letters of `x` are then at `x_dead_letters`.
 
     Raises:
         ConfigError: a pipeline file that does not say where they are.
@@ -135,7 +135,7 @@ def letters_table(uri: str) -> str | None:
 
 
 def snapshot_at(uri: str, at: int | datetime | None) -> Snapshot:
-    """A table at a version, at a time, or now.
+    """Return a table at a version, at a time, or now.
 
     Raises:
         ArgumentError: there is no such table or version.

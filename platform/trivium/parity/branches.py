@@ -1,4 +1,4 @@
-"""Which branches of the executors ran: the arms of their if, for, while, match and except statements."""
+"""Coverage of the executors' branches: the arms of their if, for, while, match and except statements."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Arc = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Branches:
-    """How many arms there are and ran; `unseen` are the others, like `executors/x.py:12: if, never false`."""
+    """Number of arms, in all and that ran; `unseen` are the others, like `executors/x.py:12: if, never false`."""
 
     total: int
     seen: int
@@ -37,7 +37,7 @@ class Traced:
 
 @contextmanager
 def traced(pipeline: Pipeline) -> Iterator[Traced]:
-    """Notes each step in the project's executor files while it is open, in this thread."""
+    """Trace each step in the project's executor files while it is open, in this thread."""
     files, into = {str(path) for path in executor_files(pipeline)}, Traced()
 
     def enter(frame: FrameType, _event: str, _given: Any) -> Any:
@@ -71,7 +71,7 @@ class _Steps:
 
 
 def executor_files(pipeline: Pipeline) -> list[Path]:
-    """The project's files an executor is made of: its own and those of the modules it reaches."""
+    """Return the project's files an executor is made of: its own and those of the modules it reaches."""
     found: set[str] = set()
     for bound in pipeline.executors.values():
         digest = source_digest(bound.cls.__module__, Path(inspect.getfile(bound.cls)), pipeline.root)
@@ -81,7 +81,7 @@ def executor_files(pipeline: Pipeline) -> list[Path]:
 
 
 def branches_of(pipeline: Pipeline, found: Traced) -> Branches:
-    """The arms of the functions in the executors' files, and which of them ran."""
+    """Return the arms of the functions in the executors' files, and which of them ran."""
     total, unseen = 0, []
     for path in executor_files(pipeline):
         arcs = {(before, after) for file, before, after in found.arcs if file == str(path)}
@@ -111,7 +111,7 @@ class _Arm:
 
 
 def _arms(tree: ast.Module) -> Iterator[_Arm]:
-    """The arms inside functions. A statement whose body is on its own line cannot be told apart, and is left out."""
+    """Return the arms inside functions, without those of statements whose body is on their own line."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
     for node in (each for function in functions for each in ast.walk(function)):
         if isinstance(node, (ast.If, ast.While)):

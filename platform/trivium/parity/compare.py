@@ -30,7 +30,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class RuntimeResult:
-    """How a runtime stands to the first one, in inputs.
+    """Agreement of a runtime with the first one, in inputs.
 
     It made the same of them; made something else; left no row and no reject where the first runtime did (`missing`);
     left one where the first runtime did not (`extra`); has no way to take them.
@@ -80,7 +80,7 @@ class ParityReport:
 
     @property
     def not_tried(self) -> list[str]:
-        """What was not tried: runtimes, ways that no input could take, and what the inputs never held."""
+        """Gaps: runtimes not tried, ways that no input could take, and values that the inputs never held."""
         silent = [each.runtime for each in self.results if not each.taken and each.runtime not in self.untried]
         runtimes = [f"{name}: {why}" for name, why in self.untried.items()]
         return [*runtimes, *(f"{runtime}: it could take no input" for runtime in silent), *self.coverage.thin]
@@ -100,7 +100,7 @@ class ParityReport:
 
 @dataclass(frozen=True)
 class Scope:
-    """What was to be tried: runtimes that the file has not (`absent`, with why), and those that must be tried."""
+    """Scope of a comparison: runtimes that the file has not (`absent`, with why), and those that must be tried."""
 
     absent: Mapping[str, str] = field(default_factory=dict)
     required: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""How much was tried: outcomes, rejects, and per declared field the values, nulls and edges the inputs held."""
+"""Coverage of a comparison: outcomes, rejects, and per declared field the values, nulls and edges the inputs held."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LARGE, _LONG = 1 << 31, 1_000
 
 @dataclass(frozen=True)
 class FieldTried:
-    """What inputs held in one declared field of an event type; `edges` names the unusual values among them."""
+    """Values that inputs held in one declared field of an event type; `edges` names the unusual values among them."""
 
     event_type: str
     field: str
@@ -31,7 +31,7 @@ class FieldTried:
 
 @dataclass(frozen=True)
 class Coverage:
-    """What was tried: outcomes by event type, rejects by stage and reason, fields, and what never was (`thin`).
+    """Coverage of a comparison: outcomes by event type, rejects by stage and reason, fields, and gaps (`thin`).
 
     `branches` are those of the executors' code, where the executors ran in this process.
     """
@@ -70,7 +70,7 @@ class Tried:
             self._count_fields(record, each.event_type)
 
     def coverage(self) -> Coverage:
-        """What was counted."""
+        """Return what was counted."""
         executors = self._pipeline.executors
         fields = [
             FieldTried(
@@ -121,7 +121,7 @@ class Tried:
 
 
 def _edge(value: Any) -> str:
-    """The name of what is unusual about a value; empty if nothing is."""
+    """Return the name of what is unusual about a value; empty if nothing is."""
     if value is True or value is False:
         return str(value).lower()
     if isinstance(value, (int, float)):

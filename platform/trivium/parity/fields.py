@@ -22,12 +22,12 @@ class FieldPair:
 
     @property
     def differs(self) -> bool:
-        """Whether the two sides hold other values."""
+        """True if the two sides hold other values."""
         return self.expected != self.got
 
 
 def field_pairs(expected: InputOutcome, got: InputOutcome) -> list[FieldPair]:
-    """All fields of both outcomes, in order; lists of more than 20 values are one field."""
+    """Return all fields of both outcomes, in order; lists of more than 20 values are one field."""
     left, right = dict(_unfolded("", expected.as_json())), dict(_unfolded("", got.as_json()))
     return [FieldPair(path, left.get(path), right.get(path)) for path in {**left, **right}]
 

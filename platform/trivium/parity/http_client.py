@@ -49,7 +49,7 @@ def _takes(pipeline: Pipeline, each: Input) -> bool:
 
 
 def _requests(inputs: Sequence[Input], chosen: Sequence[int], most: int) -> Iterator[tuple[str | None, list[int]]]:
-    """Places of records that go into one request: of one type where it is said, at most so many, and no huge body."""
+    """Yield the places of records that share a request: of one type where it is named, and of bounded size."""
     waiting: dict[str | None, list[int]] = {}
     sizes: dict[str | None, int] = {}
     for at in chosen:
@@ -64,7 +64,7 @@ def _requests(inputs: Sequence[Input], chosen: Sequence[int], most: int) -> Iter
 
 
 def _whole(value: bytes) -> bool:
-    """Whether it is one JSON value, so that it can stand in a list."""
+    """Return whether it is one JSON value, so that it can stand in a list."""
     try:
         msgspec.json.decode(value, type=msgspec.Raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -88,7 +88,7 @@ class Service:
             self._headers["authorization"] = f"Bearer {keys[0]}"
 
     def ask(self, body: bytes, event_type: str | None) -> bytes:
-        """The answers to a request's events, as a JSON list. `event_type` says what all of them are, if it is known.
+        """Return the answers to a request's events as a JSON list. `event_type` is that of all of them, if known.
 
         Raises:
             Unanswered: the service says that it has no time for it.
@@ -113,7 +113,7 @@ class Service:
 
 @contextmanager
 def running_service(config: Path) -> Iterator[str]:
-    """`trivium run serving` in a process of its own; the URL it answers at."""
+    """Run `trivium run serving` in a process of its own; yield its URL."""
     command = [sys.executable, "-m", "trivium.cli.main", "run", "serving", str(config), "--port", "0"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert running.stdout is not None

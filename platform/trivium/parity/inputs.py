@@ -1,4 +1,4 @@
-"""What parity is tried on: the project's samples, records of the archive, records made up from the declared types."""
+"""Inputs of a comparison: the project's samples, records of the archive, records made up from the declared types."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MOST_BYTES: Final = 1 << 30
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What to take: `sample` records of the archive (None: every one), `made_up` ones of each type; `file` instead."""
+    """Choice of inputs: `sample` records of the archive (None: all), `made_up` ones of each type; or a `file`."""
 
     sample: int | None = 200
     made_up: int = 25
@@ -49,7 +49,7 @@ class Input:
 
     @property
     def askable(self) -> bool:
-        """Whether a request can carry it: a body that starts as a list and is none is no event over HTTP."""
+        """True if a request can carry it: a body that only begins like a list is no event over HTTP."""
         if not self.value.lstrip(b" \t\r\n").startswith(b"["):
             return True
         try:
@@ -60,7 +60,7 @@ class Input:
 
 
 def inputs_of(pipeline: Pipeline, wanted: InputSpec) -> list[Input]:
-    """The inputs, the same for the same seed.
+    """Return the inputs, the same for the same seed.
 
     Raises:
         ArgumentError: there is none, or a file of lines is given for a pipeline that routes by header or topic.
@@ -96,12 +96,12 @@ def _samples(pipeline: Pipeline) -> Iterator[Input]:
 
 
 def _named(pipeline: Pipeline, event_type: str) -> str | None:
-    """What is said of the event's type beside the event."""
+    """Return what is said of the event's type beside the event."""
     return None if pipeline.config.routing.by_body else event_type
 
 
 def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
-    """Records of a raw archive, spread over its files, or all of them."""
+    """Return records of a raw archive, spread over its files, or all of them."""
     batch = pipeline.config.batch
     if batch is None or batch.source.value_column is None or wanted.sample == 0:
         return
@@ -122,7 +122,7 @@ def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
 
 
 def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> Iterator[Input]:
-    """Those records of a batch that stand at `places` of its file and have a value."""
+    """Return those records of a batch that stand at `places` of its file and have a value."""
     assert isinstance(batch, RawBatch)
     for at in np.flatnonzero(np.isin(batch.positions, places)).tolist():
         value, event_type = batch.values[at], batch.types[at] if batch.types is not None else None
@@ -134,7 +134,7 @@ def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> I
 
 
 def _tagged(value: bytes, field: str, event_type: str | None) -> bytes:
-    """A record with the type that its source says beside it, as runtimes without a place beside a record have it."""
+    """Return a record with the type that its source names beside it, for runtimes that read it in the body."""
     try:
         found = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
         found.pop(field, None)
@@ -156,7 +156,7 @@ def _made_up(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
 
 
 def _odd(pipeline: Pipeline) -> Iterator[Input]:
-    """Records that are wrong in the ways records are."""
+    """Yield records that are wrong in common ways."""
     tag = msgspec.json.encode(pipeline.config.routing.field)
     types = [msgspec.json.encode(name) for name in pipeline.executors]
     odd = {

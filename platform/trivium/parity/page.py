@@ -31,7 +31,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0; padding: 
 
 
 def page(report: ParityReport) -> str:
-    """The page, at most 200 KB: as many differences are shown as find room."""
+    """Return the page, at most 200 KB: as many differences are shown as find room."""
     shown = len(report.differences)
     while len((html := _page(report, shown)).encode()) > _BYTES and shown:
         shown //= 2
@@ -98,7 +98,7 @@ def _differences(report: ParityReport, shown: int) -> Iterable[str]:
 
 
 def _side_by_side(first: str, difference: Difference) -> str:
-    """What differs first; a runtime's missing field is a dash."""
+    """Return what differs first; a runtime's missing field is a dash."""
     pairs = sorted(field_pairs(difference.expected, difference.got), key=lambda pair: not pair.differs)
     head = f"<tr><th>field</th><th>{escape(first)}</th><th>{escape(difference.runtime)}</th></tr>"
     return f"<table>{head}{''.join(map(_field, pairs[:_FIELDS]))}</table>"

@@ -1,4 +1,4 @@
-"""What a runtime made of an input, in one form for all runtimes, and how it is read from tables and from answers."""
+"""Outcome of an input in one form for all runtimes, read from tables and from answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class InputOutcome:
     reason: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For people: only what there is."""
+        """Return the outcome as plain data, without what is absent."""
         if self.outcome == "emitted":
             rows = [json.loads(row) for row in self.rows]
             return {"outcome": "emitted", "type": self.event_type, "rows": rows, "enrichments": self.enrichments}
@@ -52,7 +52,7 @@ DROPPED = InputOutcome("dropped")
 
 
 def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> Iterator[InputOutcome]:
-    """The outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped.
+    """Return the outcomes of inputs 0 … count-1, by their positions in the pipeline's tables; in neither means dropped.
 
     `places` gives the number of the input at each position of a topic; without it the position is the number.
     """
@@ -80,7 +80,7 @@ def of_tables(pipeline: Pipeline, count: int, places: Places | None = None) -> I
 
 
 def _numbered(table: pa.Table, columns: tuple[str, str], places: Places | None) -> pa.Table:
-    """The table in the order of the inputs' numbers, which stand in its column of positions."""
+    """Return the table in the order of the inputs' numbers, which stand in its column of positions."""
     source, position = columns
     if places is not None:
         numbers = table[position].to_numpy().copy()
@@ -92,7 +92,7 @@ def _numbered(table: pa.Table, columns: tuple[str, str], places: Places | None) 
 
 
 def _between(table: pa.Table, column: str, start: int, stop: int) -> pa.Table:
-    """The rows of a sorted table whose column is within start … stop-1."""
+    """Return the rows of a sorted table whose column is within start … stop-1."""
     first, end = np.searchsorted(table[column].to_numpy(), (start, stop))
     return table.slice(first, end - first)
 
@@ -111,7 +111,7 @@ def of_outcomes(pipeline: Pipeline, outcomes: Outcomes, tables: Mapping[str, pa.
 
 
 def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> InputOutcome:
-    """The outcome a service answered with."""
+    """Return the outcome a service answered with."""
     if answer["outcome"] == "dropped":
         return DROPPED
     name = answer.get("event_type")
@@ -122,12 +122,12 @@ def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> InputOutcome:
 
 
 def emitted(event_type: str | None, rows: Sequence[Mapping[str, Any]], enrichments: Mapping[str, str]) -> InputOutcome:
-    """An emitted input; its rows as plain data."""
+    """Return an emitted input; its rows as plain data."""
     return InputOutcome("emitted", event_type, tuple(sorted(map(_canonical, rows))), _canonical(enrichments))
 
 
 def rejected(event_type: str | None, stage: str, reason: str) -> InputOutcome:
-    """A rejected input."""
+    """Return a rejected input."""
     return InputOutcome("rejected", None if event_type == UNDECODED else event_type, stage=stage, reason=reason)
 
 

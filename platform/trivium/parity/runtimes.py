@@ -45,7 +45,7 @@ Take = Callable[[Scene, Sequence[Input]], Found]
 
 
 def batch(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """Ray Data over Parquet."""
+    """Run Ray Data over Parquet."""
     from trivium.runtimes.batch.run import run_batch
 
     redirected = over_archive(scene.pipeline, inputs, scene.folder / "batch")
@@ -54,7 +54,7 @@ def batch(scene: Scene, inputs: Sequence[Input]) -> Found:
 
 
 def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """A real broker, and the stream until it has caught up."""
+    """Produce to a real broker, and stream until it has caught up."""
     from trivium.runtimes.streaming.run import StreamArguments, run_streaming
 
     topics = topics_of(scene.pipeline, inputs, f"parity-{uuid.uuid4().hex[:12]}")
@@ -74,7 +74,7 @@ def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
 
 
 def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """The HTTP service, asked about single events and about lists of them."""
+    """Send single events and lists of them to the HTTP service."""
     section = scene.pipeline.config.serving
     if section is None:
         yield from repeat(None, len(inputs))
@@ -88,14 +88,14 @@ def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
 
 
 def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """The worker on a batch of records."""
+    """Run the worker on a batch of records."""
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
     return _through_files(scene, Worker(scene.pipeline.worker_spec, _lookups(scene.pipeline)).run(batch))
 
 
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """The worker on typed columns of the same events; a record that is no event has none."""
+    """Run the worker on typed columns of the same events; a record that is no event has none."""
     pipeline = scene.pipeline
     found: list[InputOutcome | None] = [None] * len(inputs)
     worker, tag = Worker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
@@ -113,7 +113,7 @@ def _through_files(scene: Scene, outcomes: Outcomes) -> list[InputOutcome]:
 
 
 def _tag_column(pipeline: Pipeline) -> str | None:
-    """The column that names the type in a typed source; None if the pipeline names none."""
+    """Return the column that names the type in a typed source; None if the pipeline names none."""
     routing, batch = pipeline.config.routing, pipeline.config.batch
     return pipeline.config.type_column if routing.by_body or batch is not None else None
 
@@ -125,7 +125,7 @@ def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:
 
 
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """The worker of requests, in this process."""
+    """Run the worker of requests, in this process."""
     worker = RequestWorker(scene.pipeline.worker_spec, _lookups(scene.pipeline))
 
     def ask(body: bytes, event_type: str | None) -> bytes:

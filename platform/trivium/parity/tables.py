@@ -29,7 +29,7 @@ _VALUE, _TYPE = "value", "type"
 
 @dataclass(frozen=True)
 class Topics:
-    """Where the inputs are in Kafka: by topic, the number of the input at each offset of its one partition."""
+    """Places of the inputs in Kafka: by topic, the number of the input at each offset of its one partition."""
 
     places: Mapping[str, npt.NDArray[np.int64]]
     event_types: Mapping[str, str] | None
@@ -42,7 +42,7 @@ class Topics:
 
 
 def topics_of(pipeline: Pipeline, inputs: Sequence[Input], name: str) -> Topics:
-    """One topic for all inputs, or one for each event type where the topic names it."""
+    """Return one topic for all inputs, or one for each event type where the topic names it."""
     if pipeline.config.routing.topics is None:
         return Topics({name: np.arange(len(inputs))}, None)
     types = {f"{name}-{number}": event_type for number, event_type in enumerate(pipeline.executors)}
@@ -68,7 +68,7 @@ def written_and_read(pipeline: Pipeline, outcomes: Outcomes, folder: Path) -> di
 
 
 def over_archive(pipeline: Pipeline, inputs: Sequence[Input], folder: Path) -> Pipeline:
-    """The pipeline over a Parquet file of the inputs; the row is the input's number."""
+    """Return the pipeline over a Parquet file of the inputs; the row is the input's number."""
     source = folder / "raw"
     source.mkdir(parents=True)
     columns = {_VALUE: pa.array([each.value for each in inputs], pa.binary())}
@@ -82,7 +82,7 @@ def over_archive(pipeline: Pipeline, inputs: Sequence[Input], folder: Path) -> P
 
 
 def over_topics(pipeline: Pipeline, servers: str, topics: Topics, folder: Path) -> Pipeline:
-    """The pipeline over topics of one partition each."""
+    """Return the pipeline over topics of one partition each."""
     section = KafkaSource(type="kafka", servers=servers, topics=tuple(topics.places))
     streaming = pipeline.config.streaming or Streaming(source=section)
     changed = {"source": section, "workers": 1, "commit_interval_seconds": 1.0}

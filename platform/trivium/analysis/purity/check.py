@@ -1,4 +1,4 @@
-"""Whether an executor is pure, as far as its sources say: no I/O, clock, randomness, environment or kept state.
+"""Purity of an executor, as far as its sources show it: no I/O, clock, randomness, environment or kept state.
 
 Followed is what the executor's methods reach by name in the project's modules; installed libraries are judged by their
 names (`purity_rules`). What goes through a computed name, an alias of a container or a library not named there is not
@@ -35,7 +35,7 @@ class Impurity:
 
     @property
     def message(self) -> str:
-        """What it is and where, with the modules that lead there."""
+        """The finding with its place and the modules that lead there."""
         path = _ARROW.join((*self.chain, self.what)) if len(self.chain) > 1 else self.what
         return f"{self.file}:{self.line}: {path}: it {self.does}"
 
@@ -44,7 +44,7 @@ class Impurity:
 
 
 def impurities(executor: type[Executor[Any, Any]], root: Path) -> list[Impurity]:
-    """What makes an executor of the project at `root` impure, by file and line.
+    """Return what makes an executor of the project at `root` impure, by file and line.
 
     Reading files is allowed to `open` and to what only `open` reaches.
     """
@@ -77,7 +77,7 @@ class _Walk:
             self._settle(phase)
 
     def findings(self) -> list[Impurity]:
-        """One for each thing in each file, at its first line."""
+        """Return one finding for each thing in each file, at its first line."""
         found: dict[tuple[Path, str], Impurity] = {}
         for scope, phase in self._reached.items():
             module = self._modules[scope.module]
@@ -89,7 +89,7 @@ class _Walk:
         return sorted(found.values(), key=lambda each: (len(each.chain), each.file, each.line, each.what))
 
     def _own(self, names: tuple[str, ...]) -> list[Scope]:
-        """The executor's methods of these names, and everything of its options."""
+        """Return the executor's methods of these names, and everything of its options."""
         return [
             scope
             for module in list(self._modules.values())
@@ -136,7 +136,7 @@ class _Walk:
             self._reach(read.scopes[0], phase)
 
     def _defined(self, name: str) -> str:
-        """The name under which something is defined that a package only hands on."""
+        """Return the name under which something is defined that a package only hands on."""
         for _ in range(8):
             module, _, rest = name.rpartition(".")
             while module and module not in self._modules:

@@ -6,7 +6,7 @@ import ast
 
 
 def is_memo(node: ast.stmt, function: ast.AST | None) -> bool:
-    """Whether this is `kept[key] = value`, in a function that asks for the same key, and `value` is not of `kept`.
+    """Return whether this is `kept[key] = value` in a function that reads the same key, and `value` is not of `kept`.
 
     `if key not in kept: kept[key] = compute(key)` changes cost and no answer; `kept[key] = kept.get(key, 0) + 1`
     is a count.

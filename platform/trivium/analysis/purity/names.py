@@ -1,4 +1,4 @@
-"""What the names in a module stand for: imports, its own definitions, builtins."""
+"""Meaning of the names in a module: imports, its own definitions, builtins."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Names:
         return self.definitions | self.variables
 
     def dotted(self, node: ast.AST, local: frozenset[str]) -> str | None:
-        """The absolute name of `a`, `a.b` or `a.b.c`; None where its root is a local variable or an expression."""
+        """Return the absolute name of `a`, `a.b` or `a.b.c`; None if its root is a local variable or an expression."""
         if isinstance(node, ast.Attribute):
             root = self.dotted(node.value, local)
             return None if root is None else f"{root}.{node.attr}"
@@ -59,7 +59,7 @@ class Names:
 
 
 def bindings(node: ast.AST, package: str) -> Iterator[tuple[str, str, str]]:
-    """What an import statement binds: the name, what it stands for, and the module that is imported for it."""
+    """Return what an import statement binds: the name, what it stands for, and the module that is imported for it."""
     if isinstance(node, ast.Import):
         for alias in node.names:
             top = alias.name.partition(".")[0]
@@ -71,7 +71,7 @@ def bindings(node: ast.AST, package: str) -> Iterator[tuple[str, str, str]]:
 
 
 def local_names(function: Function) -> frozenset[str]:
-    """Parameters and variables of a function and of those inside it, without what it imports or declares global."""
+    """Return parameters and variables of a function and those inside it, without imported and global ones."""
     found, shared = set(parameters(function)), set()
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store | ast.Del):
@@ -87,14 +87,14 @@ def local_names(function: Function) -> frozenset[str]:
 
 
 def parameters(function: Function) -> list[str]:
-    """The names of all parameters."""
+    """Return the names of all parameters."""
     given = function.args
     several = [each for each in (given.vararg, given.kwarg) if each is not None]
     return [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs, *several)]
 
 
 def kept_defaults(function: Function) -> frozenset[str]:
-    """Parameters whose default is a container: one object for all calls."""
+    """Return parameters whose default is a container: one object for all calls."""
     given = function.args
     plain = [*given.posonlyargs, *given.args]
     pairs = [*zip(reversed(plain), reversed(given.defaults), strict=False), *zip(given.kwonlyargs, given.kw_defaults)]  # noqa: B905

@@ -8,7 +8,7 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Rule:
-    """What a name does, and what to do instead."""
+    """Effect of a name, and the alternative to it."""
 
     does: str
     instead: str
@@ -90,12 +90,12 @@ _RULES: Final = {**_LIBRARY_RULES, **{name: rule for rule, names in _USES.items(
 
 
 def rule_of(name: str) -> Rule | None:
-    """The rule a dotted name falls under, by its longest known beginning."""
+    """Return the rule a dotted name falls under, by its longest known beginning."""
     return _longest(name, _RULES)
 
 
 def library_of(name: str) -> Rule | None:
-    """The rule that forbids importing `name` at all."""
+    """Return the rule that forbids importing `name` at all."""
     return _longest(name, _LIBRARY_RULES)
 
 

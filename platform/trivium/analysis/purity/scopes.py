@@ -70,7 +70,7 @@ class _Reader:
         return [top, *self._inside(tree.body, top, "")]
 
     def _inside(self, body: list[ast.stmt], top: Scope, owner: str) -> Iterator[Scope]:
-        """Functions become scopes of their own; everything else runs when the module is imported."""
+        """Make functions scopes of their own; everything else runs when the module is imported."""
         visit = _Visitor(top, self._names, self._package, None).visit
         for statement in body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -186,7 +186,7 @@ class _Visitor(ast.NodeVisitor):
         self._local = outside
 
     def visit_arg(self, node: ast.arg) -> None:
-        """Annotations do nothing."""
+        """Skip annotations, which do nothing."""
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for _, _, imported in bindings(node, self._package):
@@ -219,7 +219,7 @@ class _Visitor(ast.NodeVisitor):
             self._state(node.args[0], ast.unparse(node), node)
 
     def _state(self, held: ast.expr, shown: str, node: ast.AST) -> None:
-        """A change to what `held` names, if that outlives the event."""
+        """Return a change to what `held` names, if that outlives the event."""
         if self._function is None:
             return
         root = _root(held)

@@ -16,7 +16,7 @@ _BUG: Final = "this is a bug in trivium: please report it with the traceback tha
 
 
 def exit_code(error: Exception) -> int:
-    """2 where a pipeline file or an argument is wrong, else 1."""
+    """Return 2 where a pipeline file or an argument is wrong, else 1."""
     from trivium.config.problems import ConfigError
     from trivium.operations.errors import ArgumentError
 
@@ -49,6 +49,6 @@ def _words(error: BaseException) -> str:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The error itself, or the one of ours that Ray wraps."""
+    """Return the error itself, or the one of ours that Ray wraps."""
     inner = getattr(error, "cause", None)
     return inner if isinstance(inner, TriviumError) else error

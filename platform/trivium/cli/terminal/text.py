@@ -6,7 +6,7 @@ import unicodedata
 
 
 def printable(text: str, keep: str = "") -> str:
-    """The text with control, format and surrogate characters written as escapes, other than those in `keep`."""
+    """Return the text with control, format and surrogate characters written as escapes, other than those in `keep`."""
     return "".join(letter if letter in keep or letter.isprintable() else _escaped(letter) for letter in text)
 
 
@@ -17,13 +17,13 @@ def _escaped(letter: str) -> str:
 
 
 def one_line(text: str, width: int = 100) -> str:
-    """The first line, printable and cut to a width."""
+    """Return the first line, printable and cut to a width."""
     line = printable(text.strip().split("\n", 1)[0])
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
 def size(number: int) -> str:
-    """Bytes in a unit that leaves at most four digits."""
+    """Return bytes in a unit that leaves at most four digits."""
     amount = float(number)
     for unit in ("B", "KB", "MB", "GB"):
         if amount < 1000:
@@ -33,7 +33,7 @@ def size(number: int) -> str:
 
 
 def span(days: tuple[str, ...]) -> str:
-    """Days as first to last."""
+    """Return days as first to last."""
     if not days:
         return "no days"
     count = f"{len(days)} day{'s' if len(days) > 1 else ''}"
@@ -41,5 +41,5 @@ def span(days: tuple[str, ...]) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
+    """Return a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -36,7 +36,7 @@ def watch(command: Sequence[str], config: Path, others: Iterable[Path]) -> None:
 
 
 def _times(config: Path, others: Iterable[Path]) -> dict[Path, int]:
-    """When each file was last written; a file that is gone has no time."""
+    """Return when each file was last written; a file that is gone has no time."""
     root = project_root(config)
     below = [path for path in (root / "executors").rglob("*") if path.suffix in _ENDINGS] if root else []
     times = {}

@@ -28,7 +28,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
 
     def at(self, path: Path) -> Any:
-        """The value at `path`, or None where there is none."""
+        """Return the value at `path`, or None where there is none."""
         here: Any = self.value
         for part in path:
             known = part in here if isinstance(here, dict) else isinstance(here, list) and part in range(len(here))

@@ -18,7 +18,7 @@ MAX_BYTES: Final = 1 << 20
 
 
 def load(path: Path, environ: Mapping[str, str]) -> Document:
-    """The file as a document with its variables filled in. Problems inside a readable tree are in the document.
+    """Return the file as a document with its variables filled in. Problems inside a readable tree are in the document.
 
     Raises:
         ConfigError: the file cannot be read as one YAML mapping.
@@ -27,7 +27,7 @@ def load(path: Path, environ: Mapping[str, str]) -> Document:
 
 
 def load_text(data: bytes, file: str, environ: Mapping[str, str]) -> Document:
-    """As `load`, of a file's bytes."""
+    """Load as `load` does, from a file's bytes."""
     document = Document(file)
     node = _compose(_decode(data, document), document)
     document.value = nodes.mapping(node, document)

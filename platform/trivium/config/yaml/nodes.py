@@ -55,12 +55,12 @@ class _Loader(yaml.SafeLoader):
         return _position(self._parser.peek_event())
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
-        """Called for nodes without a tag only; `plain` decides what they are."""
+        """Resolve nodes without a tag only; `plain` decides their type."""
         return _UNTAGGED
 
 
 def compose(text: str) -> yaml.Node | None:
-    """The node tree of one document; None for an empty one."""
+    """Return the node tree of one document; None for an empty one."""
     loader = _Loader(text)
     try:
         return loader.get_single_node()
@@ -69,7 +69,7 @@ def compose(text: str) -> yaml.Node | None:
 
 
 def mapping(node: yaml.Node | None, document: Document) -> dict[str, Any]:
-    """The document's root as plain data.
+    """Return the document's root as plain data.
 
     Raises:
         ConfigError: the root is no mapping, or the tree is too deep, too large or contains itself.
@@ -82,7 +82,7 @@ def mapping(node: yaml.Node | None, document: Document) -> dict[str, Any]:
 
 
 def plain(text: str) -> Any:
-    """The value of a plain scalar: null, true or false, an integer, a float, else the text itself."""
+    """Return the value of a plain scalar: null, true or false, an integer, a float, else the text itself."""
     if text in _NULLS:
         return None
     if text in _BOOLEANS:

@@ -25,7 +25,7 @@ _KILL_SECONDS: Final = 10.0
 
 
 class Ending(enum.Enum):
-    """How a broker ended."""
+    """End of a broker."""
 
     NOT_RUNNING = "was not running"
     STOPPED = "stopped"
@@ -52,7 +52,7 @@ class DevBroker:
 
     @property
     def servers(self) -> str:
-        """Where it listens, as Kafka's clients want it."""
+        """Address on which it listens, as Kafka's clients want it."""
         return f"{LOOPBACK}:{self.port}"
 
     @property
@@ -120,11 +120,11 @@ class DevBroker:
         self._running().send(signal.SIGCONT)
 
     def answers(self, seconds: float = 5.0) -> bool:
-        """Whether it is up and answers in time."""
+        """Return whether it is up and answers in time."""
         return self.pid is not None and answers(self.servers, self._folder.cluster(), seconds)
 
     def topics(self, seconds: float = 5.0) -> list[TopicEnds]:
-        """Its topics, without Kafka's own, by name.
+        """Return its topics, without Kafka's own, by name.
 
         Raises:
             BrokerError: it does not answer in time.
@@ -139,7 +139,7 @@ class DevBroker:
 
     @contextmanager
     def admin(self) -> Iterator[KafkaAdminClient]:
-        """A client to make and change topics with.
+        """Return a client to make and change topics with.
 
         Raises:
             kafka.errors.KafkaError: it does not answer.

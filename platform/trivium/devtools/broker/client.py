@@ -1,4 +1,4 @@
-"""What a client sees of the development broker: whether it answers, and what its topics hold."""
+"""Client of the development broker: its health, and the contents of its topics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class TopicEnds:
 
 @contextmanager
 def admin_client(servers: str, seconds: float) -> Iterator[KafkaAdminClient]:
-    """A client that gives up after so many seconds.
+    """Return a client that gives up after so many seconds.
 
     Raises:
         kafka.errors.KafkaError: nothing answers there.
@@ -37,7 +37,7 @@ def admin_client(servers: str, seconds: float) -> Iterator[KafkaAdminClient]:
 
 
 def answers(servers: str, cluster: str | None, seconds: float) -> bool:
-    """Whether the broker of that cluster, and not another one at its port, is ready to make topics."""
+    """Return whether the broker of that cluster, and not another one at its port, is ready to make topics."""
     from kafka.errors import KafkaError
 
     try:
@@ -49,7 +49,7 @@ def answers(servers: str, cluster: str | None, seconds: float) -> bool:
 
 
 def topics(servers: str, seconds: float) -> list[TopicEnds]:
-    """The topics, without Kafka's own, by name.
+    """Return the topics, without Kafka's own, by name.
 
     Raises:
         kafka.errors.KafkaError: it does not answer in time.

@@ -1,4 +1,4 @@
-"""What the development broker keeps in its folder: configuration, data, log, and which process it is."""
+"""Folder of the development broker: configuration, data, log, and the record of its process."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
 
 def work_folder(start: Path) -> Path:
-    """The broker's folder of the project around `start`, or below `start` itself where there is no project."""
+    """Return the broker's folder of the project around `start`, or below `start` itself where there is no project."""
     root = project_root(start.resolve() / "file")
     return (root or start.resolve()) / ".trivium" / "kafka"
 
@@ -84,24 +84,24 @@ class BrokerFolder:
         self._state = self.path / "broker.json"
 
     def process(self) -> ProcessId | None:
-        """The broker's process; None while it is down."""
+        """Return the broker's process; None while it is down."""
         state = self._last()
         process = ProcessId(state["pid"], state["started"]) if state else None
         return process if process and process.lives() else None
 
     def port(self) -> int | None:
-        """Where it listens, or listened last; None before its first start."""
+        """Return the port it listens on, or listened on last; None before its first start."""
         port: int | None = self._last().get("port")
         return port
 
     def cluster(self) -> str | None:
-        """The identity of the data; None where there is none yet."""
+        """Return the identity of the data; None where there is none yet."""
         path = self.data / "meta.properties"
         found = re.search(r"^cluster\.id=(.*)$", path.read_text(), re.MULTILINE) if path.exists() else None
         return found[1] if found else None
 
     def log_tail(self) -> str:
-        """The end of the log."""
+        """Return the end of the log."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
@@ -135,7 +135,7 @@ class BrokerFolder:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Of several processes that start or end this broker, one at a time."""
+        """Hold the lock of this broker: one process at a time starts or ends it."""
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path / "lock"):
             yield
@@ -168,5 +168,5 @@ class BrokerFolder:
 
 
 def _environment() -> dict[str, str]:
-    """Of this process, with letters Java can name any folder in."""
+    """Return this process's environment, with a locale in which Java can name any folder."""
     return {**os.environ, "LC_ALL": "C.UTF-8"}

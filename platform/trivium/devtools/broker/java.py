@@ -34,7 +34,7 @@ class BrokerError(TriviumError):
 
 
 def java_command(main_class: str, packages: Sequence[str] = (KAFKA, LOGGING), flags: Sequence[str] = ()) -> list[str]:
-    """The command that runs a class of Kafka; its own arguments follow.
+    """Return the command that runs a class of Kafka; its own arguments follow.
 
     Raises:
         BrokerError: the extra `broker` is not installed, Kafka cannot be downloaded, or a jar is not the one expected.
@@ -50,7 +50,7 @@ def java_command(main_class: str, packages: Sequence[str] = (KAFKA, LOGGING), fl
 
 
 def jars(packages: Sequence[str]) -> list[Path]:
-    """The jars of Maven packages (`group:artifact:version`), downloaded where this machine does not have them yet.
+    """Return the jars of Maven packages (`group:artifact:version`); download those this machine does not have.
 
     Each is the very file that was locked: another one is refused, whether it was downloaded or lay there.
 
@@ -71,7 +71,7 @@ def jars(packages: Sequence[str]) -> list[Path]:
 
 
 def _whole(artifact: Any) -> Path:
-    """The jar of a package; downloaded again if a download that was broken off left a piece of it."""
+    """Return the jar of a package; downloaded again if a download that was broken off left a piece of it."""
     jar: Path = artifact.resolve()
     if zipfile.is_zipfile(jar):
         return jar

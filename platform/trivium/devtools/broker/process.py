@@ -21,7 +21,7 @@ _FREE_PORTS: Final = range(20_000, 32_000)
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on the port of the loopback interface now."""
+    """Return whether a server could listen on the port of the loopback interface now."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -33,7 +33,7 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
+    """Return a port of the loopback interface that nobody listens on."""
     return next(port for port in random.sample(_FREE_PORTS, len(_FREE_PORTS)) if port_is_free(port))
 
 
@@ -46,11 +46,11 @@ class ProcessId:
 
     @classmethod
     def of(cls, pid: int) -> ProcessId:
-        """The process that has the number now."""
+        """Return the process that has the number now."""
         return cls(pid, _started(pid) or "gone")
 
     def lives(self) -> bool:
-        """Whether it runs still, stopped or not; one that ended and waits for its parent does not."""
+        """Return whether it still runs, stopped or not; a process that ended and waits for its parent does not."""
         return _started(self.pid) == self.started
 
     def send(self, number: signal.Signals) -> None:
@@ -69,7 +69,7 @@ class ProcessId:
 
 
 def _started(pid: int) -> str | None:
-    """When a living process started, as its system says it; None if there is none."""
+    """Return when a living process started, as its system says it; None if there is none."""
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     if Path("/proc/self/stat").exists():
