@@ -34,9 +34,10 @@ def own_logging() -> Iterator[None]:
 
 
 @pytest.fixture
-def project(tmp_path: Path, kafka_broker: DevBroker, ray_cluster: str) -> Readings:
+def project(tmp_path_factory: pytest.TempPathFactory, kafka_broker: DevBroker, ray_cluster: str) -> Readings:
     """Four events in the archive and in the topic; two of them have a file read."""
-    made = Readings(tmp_path, kafka_broker.servers, topic_maker(kafka_broker)(1)).write()
+    # Errors shorten what is long, and the path of a file that was read is quoted in them.
+    made = Readings(tmp_path_factory.mktemp("p"), kafka_broker.servers, topic_maker(kafka_broker)(1)).write()
     events = asked(made)
     made.archive(events)
     made.produce(events)
