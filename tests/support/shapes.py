@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -31,7 +32,7 @@ class Grade(enum.IntEnum):
 
 
 LEAVES: Final[tuple[Any, ...]] = (
-    bool, int, Int8, Int16, Int32, float, Float32, str, bytes, datetime, date, Colour, Grade,
+    bool, int, Int8, Int16, Int32, float, Float32, str, bytes, datetime, date, UUID, Colour, Grade,
     Literal["a", "b"], Literal[1, 2], Annotated[Decimal, Precision(9, 2)], Annotated[Decimal, Precision(38, 10)],
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ import enum
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -49,6 +50,7 @@ TABLE: dict[Any, pa.DataType] = {
     bytes: pa.binary(),
     datetime: pa.timestamp("us", "UTC"),
     date: pa.date32(),
+    UUID: pa.string(),
     Annotated[Decimal, Precision(10, 2)]: pa.decimal128(10, 2),
     Literal["a", "b"]: pa.string(),
     Literal[1, 2]: pa.int64(),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, assert_type
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
@@ -48,6 +49,7 @@ class LongFlight(Flight, tag="long"):
     """An event of an event."""
 
     miles: int
+    booking: UUID | None = None
 
 
 class FlightRow(NormalizedEvent):

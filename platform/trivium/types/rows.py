@@ -9,6 +9,7 @@
 | bytes                                      | binary               | base64 in JSON |
 | datetime                                   | timestamp[us, UTC]   | aware only |
 | date                                       | date32               | |
+| UUID                                       | string               | lower case, with hyphens |
 | Annotated[Decimal, Precision(p, s)]        | decimal128(p, s)     | exact or a reject |
 | tuple[T, ...]                              | list<T>              | frozen means frozen: no list |
 | a Row subclass                             | struct               | nested |

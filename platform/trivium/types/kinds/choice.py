@@ -23,6 +23,7 @@ class LiteralValue(Kind):
     """`Literal["a", "b"]` and `Literal[1, 2]`, as string and int64."""
 
     info: ClassVar[tuple[type[ms.Type], ...]] = (ms.LiteralType,)
+    plain = True
 
     def spec(self, info: Any, extra: dict[str, Any], where: str) -> TypeSpec:
         return TypeSpec(_values_type(info.values, where), self, values=tuple(info.values))
@@ -52,6 +53,7 @@ class Enumerated(LiteralValue):
     """An enum of `str` or `int`, as string and int64."""
 
     info = (ms.EnumType,)
+    plain = False
 
     def spec(self, info: Any, extra: dict[str, Any], where: str) -> TypeSpec:
         values = tuple(member.value for member in info.cls)
