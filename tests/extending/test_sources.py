@@ -1,7 +1,8 @@
-"""Batch over a Delta table that others write: one version a run, days by partition or column, JSON or typed columns."""
+"""Batch over a Delta table that others write, by version, day and type of column, and over NDJSON."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import shutil
 import sqlite3
@@ -138,7 +139,7 @@ def test_features_of_others_are_refused(project: Path, ray_cluster: str) -> None
 
 def test_problems_of_the_file_are_named(project: Path) -> None:
     for source, said in {
-        "{type: iceberg, path: ../data/visits}": "expected a source type, got 'iceberg' (one of delta, parquet)",
+        "{type: iceberg, path: ../data/visits}": "got 'iceberg' (one of delta, ndjson, parquet)",
         "{type: delta, path: ../data/visits, verson: 1}": "there is no key verson (did you mean version?)",
         "{type: delta, path: ../data/visits, pattern: x}": "there is no key pattern",
         "{type: delta, path: ../data/visits, version: -1}": "version: Input should be greater than or equal to 0",
@@ -146,3 +147,45 @@ def test_problems_of_the_file_are_named(project: Path) -> None:
         with pytest.raises(ConfigError) as caught:
             compile_file(configured(project, source), {})
         assert said in str(caught.value), caught.value
+
+
+NDJSON = "{type: ndjson, path: ../data/lines, day_column: day}"
+
+
+def lines(*ids: str) -> bytes:
+    events = ({"event_type": "visit", "id": each, "at": "2026-03-01T08:00:00Z", "shop": 1} for each in ids)
+    return b"".join(json.dumps(each).encode() + b"\n" for each in events)
+
+
+def kept(root: Path, day: str, name: str, data: bytes) -> Path:
+    folder = root / f"data/lines/day={day}"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+    return folder / name
+
+
+def test_lines_are_run_a_day_at_a_time_and_replaced(project: Path, ray_cluster: str) -> None:
+    kept(project, DAYS[0], "a.ndjson", lines("a", "b") + b"\n{torn\n" + lines("c").rstrip())
+    kept(project, DAYS[0], "b.jsonl.gz", gzip.compress(lines("d")))
+    kept(project, DAYS[0], "c.json.zst", pa.Codec("zstd").compress(lines("e"), asbytes=True))
+    kept(project, DAYS[0], "notes.txt", b"not read")
+    planned = Trivium()("plan", str(configured(project, NDJSON)))
+    assert planned.exit_code == 0, planned.output
+    assert "1 file left out, since no NDJSON: day=2026-03-01/notes.txt" in " ".join(planned.output.split())
+    code, said = run(project, NDJSON)
+    assert code == 0, said
+    assert ids(project) == ["a", "b", "c", "d", "e"]
+    rejects = deltalake.DeltaTable(str(project / "data/dead_letters")).to_pyarrow_table().to_pylist()
+    assert [(each["position"], each["value"]) for each in rejects] == [(3, b"{torn")]
+    kept(project, DAYS[0], "a.ndjson", lines("a"))
+    code, said = run(project, NDJSON, "--from", DAYS[0], "--to", DAYS[1])
+    assert code == 0, said
+    assert ids(project) == ["a", "d", "e"]
+
+
+def test_a_torn_file_of_lines_is_named_before_the_run(project: Path, ray_cluster: str) -> None:
+    whole = gzip.compress(lines(*map(str, range(1000))))
+    kept(project, DAYS[0], "torn.ndjson.gz", whole[: len(whole) // 2])
+    code, said = run(project, NDJSON)
+    assert code == 1
+    assert "torn.ndjson.gz: expected a whole gzip file" in " ".join(said.split())

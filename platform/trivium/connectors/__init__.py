@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _SOURCES: Final = {
     "delta": "trivium.connectors.delta.source:DeltaReader",
+    "ndjson": "trivium.connectors.ndjson.source:NdjsonReader",
     "parquet": "trivium.connectors.parquet.source:ParquetReader",
 }
 _LOOKUPS: Final = {

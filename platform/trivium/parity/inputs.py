@@ -14,7 +14,6 @@ import numpy as np
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source
-from trivium.connectors.parquet.files import read_footers
 from trivium.connectors.parquet.source import Range, Unit
 from trivium.core.regular_file import read_regular
 from trivium.engine.batch import Batch, Positions, RawBatch
@@ -103,14 +102,14 @@ def _named(pipeline: Pipeline, event_type: str) -> str | None:
 def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
     """Return records of a raw archive, spread over its files, or all of them."""
     batch = pipeline.config.batch
-    if batch is None or batch.source.value_column is None or wanted.sample == 0:
+    if batch is None or batch.source.record_column is None or wanted.sample == 0:
         return
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     reader = open_source(batch.source, declarations, pipeline.config.type_column)
     listing = reader.listing()
     chance = random.Random(wanted.seed)
     chosen = listing.files if wanted.sample is None else chance.sample(listing.files, min(len(listing.files), _FILES))
-    files = read_footers(listing.storage, chosen, None)
+    files = reader.read_files(listing.storage, chosen, None)
     reader.check(files)
     for each in files:
         most = each.rows if wanted.sample is None else min(each.rows, -(-wanted.sample // len(chosen)))

@@ -60,7 +60,7 @@ def _absent(pipeline: Pipeline, wanted: InputSpec, ways: dict[str, Take]) -> dic
     names = [name for name in REAL if name not in tried and getattr(pipeline.config, name) is None]
     absent = dict.fromkeys(names, "the file has no such section")
     batch = pipeline.config.batch
-    if batch is not None and batch.source.value_column is None and wanted.file is None:
+    if batch is not None and batch.source.record_column is None and wanted.file is None:
         absent["the archive"] = "its columns are typed, and inputs are records"
     return absent
 

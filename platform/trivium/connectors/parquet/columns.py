@@ -41,12 +41,12 @@ class SourceColumns:
         self, source: SourceSettings, uri: str, declarations: Mapping[str, Declaration], tag_field: str | None
     ) -> None:
         self._source, self._uri, self._declarations, self._tag_field = source, uri, declarations, tag_field
-        self._raw = [name for name in (source.value_column, source.type_column) if name]
+        self._raw = [name for name in (source.record_column, source.type_column) if name]
 
     @property
     def typed(self) -> bool:
         """Whether events are columns, and not records in one column."""
-        return self._source.value_column is None
+        return self._source.record_column is None
 
     def of(self, path: str, schema: pa.Schema) -> FileColumns:
         """Return the columns of a file, with whatever keeps them from being read as declared.
@@ -66,7 +66,7 @@ class SourceColumns:
         if type_column is not None and type_column in texts and type_column not in own:
             folders[type_column] = read_text(texts[type_column], _TAG)
         problems = list(_repeated(schema, own))
-        for key, name in (("value_column", self._source.value_column), ("type_column", type_column)):
+        for key, name in (("value_column", self._source.record_column), ("type_column", type_column)):
             if name is not None and name not in folders and not problems:
                 problems += _raw_problems(schema, key, name)
         both = tuple(name for name in own if name in texts)
@@ -81,7 +81,7 @@ class SourceColumns:
         if not problems:
             fields = [pa.field(name, plain_type(schema.field(name).type)) for name in own]
             fields += [pa.field(name, value.type) for name, value in folders.items()]
-            problems += schema_problems(pa.schema(fields), declarations, self._tag_field, self._source.timezone)
+            problems += schema_problems(pa.schema(fields), declarations, self._tag_field, self._source.zone)
         if not problems:
             problems += self._value_problems(texts, folders, declarations)
         both = tuple(name for name in own if name in texts)
@@ -117,7 +117,7 @@ class SourceColumns:
     ) -> Iterator[str]:
         for label, spec in _specs(declarations):
             if spec.wire in folders and texts[spec.wire] is not None:
-                for _, reason in conform(folders[spec.wire], spec, self._source.timezone).flaws:
+                for _, reason in conform(folders[spec.wire], spec, self._source.zone).flaws:
                     yield f"folder {spec.wire}={texts[spec.wire]} ({label}): {reason}"
 
 

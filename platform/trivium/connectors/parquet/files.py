@@ -21,10 +21,14 @@ _THREADS: Final = 16
 
 @dataclass(frozen=True)
 class RowGroup:
-    """One row group: its rows, and the source day all its rows belong to, if days are known."""
+    """One row group: its rows, and the source day all its rows belong to, if days are known.
+
+    `mark` is its first row and the byte where that begins, in files of lines.
+    """
 
     rows: int
     day: str | None
+    mark: tuple[int, int] = (0, 0)
 
 
 @dataclass(frozen=True)

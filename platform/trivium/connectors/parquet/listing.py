@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from trivium.core.errors import SourceError
@@ -33,11 +33,12 @@ class Listing:
     foreign: tuple[str, ...] = ()
     unmatched: tuple[str, ...] = ()
     version: int | None = None
+    format: str = "Parquet"
 
     def notes(self) -> list[str]:
         """Sentences on files that one may not expect to be read, or to be left out."""
         said = [
-            (self.foreign, "left out, since no Parquet"),
+            (self.foreign, f"left out, since no {self.format}"),
             (self.unmatched, "left out, since outside source.pattern"),
             (self.renamed, "read, since Parquet whatever the name says"),
         ]
@@ -75,6 +76,17 @@ def list_parquet(uri: str, pattern: str | None = None) -> Listing:
     Raises:
         SourceError: there is none, or a file begins or ends as Parquet and not both.
     """
+    return list_files(uri, pattern, _by_content, "Parquet")
+
+
+def list_files(
+    uri: str, pattern: str | None, choose: Callable[[Storage, Sequence[StoredFile]], Listing], format: str
+) -> Listing:
+    """List the files of a folder that the pattern names, or else those chosen; or the one file a path names.
+
+    Raises:
+        SourceError: there is none.
+    """
     storage, name = root_of(uri)
     if name and (found := storage.stat(name)):
         return Listing(storage, (found,))
@@ -87,9 +99,9 @@ def list_parquet(uri: str, pattern: str | None = None) -> Listing:
             unmatched=tuple(file.path for file in there if not matches(file.path)),
         )
     else:
-        listing = _by_content(storage, there)
+        listing = replace(choose(storage, there), format=format)
     if not listing.files:
-        raise SourceError(_none(uri, pattern, [file.path for file in there]))
+        raise SourceError(_none(uri, pattern, format, [file.path for file in there]))
     return listing
 
 
@@ -124,12 +136,12 @@ def _is_parquet(storage: Storage, file: StoredFile) -> bool:
     return begins
 
 
-def _none(uri: str, pattern: str | None, there: Sequence[str]) -> str:
+def _none(uri: str, pattern: str | None, format: str, there: Sequence[str]) -> str:
     if not there:
-        return f"{uri}: expected Parquet files below it, found none. Try: check the path"
+        return f"{uri}: expected {format} files below it, found none. Try: check the path"
     among = f"{len(there):,} other file{'' if len(there) == 1 else 's'} ({named(there)})"
     if pattern is None:
-        return f"{uri}: expected Parquet files below it, found none but {among}. Try: check the path"
+        return f"{uri}: expected {format} files below it, found none but {among}. Try: check the path"
     return (
         f"{uri}: expected files that match source.pattern {pattern!r}, found none but {among}. "
         "Try: a pattern relative to the path, such as **/*.parquet; one without a slash is for names in any folder"

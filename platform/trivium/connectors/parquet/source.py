@@ -18,13 +18,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from trivium.config.model.sources import BatchSource as SourceSettings
-from trivium.connectors.parquet.columns import SourceColumns
+from trivium.connectors.parquet.columns import FileColumns, SourceColumns
 from trivium.connectors.parquet.files import SourceFile, open_parquet, read_footers
 from trivium.connectors.parquet.findings import SourceFindings
 from trivium.connectors.parquet.listing import Listing, list_parquet, root_of
 from trivium.connectors.parquet.rows import read_rows
 from trivium.contract.declaration import Declaration
 from trivium.core.errors import SourceError
+from trivium.delivery.storage.storage import Storage, StoredFile
 from trivium.engine.batch import Batch, Positions, RawBatch, TypedBatch
 from trivium.engine.batch import Source as BatchSource
 from trivium.engine.decoding.packed_values import pack_column
@@ -35,7 +36,10 @@ _BATCH_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True)
 class Range:
-    """Rows `start` to before `stop` of a file that had this size and time when the run was planned."""
+    """Rows `start` to before `stop` of a file that had this size and time when the run was planned.
+
+    `mark` is a row at or before `start` and the byte where that begins, in files of lines.
+    """
 
     path: str
     size: int
@@ -43,6 +47,7 @@ class Range:
     day: str | None
     start: int
     stop: int
+    mark: tuple[int, int] = (0, 0)
 
     @property
     def rows(self) -> int:
@@ -73,7 +78,7 @@ class Unit:
     @classmethod
     def from_json(cls, ranges: list[dict[str, Any]]) -> Unit:
         """The inverse of `as_json`."""
-        return cls(tuple(Range(**each) for each in ranges))
+        return cls(tuple(Range(**{**each, "mark": tuple(each["mark"])}) for each in ranges))
 
     def halves(self) -> tuple[Unit, Unit]:
         """The unit cut in the middle of its rows."""
@@ -129,7 +134,7 @@ class SourcePlan:
             for group in source.groups:
                 stop = start + group.rows
                 if group.rows and (days is None or group.day in days):
-                    yield Range(file.path, file.size, file.modified_us, group.day, start, stop)
+                    yield Range(file.path, file.size, file.modified_us, group.day, start, stop, group.mark)
                 start = stop
 
 
@@ -195,7 +200,7 @@ class ParquetReader:
             SourceError: nothing there, a broken file, or columns that cannot be read as declared; names the file.
         """
         listing = self.listing()
-        files = read_footers(listing.storage, listing.files, self._source.day_column)
+        files = self.read_files(listing.storage, listing.files, self._source.day_column)
         return SourcePlan(tuple(files), (*listing.notes(), *self.check(files)), listing.version)
 
     def listing(self) -> Listing:
@@ -205,6 +210,14 @@ class ParquetReader:
             SourceError: there are none.
         """
         return list_parquet(self._source.path, getattr(self._source, "pattern", None))
+
+    def read_files(self, storage: Storage, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:
+        """Read what files say of their rows, and of their days where `day_column` asks for them.
+
+        Raises:
+            SourceError: a broken file, or one that does not tell its days.
+        """
+        return read_footers(storage, files, day_column)
 
     def check(self, files: Iterable[SourceFile]) -> list[str]:
         """Hold the schema of each file to the declared events; returns what a person may want to know of them.
@@ -262,11 +275,20 @@ class ParquetReader:
             raise SourceError(
                 f"{self._storage.uri}/{each.path}: the file changed while the run was on. Try: run again when it rests"
             )
+        for first, rows, columns in self.rows_of(each):
+            positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
+            yield _Piece(each.path, each.day, positions, rows, columns.folders)
+
+    def rows_of(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
+        """Read the rows of a range in order, each step with the place of its first row.
+
+        Raises:
+            pa.ArrowException, OSError, SourceError: the file cannot be read.
+        """
         with open_parquet(self._storage, each.path) as opened:
             columns = self._columns.of(each.path, opened.schema_arrow)
             for first, rows in read_rows(self._storage, each.path, opened, range(each.start, each.stop), columns.own):
-                positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
-                yield _Piece(each.path, each.day, positions, rows, columns.folders)
+                yield first, rows, columns
 
     def _slice(self, pieces: Sequence[_Piece]) -> Slice:
         lengths = [piece.rows.num_rows for piece in pieces]
@@ -275,12 +297,12 @@ class ParquetReader:
         folders = {name: _repeated([piece.folders[name] for piece in pieces], lengths) for name in pieces[0].folders}
         days = [(piece.day, length) for piece, length in zip(pieces, lengths, strict=True)]
         source = _source([piece.path for piece in pieces], lengths)
-        if self._source.value_column:
-            values = pack_column(rows.column(self._source.value_column))
+        if self._source.record_column:
+            values = pack_column(rows.column(self._source.record_column))
             return Slice(RawBatch(values, source, positions, self._types(rows, folders)), days)
         for name, column in folders.items():
             rows = rows.append_column(name, column)
-        return Slice(TypedBatch(rows, source, positions, self._source.timezone, self._source.event_type), days)
+        return Slice(TypedBatch(rows, source, positions, self._source.zone, self._source.event_type), days)
 
     def _types(self, rows: pa.RecordBatch, folders: Mapping[str, pa.Array]) -> Sequence[str | None] | None:
         """Return the event type of each raw record, where the source says it beside them."""

@@ -1,0 +1,1 @@
+"""NDJSON files, plain or compressed, as a batch source."""

@@ -1,0 +1,70 @@
+"""NDJSON as batch's source: a line is a record, its number its position."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pyarrow as pa
+
+from trivium.config.model.sources import RECORD
+from trivium.connectors.ndjson.lines import TextFile
+from trivium.connectors.parquet.columns import FileColumns
+from trivium.connectors.parquet.days import folder_day
+from trivium.connectors.parquet.files import SourceFile
+from trivium.connectors.parquet.listing import Listing, list_files
+from trivium.connectors.parquet.source import ParquetReader, Range
+from trivium.core.errors import SourceError
+from trivium.delivery.storage.storage import Storage, StoredFile
+
+_SUFFIX: Final = re.compile(r"\.(ndjson|jsonl|json)(\.gz|\.zst)?\Z", re.IGNORECASE)
+_SCHEMA: Final = pa.schema([(RECORD, pa.binary())])
+_THREADS: Final = 16
+_STEP_LINES: Final = 4096
+
+
+class NdjsonReader(ParquetReader):
+    """Reads lines of files. The driver counts them; workers read a plain file from the byte where a unit begins."""
+
+    def listing(self) -> Listing:
+        """Return the files of the source.
+
+        Raises:
+            SourceError: there are none.
+        """
+        return list_files(self._source.path, getattr(self._source, "pattern", None), _by_name, "NDJSON")
+
+    def read_files(self, storage: Storage, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:
+        """Count the lines of files, in parallel.
+
+        Raises:
+            SourceError: a file is torn, a line is too long, or no folder names the day that `day_column` asks for.
+        """
+        with ThreadPoolExecutor(_THREADS) as pool:
+            return list(pool.map(lambda file: _counted(storage, file, day_column), files))
+
+    def rows_of(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
+        """Read the lines of a range in order, each step with the number of its first."""
+        columns = self._columns.of(each.path, _SCHEMA)
+        for first, lines in TextFile(self._storage, each.path).read(range(each.start, each.stop), each.mark):
+            for low in range(0, len(lines), _STEP_LINES):
+                values = pa.array(lines[low : low + _STEP_LINES], pa.binary())
+                yield first + low, pa.record_batch([values], schema=_SCHEMA), columns
+
+
+def _counted(storage: Storage, file: StoredFile, day_column: str | None) -> SourceFile:
+    day = folder_day(storage.uri, file.path, day_column)
+    if day_column is not None and day is None:
+        raise SourceError(
+            f"{storage.uri}/{file.path}: expected a folder {day_column}=YYYY-MM-DD, found none. "
+            "Try: keep the archive in a folder a day, or leave out batch.source.day_column"
+        )
+    return SourceFile(file, _SCHEMA, TextFile(storage, file.path).groups(day), day)
+
+
+def _by_name(storage: Storage, there: Sequence[StoredFile]) -> Listing:
+    read = tuple(file for file in there if _SUFFIX.search(file.path))
+    foreign = tuple(file.path for file in there if not _SUFFIX.search(file.path))
+    return Listing(storage, read, foreign=foreign)
