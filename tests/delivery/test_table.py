@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, Schema
+from msgspec.structs import replace
 
 from tests.support.sample_table import AUTHOR, PIPELINE, InstantClock, Tables, day, event_rows, write_rows
 from tests.support.table_readers import READERS, Predicate

@@ -10,7 +10,6 @@ import random
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from itertools import count, groupby
 from operator import itemgetter
@@ -22,6 +21,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
+from msgspec.structs import replace
 
 from tests.support.sample_table import AUTHOR, PIPELINE, write_rows
 from tests.support.stream_actors import Actor, current

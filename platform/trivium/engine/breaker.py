@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Literal, NamedTuple
+from itertools import chain
+from typing import Final, Literal, NamedTuple
+
+import msgspec
 
 from trivium.config.model.streaming import Breaker
 from trivium.core.errors import RunError
@@ -38,10 +40,10 @@ class Place(NamedTuple):
     position: int
 
 
-@dataclass(frozen=True)
-class RejectGroup:
+class RejectGroup(msgspec.Struct, frozen=True):
     """The rejects of one signature: how many, the first and the last, and the first one's error, cut to 300 letters."""
 
+    signature: Signature
     count: int
     first: Place
     last: Place
@@ -49,37 +51,20 @@ class RejectGroup:
 
     def followed_by(self, other: RejectGroup) -> RejectGroup:
         """Return both groups as one."""
-        return RejectGroup(self.count + other.count, self.first, other.last, self.sample)
+        return RejectGroup(self.signature, self.count + other.count, self.first, other.last, self.sample)
 
 
-@dataclass(frozen=True)
-class RejectSummary:
-    """The rejects of a stretch of inputs by signature."""
+RejectSummary = tuple[RejectGroup, ...]
+"""The rejects of a stretch of inputs, a group for each signature."""
 
-    groups: Mapping[Signature, RejectGroup] = field(default_factory=dict)
 
-    def merged(self, later: RejectSummary) -> RejectSummary:
-        """This stretch and a later one as one."""
-        groups = dict(self.groups)
-        for signature, group in later.groups.items():
-            groups[signature] = groups[signature].followed_by(group) if signature in groups else group
-        return RejectSummary(groups)
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return the groups as plain data."""
-        return [{"signature": list(signature), **asdict(group)} for signature, group in self.groups.items()]
-
-    @classmethod
-    def from_json(cls, groups: Iterable[Mapping[str, Any]]) -> RejectSummary:
-        """Read groups that `as_json` wrote."""
-        return cls(
-            {
-                Signature(*each["signature"]): RejectGroup(
-                    each["count"], Place(*each["first"]), Place(*each["last"]), each["sample"]
-                )
-                for each in groups
-            }
-        )
+def merge_rejects(stretches: Iterable[RejectSummary]) -> RejectSummary:
+    """Return the rejects of stretches that follow one another as those of one stretch."""
+    groups: dict[Signature, RejectGroup] = {}
+    for group in chain.from_iterable(stretches):
+        earlier = groups.get(group.signature)
+        groups[group.signature] = earlier.followed_by(group) if earlier else group
+    return tuple(groups.values())
 
 
 def summarise(outcomes: Outcomes, batch: Batch) -> RejectSummary:
@@ -88,13 +73,13 @@ def summarise(outcomes: Outcomes, batch: Batch) -> RejectSummary:
     for reject in outcomes.rejects:
         signature = Signature(reject.event_type or UNDECODED, reject.stage, reject.reason)
         found.setdefault(signature, []).append(reject)
-    return RejectSummary({signature: _group(rejects, batch) for signature, rejects in found.items()})
+    return tuple(_group(signature, rejects, batch) for signature, rejects in found.items())
 
 
-def _group(rejects: list[Reject], batch: Batch) -> RejectGroup:
+def _group(signature: Signature, rejects: list[Reject], batch: Batch) -> RejectGroup:
     first = min(rejects, key=lambda reject: reject.index)
     last = max(rejects, key=lambda reject: reject.index)
-    return RejectGroup(len(rejects), _place(first, batch), _place(last, batch), first.error[:SAMPLE_LENGTH])
+    return RejectGroup(signature, len(rejects), _place(first, batch), _place(last, batch), first.error[:SAMPLE_LENGTH])
 
 
 def _place(reject: Reject, batch: Batch) -> Place:
@@ -125,11 +110,11 @@ class BreakerState:
         Raises:
             SystemicRejects: the window is full and one signature's share of it has reached the ratio.
         """
-        if self._config is None or not (inputs or rejects.groups):
+        if self._config is None or not (inputs or rejects):
             return
         self._stretches.append((inputs, rejects))
         self._inputs += inputs
-        self._counts.update({signature: group.count for signature, group in rejects.groups.items()})
+        self._counts.update({group.signature: group.count for group in rejects})
         self._forget_old(self._config.window_events)
         if self._inputs >= self._config.window_events and self._counts:
             signature, count = self._counts.most_common(1)[0]
@@ -140,11 +125,11 @@ class BreakerState:
         while self._inputs - self._stretches[0][0] >= window_events:
             inputs, rejects = self._stretches.popleft()
             self._inputs -= inputs
-            self._counts.subtract({signature: group.count for signature, group in rejects.groups.items()})
+            self._counts.subtract({group.signature: group.count for group in rejects})
             self._counts = +self._counts
 
     def _message(self, signature: Signature, count: int, config: Breaker) -> str:
-        groups = [rejects.groups[signature] for _, rejects in self._stretches if signature in rejects.groups]
+        groups = [group for _, rejects in self._stretches for group in rejects if group.signature == signature]
         first, last = groups[0].first, groups[-1].last
         thresholds = f"breaker.ratio ({config.ratio:g}) or breaker.window_events ({config.window_events})"
         what = f"event type {signature.event_type}, stage {signature.stage}, reason {signature.reason}"

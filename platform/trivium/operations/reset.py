@@ -15,7 +15,7 @@ from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.committer import commit
-from trivium.delivery.commit.positions import Positions, Reset, topic_of
+from trivium.delivery.commit.positions import Positions, Reset, by_number, topic_of
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.features import check_writable
 from trivium.delivery.delta.snapshot import Snapshot
@@ -150,7 +150,7 @@ def _wanted(
 
 def _moves(known: Positions, found: Mapping[str, int], wanted: Mapping[str, Wanted]) -> tuple[Move, ...]:
     moves = []
-    for name in sorted(set(wanted) & set(known.next), key=_by_number):
+    for name in sorted(set(wanted) & set(known.next), key=by_number):
         now, topic, target = known.next[name], topic_of(name), wanted[name]
         new_topic = known.identities[topic] not in (None, found[topic])
         stays = target.at_least and not new_topic and now is not None and now > target.offset
@@ -194,8 +194,3 @@ def _retired(snapshot: Snapshot, pipeline: str, topic: str, partitions: list[str
     while snapshot.transaction(transactions.position(pipeline, f"{topic}/{number}")) is not None:
         yield f"{topic}/{number}"
         number += 1
-
-
-def _by_number(partition: str) -> tuple[str, int]:
-    topic, _, number = partition.rpartition("/")
-    return topic, int(number)

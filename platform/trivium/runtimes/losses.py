@@ -1,8 +1,8 @@
-"""The line between a process that is gone and an error that has a name: only the first is a lost worker."""
+"""Lost workers: the line between a process that is gone and an error that has a name, and what is said of a record."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from ray.exceptions import (
     NodeDiedError,
@@ -18,7 +18,15 @@ from trivium.core.error_text import raised, text_of
 from trivium.core.errors import TriviumError
 
 GONE: Final = (RayActorError, WorkerCrashedError, NodeDiedError, OutOfMemoryError, ObjectLostError)
-"""What Ray raises when the process that was to answer, or its node with the answer, is there no more."""
+"""Ray's errors when the process that was to answer, or its node with the answer, is there no more."""
+
+Loss = Literal["worker_died", "worker_hung"]
+LOSS_TEXT: Final[dict[Loss, str]] = {
+    "worker_died": "the process that ran this record alone died, twice",
+    "worker_hung": "the process that ran this record alone did not finish in time, twice",
+}
+LOSSES_ALONE: Final = 2
+"""Workers that a record alone may take with it before it is a dead letter."""
 
 
 def first_line(error: RayError) -> str:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from tests.support.sample_table import SCHEMA, Tables, day, event_rows, write_rows
 from trivium.delivery.errors import FileMismatch

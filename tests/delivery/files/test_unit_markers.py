@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Final
 
+import msgspec
 import pytest
 
 from tests.support.sample_table import Tables, day, event_rows, letter_rows, write_rows
+from trivium.core.errors import RunError
 from trivium.delivery.dead_letters.batch import reject_files
 from trivium.delivery.errors import StorageError
 from trivium.delivery.files.data_file import DataFile
-from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.files.unit_markers import RunStore, UnitMarker, decode_marker
 from trivium.delivery.storage.storage import Storage
+from trivium.engine.breaker import Place, RejectGroup, Signature
+from trivium.engine.outcomes import Counts
+from trivium.runtimes.batch.job import UnitResult
 
 
 def _store(tables: Tables, logic: str = "l1") -> RunStore:
@@ -83,7 +89,7 @@ def test_what_is_no_marker_is_passed_over(tables: Tables, content: bytes):
 
 
 def test_markers_of_an_earlier_release_do_not_count_and_go(tables: Tables):
-    document = json.loads(_marker(tables, "u1", 1).encode())
+    document = msgspec.to_builtins(_marker(tables, "u1", 1))
     del document["format"]
     Storage(tables.uri).create("_trivium/runs/l1/u1.json", json.dumps(document).encode())
     assert _store(tables).load(0) == {}
@@ -94,3 +100,40 @@ def test_markers_of_an_earlier_release_do_not_count_and_go(tables: Tables):
 def test_names_that_cannot_be_files_are_refused(tables: Tables, name: str):
     with pytest.raises(StorageError, match="cannot name"):
         _store(tables, name)
+
+
+MARKER_OF_0_2: Final = (
+    b'{"files": [{"partition_values": {"_runtime": null, "event_date": "2026-01-01"}, "path": '
+    b'"event_date=2026-01-01/a.parquet", "rows": 2, "size": 310, "statistics": "{\\"numRecords\\":2}"}], "format": 2, '
+    b'"generation": 5, "key": "u1", "payload": {"counts": {"arrival": {"dropped": 0, "emitted_inputs": 2, '
+    b'"emitted_rows": 2, "out_of_window": 0, "read": 3, "rejected": 1}}, "held": {"arrival": ["2026-01-01", null]}, '
+    b'"signatures": [{"count": 1, "first": ["a.parquet", 4], "last": ["a.parquet", 4], "sample": "boom", "signature": '
+    b'["arrival", "process", "ValueError"]}]}, "rejects": []}'
+)
+"""The bytes of a marker as the release wrote it whose plain data were no msgspec structs."""
+
+
+def test_markers_of_the_previous_release_read():
+    file = DataFile(
+        "event_date=2026-01-01/a.parquet",
+        {"event_date": "2026-01-01", "_runtime": None},
+        *(2, 310, '{"numRecords":2}'),
+    )
+    marker = decode_marker(MARKER_OF_0_2)
+    assert (marker.key, marker.generation, marker.files, marker.rejects) == ("u1", 5, (file,), ())
+    assert UnitResult.of_marker(marker) == UnitResult(
+        files=(file,),
+        counts={"arrival": Counts(read=3, emitted_inputs=2, emitted_rows=2, rejected=1)},
+        signatures=(
+            RejectGroup(
+                Signature("arrival", "process", "ValueError"), 1, Place("a.parquet", 4), Place("a.parquet", 4), "boom"
+            ),
+        ),
+        held={"arrival": frozenset({None, "2026-01-01"})},
+    )
+    assert UnitResult.of_marker(marker).marker("u1", 5) == marker
+
+
+def test_a_marker_of_no_batch_run_is_named():
+    with pytest.raises(RunError, match=r"marker of unit u1 is not a batch run's: .*`int`.*`\$\.counts"):
+        UnitResult.of_marker(UnitMarker("u1", 5, (), payload={"counts": {"arrival": {"read": "3"}}}))

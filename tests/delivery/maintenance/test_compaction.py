@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from msgspec.structs import replace
 
 from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, event_rows, write_rows
 from tests.support.stream_table import StreamTables

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
 import sys
+from base64 import b64decode
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -23,6 +26,7 @@ from tests.support.upkeep import (
 )
 from trivium.core.errors import DeliveryError
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.errors import StorageError
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.log import checkpoint, clean_log, expired_log
 from trivium.delivery.maintenance.vacuum import orphans
@@ -138,3 +142,21 @@ def test_a_copy_made_twice_counts_once(tables: StreamTables):
     content = Storage(tables.uri).read(overlapping)
     Storage(tables.uri).create(overlapping.replace(f"{2:020}", f"{1:020}"), content)
     assert ledger.commits(tables.uri) == before
+
+
+LEDGER_OF_0_2: Final = (
+    b"H4sIAAAAAAACA6tWyk0tSUxJLElUslKoVkpPzUstSizJzM8DcpWMlHQUlLIz81JAnNSC/OQMpVqgSElmbmpxSWJuAVDY0NwAAAByZalFxRDd"
+    b"xrVc1SiG49NqiKLVpBYAj0ZbC5cAAAA="
+)
+"""A ledger file, as Base64, of the release whose plain data were no msgspec structs."""
+
+
+def test_a_ledger_of_the_previous_release_reads_and_a_broken_one_is_named(tmp_path: Path) -> None:
+    path = f"_trivium/ledger/{3:020}-{4:020}.jsonl.gzip"
+    storage = Storage(str(tmp_path))
+    storage.create(path, b64decode(LEDGER_OF_0_2))
+    first = ledger.Commit(3, 1_700_000_000_000, {"kind": "epoch", "generation": "2"})
+    assert ledger.commits(str(tmp_path)) == [first, ledger.Commit(4, 1_700_000_000_001, {})]
+    (tmp_path / path).write_bytes(gzip.compress(b'{"version": "3"}'))
+    with pytest.raises(StorageError, match=rf"{path}: expected commits of the ledger.*\$\.version"):
+        ledger.commits(str(tmp_path))

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+import msgspec
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties
@@ -75,7 +76,7 @@ def test_markers_of_finished_units_count_while_their_files_are_there(s3_tables: 
     store = RunStore(storage, Storage(s3_tables.letters_uri), "logic")
     files = write_rows(s3_tables.uri, event_rows({"a": day(0)}))
     store.publish(UnitMarker("u1", 5, files))
-    store.publish(UnitMarker("u2", 5, (replace(files[0], path="event_date=2026-01-01/gone.parquet"),)))
+    store.publish(UnitMarker("u2", 5, (msgspec.structs.replace(files[0], path="event_date=2026-01-01/gone.parquet"),)))
     assert list(store.load(4)) == ["u1"]
     assert store.clear_spent(5) == 2
     assert storage.list("_trivium/runs") == []

@@ -4,23 +4,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trivium.runtimes.streaming.poison_search import Suspect, seconds_allowed
+from trivium.runtimes.streaming.poison_search import PoisonSearch, seconds_allowed
 
 
 def hunt(records: int, bad: set[int]) -> tuple[set[int], int]:
-    """Take a suspect through a partition; the records rejected unseen, and how many workers that cost."""
-    suspect, at, rejected, lost = Suspect("t/0"), 0, set(), 0
+    """Take a search through a partition; the records rejected unseen, and how many workers that cost."""
+    search, at, rejected, lost = PoisonSearch("t/0"), 0, set(), 0
     for _ in range(100_000):
-        stretch = range(at, min(records, at + suspect.limit))
+        stretch = range(at, min(records, at + search.limit))
         if not bad & set(stretch) - rejected:
             at = stretch.stop
-            if suspect.passed(len(stretch)):
+            if search.passed(len(stretch)):
                 return rejected, lost
             continue
         lost += 1
-        if suspect.lost():
+        if search.lost():
             rejected.add(at)
-            suspect.rejected()
+            search.rejected()
             at += 1
     pytest.fail("the hunt does not end")
 
@@ -37,8 +37,8 @@ def test_one_bad_record_among_thousands_costs_a_handful_of_workers() -> None:
 
 
 def test_a_partition_that_caught_up_is_no_suspect_any_more() -> None:
-    assert Suspect("t/0").passed(10)
-    assert not Suspect("t/0").passed(1024)
+    assert PoisonSearch("t/0").passed(10)
+    assert not PoisonSearch("t/0").passed(1024)
 
 
 def test_a_single_record_gets_its_own_deadline_and_a_stretch_its_share() -> None:

@@ -7,12 +7,12 @@ number of workers. Positions are rows of the file; only the declared columns are
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -34,8 +34,7 @@ _BATCH_ROWS: Final = 65_536
 _BATCH_BYTES: Final = 64 << 20
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Rows `start` to before `stop` of a file that had this size and time when the run was planned.
 
     `mark` is a row at or before `start` and the byte where that begins, in files of lines.
@@ -55,8 +54,7 @@ class Range:
         return self.stop - self.start
 
 
-@dataclass(frozen=True)
-class Unit:
+class Unit(msgspec.Struct, frozen=True):
     """A unit of work: what one worker reads, writes and answers for as a whole."""
 
     ranges: tuple[Range, ...]
@@ -67,21 +65,12 @@ class Unit:
         return sum(each.rows for each in self.ranges)
 
     def key(self, context: Mapping[str, Any]) -> str:
-        """A name that changes when the unit or anything in `context` (window, lookups, source) does."""
-        document = json.dumps([self.as_json(), context], sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(document.encode()).hexdigest()[:40]
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """The ranges as plain data."""
-        return [asdict(each) for each in self.ranges]
-
-    @classmethod
-    def from_json(cls, ranges: list[dict[str, Any]]) -> Unit:
-        """The inverse of `as_json`."""
-        return cls(tuple(Range(**{**each, "mark": tuple(each["mark"])}) for each in ranges))
+        """Return a name that changes when the unit or anything in `context` (window, lookups, source) does."""
+        document = msgspec.json.encode([self.ranges, context], order="sorted")
+        return hashlib.sha256(document).hexdigest()[:40]
 
     def halves(self) -> tuple[Unit, Unit]:
-        """The unit cut in the middle of its rows."""
+        """Return the unit cut in the middle of its rows."""
         middle, seen = self.rows // 2, 0
         first: list[Range] = []
         second: list[Range] = []
@@ -89,9 +78,9 @@ class Unit:
             cut = min(max(middle - seen, 0), each.rows)
             seen += each.rows
             if cut:
-                first.append(Range(**{**asdict(each), "stop": each.start + cut}))
+                first.append(msgspec.structs.replace(each, stop=each.start + cut))
             if cut < each.rows:
-                second.append(Range(**{**asdict(each), "start": each.start + cut}))
+                second.append(msgspec.structs.replace(each, start=each.start + cut))
         return Unit(tuple(first)), Unit(tuple(second))
 
 
@@ -141,7 +130,7 @@ class SourcePlan:
 def _append(pending: list[Range], each: Range) -> None:
     last = pending[-1] if pending else None
     if last and (last.path, last.day, last.stop) == (each.path, each.day, each.start):
-        pending[-1] = Range(**{**asdict(last), "stop": each.stop})
+        pending[-1] = msgspec.structs.replace(last, stop=each.stop)
     else:
         pending.append(each)
 

@@ -9,7 +9,6 @@ Killed before 3, the table is as it was; files and coverage are left to maintena
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
-from trivium.delivery.commit.committer import Change, Landed, commit
+from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
 from trivium.delivery.commit.generation import check_generation
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage import documents as coverage
@@ -29,6 +28,7 @@ from trivium.delivery.errors import PreconditionFailed
 from trivium.delivery.files.data_file import DataFile, validate
 from trivium.delivery.files.event_types import type_in
 from trivium.delivery.storage.storage import Storage
+from trivium.engine.outcomes import Counts
 
 __all__ = ["RUNTIME", "BatchCommit", "batch_sources", "commit_batch"]
 
@@ -48,7 +48,7 @@ class BatchCommit:
     files: tuple[DataFile, ...]
     source_days: tuple[str, ...]
     covered: coverage.Document
-    balance: Mapping[str, Mapping[str, int]]
+    balance: Mapping[str, Counts]
     logic: str
     plan: str
     states: Mapping[str, str] = field(default_factory=dict)
@@ -103,8 +103,8 @@ class BatchCommit:
             "logic": self.logic,
             "plan": self.plan,
             "window": str(self.scope.window or transactions.ALL_DAYS),
-            "event_types": json.dumps(sorted(self.scope.types)),
-            "balance": json.dumps(self.balance, sort_keys=True),
+            "event_types": metadata_text(sorted(self.scope.types)),
+            "balance": metadata_text(self.balance),
             **self.states,
         }
 

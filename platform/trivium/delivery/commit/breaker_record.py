@@ -1,13 +1,14 @@
-"""That a runtime's breaker tripped, kept beside the table until something changed that could make a difference.
+"""Records of breakers that tripped, kept beside the table until something changed that could make a difference.
 
 `<table>/_trivium/breaker/<runtime>.json`: the thresholds and the logic hash of the run that stopped, and its words.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from typing import Any, Literal
+
+import msgspec
 
 from trivium.config.model.streaming import Breaker
 from trivium.core.errors import RunError
@@ -19,10 +20,17 @@ Setting = Breaker | Literal["off"]
 _log = logging.getLogger(__name__)
 
 
+class _Trip(msgspec.Struct, frozen=True):
+    """A run that its breaker stopped: the breaker's setting, the logic hash, and the run's own words."""
+
+    thresholds: dict[str, Any] | Literal["off"]
+    logic: str
+    message: str
+
+
 def record_trip(uri: str, runtime: str, setting: Setting, logic: str, error: SystemicRejects) -> None:
     """Keep why a run into the table at `uri` stopped; `logic` is its plan's hash."""
-    document = {"thresholds": _thresholds(setting), "logic": logic, "message": str(error)}
-    Storage(uri).publish(_path(runtime), json.dumps(document, sort_keys=True).encode())
+    Storage(uri).publish(_path(runtime), msgspec.json.encode(_Trip(_thresholds(setting), logic, str(error))))
 
 
 def check_restart(uri: str, runtime: str, setting: Setting, logic: str) -> None:
@@ -35,35 +43,34 @@ def check_restart(uri: str, runtime: str, setting: Setting, logic: str) -> None:
     found = _read(storage, path)
     if found is None:
         return
-    if (found["thresholds"], found["logic"]) == (_thresholds(setting), logic):
+    if (found.thresholds, found.logic) == (_thresholds(setting), logic):
         raise RunError(
             f"the last {runtime} run into {uri} stopped, and neither the pipeline's logic nor its breaker changed "
-            f"since. It said: {found['message']}"
+            f"since. It said: {found.message}"
         )
     _log.warning("%s: logic or breaker changed since the last %s run stopped; going on", uri, runtime)
     storage.remove(path)
 
 
 def tripped(uri: str, runtime: str) -> str | None:
-    """Why the last run of a runtime into the table at `uri` was stopped by its breaker; None: it was not."""
+    """Return why the last run of a runtime into the table at `uri` was stopped by its breaker; None: it was not."""
     found = _read(Storage(uri), _path(runtime))
-    return None if found is None else str(found["message"])
+    return None if found is None else found.message
 
 
 def _path(runtime: str) -> str:
     return f"_trivium/breaker/{runtime}.json"
 
 
-def _thresholds(setting: Setting) -> dict[str, Any] | str:
-    return setting if isinstance(setting, str) else setting.model_dump(mode="json")
+def _thresholds(setting: Setting) -> dict[str, Any] | Literal["off"]:
+    return "off" if setting == "off" else setting.model_dump(mode="json")
 
 
-def _read(storage: Storage, path: str) -> dict[str, Any] | None:
+def _read(storage: Storage, path: str) -> _Trip | None:
     if storage.stat(path) is None:
         return None
     try:
-        found = json.loads(storage.read(path))
-        return {key: found[key] for key in ("thresholds", "logic", "message")}
-    except (ValueError, KeyError, TypeError) as error:
+        return msgspec.json.decode(storage.read(path), type=_Trip)
+    except ValueError as error:
         _log.warning("%s/%s is no record of a breaker (%s); it is ignored", storage.uri, path, error)
         return None

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
+import msgspec
 from deltalake import CommitProperties, PostCommitHookProperties, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
@@ -144,7 +145,7 @@ def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fau
             max_commit_retries=0,
             custom_metadata={
                 **change.metadata,
-                ACTION_COUNTS: json.dumps(counts),
+                ACTION_COUNTS: metadata_text(counts),
                 DURABLE_UP_TO: str(snapshot.version),
             },
             app_transactions=[Transaction(name, value) for name, value in change.transactions.items()],
@@ -153,6 +154,11 @@ def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fau
     )
     if fault_point:
         reach(f"{fault_point}.after_commit")
+
+
+def metadata_text(value: object) -> str:
+    """Return plain data as a commit's metadata keep it: JSON with sorted keys."""
+    return json.dumps(msgspec.to_builtins(value), sort_keys=True)
 
 
 def _additions(uri: str, change: Change) -> list[AddAction]:
@@ -164,7 +170,7 @@ def _additions(uri: str, change: Change) -> list[AddAction]:
             partition_values=file.partition_values,
             modification_time=found.modified_us // 1000 if (found := storage.stat(file.path)) else 0,
             data_change=change.data_change,
-            stats=file.statistics or json.dumps({"numRecords": file.rows}),
+            stats=file.statistics or metadata_text({"numRecords": file.rows}),
         )
         for file in change.add
     ]

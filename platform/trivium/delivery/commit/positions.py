@@ -23,17 +23,23 @@ RUNTIME = "streaming"
 
 
 def topic_of(partition: str) -> str:
-    """The topic of a partition."""
+    """Return the topic of a partition."""
     return partition.rpartition("/")[0]
 
 
+def by_number(partition: str) -> tuple[str, int]:
+    """Return what sorts partitions by topic and number: t/2 before t/10."""
+    topic, _, number = partition.rpartition("/")
+    return topic, int(number)
+
+
 def source_name(partition: str, epoch: int) -> str:
-    """What rows and dead letters of a partition carry as their source."""
+    """Return what rows and dead letters of a partition carry as their source."""
     return f"{partition}@{epoch}" if epoch else partition
 
 
 def parse_source(source: str) -> tuple[str, int]:
-    """The inverse of `source_name`."""
+    """Return the partition and the position epoch in what `source_name` returned."""
     partition, _, epoch = source.partition("@")
     return partition, int(epoch or 0)
 

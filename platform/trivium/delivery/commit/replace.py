@@ -8,11 +8,12 @@ over, as they are, into files that the same commit adds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot

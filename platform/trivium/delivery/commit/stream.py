@@ -6,14 +6,15 @@ dead letters are committed first (`stream_letters`), so a position never passes 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
+import msgspec
 import pyarrow as pa
+from msgspec.structs import asdict
 
 from trivium.core.clock import Clock
-from trivium.delivery.commit.committer import Change, Landed, commit
+from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
 from trivium.delivery.commit.generation import check_generation
 from trivium.delivery.commit.positions import RUNTIME
 from trivium.delivery.delta import transactions
@@ -21,10 +22,10 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import PreconditionFailed
 from trivium.delivery.files.data_file import DataFile, validate
 from trivium.delivery.storage.storage import Storage
+from trivium.engine.outcomes import Counts
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Offsets [start, next) of a partition and what became of the inputs among them.
 
     What was not read is a hole: compacted away, or a marker of a transaction. `newest_us` is the latest record's
@@ -66,10 +67,6 @@ class Range:
             max(self.newest_us, later.newest_us),
         )
 
-    def as_json(self) -> dict[str, int]:
-        """The range and its holes as a JSON object."""
-        return asdict(self) | {"holes": self.holes}
-
 
 @dataclass(frozen=True)
 class StreamCommit:
@@ -79,7 +76,7 @@ class StreamCommit:
     generation: int
     files: tuple[DataFile, ...]
     ranges: Mapping[str, Range]
-    balance: Mapping[str, Mapping[str, int]]
+    balance: Mapping[str, Counts]
     logic: str
     plan: str
     fault_point: str | None = field(default="table", init=False)
@@ -115,14 +112,15 @@ class StreamCommit:
             raise PreconditionFailed(message)
 
     def _metadata(self) -> dict[str, str]:
+        ranges = {name: asdict(each) | {"holes": each.holes} for name, each in self.ranges.items()}
         return {
             "runtime": RUNTIME,
             "kind": "epoch",
             "generation": str(self.generation),
             "logic": self.logic,
             "plan": self.plan,
-            "ranges": json.dumps({name: each.as_json() for name, each in self.ranges.items()}, sort_keys=True),
-            "balance": json.dumps(self.balance, sort_keys=True),
+            "ranges": metadata_text(ranges),
+            "balance": metadata_text(self.balance),
         }
 
 

@@ -1,11 +1,10 @@
-"""What a data file is, and the proof that one is what its manifest says."""
+"""Manifests of data files, and the proof that a file is what its manifest says."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -13,8 +12,7 @@ from trivium.delivery.errors import FileMismatch
 from trivium.delivery.storage.storage import Storage
 
 
-@dataclass(frozen=True)
-class DataFile:
+class DataFile(msgspec.Struct, frozen=True):
     """A closed Parquet file: `path` relative to the table, `size` in bytes.
 
     `partition_values` are Delta's strings. `statistics` is Delta's JSON text, made by `delivery.statistics`.
@@ -24,20 +22,11 @@ class DataFile:
     partition_values: Mapping[str, str | None]
     rows: int
     size: int
-    statistics: str = field(repr=False, default="")
-
-    def as_json(self) -> dict[str, Any]:
-        """The manifest as a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> DataFile:
-        """The inverse of `as_json`."""
-        return cls(**document)
+    statistics: str = ""
 
     def with_partition(self, name: str, value: str | None) -> DataFile:
-        """The same file under one more partition value."""
-        return replace(self, partition_values={**self.partition_values, name: value})
+        """Return the same file under one more partition value."""
+        return msgspec.structs.replace(self, partition_values={**self.partition_values, name: value})
 
 
 def validate(storage: Storage, files: Iterable[DataFile], schema: pa.Schema) -> None:
@@ -93,7 +82,7 @@ def _check_columns(storage: Storage, file: DataFile, found: pa.Schema, schema: p
 
 
 def _same_type(found: pa.DataType, expected: pa.DataType) -> bool:
-    """Whether the types agree, but for names and nullability inside lists: Parquet renames those."""
+    """Compare two types, but for names and nullability inside lists: Parquet renames those."""
     if pa.types.is_dictionary(expected):
         expected = expected.value_type
     if pa.types.is_list(expected) and pa.types.is_list(found):

@@ -7,9 +7,10 @@ the file's order. Memory is bounded by a row group, a file's size by that of its
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -81,7 +82,7 @@ def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -
             for rows in rows_of_file(storage, file, schema, layout.runtime):
                 writer.write(rows)
                 read += rows.num_rows
-        files = tuple(replace(each, partition_values=dict(group.values)) for each in writer.close())
+        files = tuple(msgspec.structs.replace(each, partition_values=dict(group.values)) for each in writer.close())
     except BaseException:
         writer.abandon()
         raise

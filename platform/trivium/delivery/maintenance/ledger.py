@@ -11,17 +11,18 @@ import gzip
 import json
 import logging
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from typing import Any, Final
+
+import msgspec
 
 from trivium.delivery.delta.entry import entry_path
 from trivium.delivery.errors import StorageError
 from trivium.delivery.storage.storage import Storage
 
 _FOLDER: Final = "_trivium/ledger"
-# Not `.gz`: at that ending Arrow's file systems compress on their own what they write, a second time.
 # Not `.gz`: at that ending Arrow's file systems compress on their own what is compressed already.
 _FILE: Final = re.compile(rf"{_FOLDER}/(\d{{20}})-(\d{{20}})\.jsonl\.gzip")
 _ENTRY: Final = re.compile(r"_delta_log/(\d{20})\.json")
@@ -34,14 +35,15 @@ _DELTAS_OWN: Final = frozenset(
     }
 )
 
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
+
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """One version of a table: `timestamp` in milliseconds since 1970 UTC, `metadata` as given by whoever committed it.
 
-    The metadata of Trivium's own commits are described in `stream_commit` and `batch_commit`; a foreign commit has
+    The metadata of Trivium's own commits are described in `commit.stream` and `commit.batch`; a foreign commit has
     none.
     """
 
@@ -49,19 +51,18 @@ class Commit:
     timestamp: int
     metadata: Mapping[str, str]
 
-    def as_json(self) -> dict[str, Any]:
-        """The commit as a JSON object."""
-        return asdict(self)
+
+_DECODER: Final = msgspec.json.Decoder(Commit)
 
 
 def commits(uri: str) -> list[Commit]:
-    """Every commit of a table that log or ledger still know, by version, each once.
+    """Return every commit of a table that log or ledger still know, by version, each once.
 
     Right beside a running clean-up, too: it copies before it erases, and the ledger is read after the log.
     """
     storage = Storage(uri)
     live = {commit.version: commit for commit in read_commits(storage, versions(storage))}
-    kept = {commit.version: commit for path in _files(storage) for commit in _decode(storage.read(path))}
+    kept = {commit.version: commit for path in _files(storage) for commit in _read_file(storage, path)}
     joined = kept | live
     return [joined[version] for version in sorted(joined)]
 
@@ -78,18 +79,18 @@ def copy(uri: str, wanted: Iterable[int]) -> int:
         part = list(read_commits(storage, todo[start : start + _COMMITS_PER_FILE]))
         if part:
             path = f"{_FOLDER}/{part[0].version:020}-{part[-1].version:020}.jsonl.gzip"
-            storage.publish(path, _encode(part))
+            storage.publish(path, gzip.compress(_ENCODER.encode_lines(part), mtime=0))
     return len(todo)
 
 
 def versions(storage: Storage) -> list[int]:
-    """The versions whose log entries are there, sorted."""
+    """Return the versions whose log entries are there, sorted."""
     found = (_ENTRY.fullmatch(file.path) for file in storage.list("_delta_log"))
     return sorted(int(match[1]) for match in found if match)
 
 
 def read_commits(storage: Storage, wanted: Iterable[int]) -> Iterator[Commit]:
-    """The commits of these versions as their log entries tell them; an entry that is gone is left out."""
+    """Yield the commits of these versions as their log entries record them; an entry that is gone is left out."""
     for version, actions in read_actions(storage, wanted, "commitInfo"):
         info = actions[0] if actions else {}
         own = {name: value for name, value in info.items() if name not in _DELTAS_OWN and isinstance(value, str)}
@@ -97,7 +98,7 @@ def read_commits(storage: Storage, wanted: Iterable[int]) -> Iterator[Commit]:
 
 
 def read_actions(storage: Storage, wanted: Iterable[int], kind: str) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """The actions of a kind (`commitInfo`, `remove`) in the entries of these versions; gone entries are left out."""
+    """Yield the actions of a kind (`commitInfo`, `remove`) in the entries of these versions; gone ones are left out."""
     numbers = list(wanted)
     with ThreadPoolExecutor(_READERS, thread_name_prefix="log-entries") as pool:
         for start in range(0, len(numbers), _COMMITS_PER_FILE):
@@ -128,11 +129,9 @@ def _files(storage: Storage) -> list[str]:
     return [file.path for file in storage.list(_FOLDER) if _FILE.fullmatch(file.path)]
 
 
-def _encode(part: Iterable[Commit]) -> bytes:
-    lines = (json.dumps(commit.as_json(), sort_keys=True) for commit in part)
-    return gzip.compress("\n".join(lines).encode(), mtime=0)
-
-
-def _decode(content: bytes) -> Iterator[Commit]:
-    for line in gzip.decompress(content).splitlines():
-        yield Commit(**json.loads(line))
+def _read_file(storage: Storage, path: str) -> list[Commit]:
+    try:
+        return _DECODER.decode_lines(gzip.decompress(storage.read(path)))
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        message = f"{storage.uri}/{path}: expected commits of the ledger, one a line, gzip-compressed, got {error}"
+        raise StorageError(f"{message}. Try: restore the file, or move it away and lose its commits") from error

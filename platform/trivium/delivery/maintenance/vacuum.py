@@ -22,7 +22,7 @@ from trivium.delivery.delta import transactions
 from trivium.delivery.delta.durability import make_durable
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import StorageError
-from trivium.delivery.files.unit_markers import UnitMarker
+from trivium.delivery.files.unit_markers import UnitMarker, decode_marker
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.log import expired_log
 from trivium.delivery.storage.storage import Storage, StoredFile
@@ -138,10 +138,10 @@ def _begun_by_old_runs(uri: str, storage: Storage) -> list[StoredFile]:
 
 
 def _marker(storage: Storage, file: StoredFile) -> UnitMarker | None:
-    """The marker; None for what is not one, or was cleared meanwhile by a run that committed."""
+    """Return the marker; None for what is not one, or was cleared meanwhile by a run that committed."""
     try:
-        return UnitMarker.decode(storage.read(file.path))
-    except (ValueError, KeyError, TypeError):
+        return decode_marker(storage.read(file.path))
+    except ValueError:
         return None
     except StorageError:
         if storage.stat(file.path) is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
@@ -41,7 +40,7 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         files=tuple(file for result in results for file in result.files),
         source_days=days,
         covered=covered,
-        balance={name: asdict(each) for name, each in counts.items()},
+        balance=counts,
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
         states=_states(prepared),

@@ -1,17 +1,19 @@
-"""What the driver tells its workers, and what they answer: small, plain, the same on every node."""
+"""Messages between the driver of a batch run and its workers: small, plain, the same on every node."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import reduce
+from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
+from trivium.core.errors import RunError
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.delivery.storage.token import StorageToken
-from trivium.engine.breaker import RejectSummary
+from trivium.engine.breaker import RejectSummary, merge_rejects
 from trivium.engine.outcomes import Counts, merge_counts
 
 
@@ -29,53 +31,47 @@ class Job:
     token: StorageToken
 
 
-@dataclass(frozen=True)
-class UnitResult:
-    """What came of a unit: its files, its balance by event type, and its rejects by signature.
+class UnitResult(msgspec.Struct, frozen=True):
+    """A unit's files, its balance by event type, and its rejects by signature.
 
     `held` are the source days in which each event type had inputs.
     """
 
     files: tuple[DataFile, ...] = ()
     rejects: tuple[DataFile, ...] = ()
-    counts: Mapping[str, Counts] = field(default_factory=dict)
-    signatures: RejectSummary = field(default_factory=RejectSummary)
-    held: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
+    counts: Mapping[str, Counts] = {}
+    signatures: RejectSummary = ()
+    held: Mapping[str, frozenset[str | None]] = {}
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
-        """The result of a unit that ran in parts."""
+        """Return the result of a unit that ran in parts."""
         return cls(
             tuple(file for each in parts for file in each.files),
             tuple(file for each in parts for file in each.rejects),
             merge_counts(dict(each.counts) for each in parts),
-            reduce(RejectSummary.merged, (each.signatures for each in parts), RejectSummary()),
+            merge_rejects(each.signatures for each in parts),
             joined_days(each.held for each in parts),
         )
 
-    def payload(self) -> dict[str, Any]:
-        """What a resume marker keeps beside the files."""
-        counts = {name: asdict(counts) for name, counts in self.counts.items()}
-        held = {name: sorted(days, key=str) for name, days in self.held.items()}
-        return {"counts": counts, "signatures": self.signatures.as_json(), "held": held}
+    def marker(self, key: str, generation: int) -> UnitMarker:
+        """Return what a restarted run resumes this unit from."""
+        payload = msgspec.to_builtins(self)
+        del payload["files"], payload["rejects"]
+        return UnitMarker(key, generation, self.files, self.rejects, payload)
 
     @classmethod
-    def of_marker(cls, files: Any, rejects: Any, payload: Mapping[str, Any]) -> UnitResult:
-        """The result a marker stands for."""
-        counts = {name: Counts(**each) for name, each in payload["counts"].items()}
-        held = {name: frozenset(days) for name, days in payload["held"].items()}
-        return cls(tuple(files), tuple(rejects), counts, RejectSummary.from_json(payload["signatures"]), held)
+    def of_marker(cls, marker: UnitMarker) -> UnitResult:
+        """Return the result that a marker keeps.
 
-    def encode(self) -> str:
-        """As JSON text."""
-        files = [[file.as_json() for file in group] for group in (self.files, self.rejects)]
-        return json.dumps([*files, self.payload()])
-
-    @classmethod
-    def decode(cls, text: str) -> UnitResult:
-        """The inverse of `encode`."""
-        files, rejects, payload = json.loads(text)
-        return cls.of_marker(map(DataFile.from_json, files), map(DataFile.from_json, rejects), payload)
+        Raises:
+            RunError: the marker's payload is none of this runtime's.
+        """
+        try:
+            return msgspec.convert({**marker.payload, "files": marker.files, "rejects": marker.rejects}, cls)
+        except msgspec.ValidationError as error:
+            message = f"the marker of unit {marker.key} is not a batch run's: {error}"
+            raise RunError(f"{message}. Try: remove it from the table's _trivium/runs; its unit runs again") from error
 
 
 def joined_days(parts: Iterable[Mapping[str, frozenset[str | None]]]) -> dict[str, frozenset[str | None]]:

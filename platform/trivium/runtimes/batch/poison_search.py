@@ -1,12 +1,11 @@
-"""Finds the record that kills or hangs its process: halves of a unit in an actor of their own, until one is left."""
+"""The search for a record that kills or hangs its process: halves of a unit, alone, until one record is left."""
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Literal, NoReturn
+from typing import Any, NoReturn
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
@@ -17,17 +16,11 @@ from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.logs import log_json_lines
-from trivium.runtimes.losses import GONE, first_line, own_words
+from trivium.runtimes.losses import GONE, LOSS_TEXT, LOSSES_ALONE, Loss, first_line, own_words
 
-_ALONE = 2
 _STARTS = 3
 _START_SECONDS = 300.0
-_SAID_EVERY_SECONDS = 30.0
-_TEXT = {
-    "worker_died": "the process that ran this record alone died, twice",
-    "worker_hung": "the process that ran this record alone did not finish in time, twice",
-}
-Loss = Literal["worker_died", "worker_hung"]
+_WARN_EVERY_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
 
@@ -43,13 +36,13 @@ class IsolatedWorker:
         log_json_lines()
         self._runner = UnitRunner(self._job)
 
-    def run(self, unit: str) -> str:
+    def run(self, unit: Unit) -> UnitResult:
         """Run a unit."""
-        return self._runner.run(Unit.from_json(json.loads(unit))).encode()
+        return self._runner.run(unit)
 
-    def reject(self, unit: str, reason: str, error: str) -> str:
+    def reject(self, unit: Unit, reason: str, error: str) -> UnitResult:
         """Make a record a dead letter without running it."""
-        return self._runner.reject(Unit.from_json(json.loads(unit)), reason, error).encode()
+        return self._runner.reject(unit, reason, error)
 
 
 @dataclass
@@ -63,7 +56,7 @@ class Isolation:
     _lost_alone: Counter[str] = field(default_factory=Counter)
 
     def run(self, unit: Unit) -> UnitResult:
-        """The unit's result, put together from its parts; records that no process survives are dead letters in it.
+        """Return the unit's result, joined of its parts; records that no process survives are dead letters in it.
 
         Raises:
             UnitFailed: an error of storage, source or lookup, or of the engine itself, by its own name; or the process
@@ -92,23 +85,23 @@ class Isolation:
     def _alone(self, part: Unit, loss: Loss, parts: list[UnitResult], waiting: list[Unit]) -> list[Unit]:
         key = part.key({})
         self._lost_alone[key] += 1
-        if self._lost_alone[key] < _ALONE:
+        if self._lost_alone[key] < LOSSES_ALONE:
             return [part, *waiting]
         at = part.ranges[0]
-        _log.warning("%s, row %d: %s; it is a dead letter (%s)", at.path, at.start, _TEXT[loss], loss)
-        answer = self._running().reject.remote(json.dumps(part.as_json()), loss, _TEXT[loss])
+        _log.warning("%s, row %d: %s; it is a dead letter (%s)", at.path, at.start, LOSS_TEXT[loss], loss)
+        answer = self._running().reject.remote(part, loss, LOSS_TEXT[loss])
         try:
-            parts.append(UnitResult.decode(ray.get(answer, timeout=_START_SECONDS)))
+            parts.append(ray.get(answer, timeout=_START_SECONDS))
         except RayError as error:
-            message = f"{at.path}, row {at.start}: {_TEXT[loss]}, and it cannot be read as a dead letter"
+            message = f"{at.path}, row {at.start}: {LOSS_TEXT[loss]}, and it cannot be read as a dead letter"
             raise UnitFailed(f"{message}: {own_words(error)}") from error
         return waiting
 
     def _attempt(self, part: Unit, seconds: float) -> tuple[UnitResult | None, Loss]:
         """Run a part; its time begins when the actor is there."""
-        answer = self._running().run.remote(json.dumps(part.as_json()))
+        answer = self._running().run.remote(part)
         try:
-            return UnitResult.decode(ray.get(answer, timeout=seconds)), "worker_died"
+            return ray.get(answer, timeout=seconds), "worker_died"
         except GetTimeoutError:
             self.close()
             return None, "worker_hung"
@@ -131,8 +124,8 @@ class Isolation:
         actor = remote.remote(self.job)
         opened, waited = actor.open.remote(), 0.0
         try:
-            while not ray.wait([opened], timeout=_SAID_EVERY_SECONDS)[0]:
-                waited += _SAID_EVERY_SECONDS
+            while not ray.wait([opened], timeout=_WARN_EVERY_SECONDS)[0]:
+                waited += _WARN_EVERY_SECONDS
                 _log.warning("the process for the isolation has not started for %d s", waited)
                 if waited >= _START_SECONDS:
                     ray.kill(actor)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import faulthandler
-import json
 import logging
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import ray
 import ray.data
 from ray.data import ActorPoolStrategy, DataContext
@@ -57,7 +57,7 @@ class PoolWorker:
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Run one unit: `{"unit": JSON}` to `{"key": …, "result": JSON, "failure": None}`."""
-        unit = Unit.from_json(json.loads(row["unit"]))
+        unit = msgspec.json.decode(row["unit"], type=Unit)
         if self._failure is not None:
             return _failed(unit, self._job, self._failure)
         key = unit.key(self._job.context)
@@ -70,7 +70,7 @@ class PoolWorker:
             return _failed(unit, self._job, error)
         finally:
             faulthandler.cancel_dump_traceback_later()
-        return {"key": key, "rows": unit.rows, "result": result.encode(), "failure": None}
+        return {"key": key, "rows": unit.rows, "result": msgspec.json.encode(result), "failure": None}
 
 
 def _failed(unit: Unit, job: Job, error: Exception) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def _failed(unit: Unit, job: Job, error: Exception) -> dict[str, Any]:
 
 
 def started_folder(job: Job) -> str:
-    """Where this run's actors mark the units they begin."""
+    """Return the folder where this run's actors mark the units they begin."""
     return f"{STARTED_FOLDER}/{job.generation}"
 
 
@@ -102,7 +102,7 @@ def run_pool(
         for row in _dataset(units, job, workers, deadline_seconds).iter_rows():
             if row["failure"] is not None:
                 raise UnitFailed(row["failure"])
-            yield row["key"], UnitResult.decode(row["result"])
+            yield row["key"], msgspec.json.decode(row["result"], type=UnitResult)
     except GONE as error:
         raise WorkersLost(first_line(error)) from error
     except RayError as error:
@@ -110,7 +110,7 @@ def run_pool(
 
 
 def _dataset(units: Sequence[Unit], job: Job, workers: int, deadline_seconds: float) -> ray.data.Dataset:
-    items = [{"unit": json.dumps(unit.as_json())} for unit in units]
+    items = [{"unit": msgspec.json.encode(unit)} for unit in units]
     with warnings.catch_warnings():
         # 2.60 has no named parameter for max_restarts; without it a record that kills its actor is tried for ever.
         warnings.simplefilter("ignore", RayDeprecationWarning)

@@ -129,7 +129,7 @@ class _Units:
     def _resume(self, markers: Mapping[str, UnitMarker], shown: Display) -> None:
         for key, marker in markers.items():
             if key in self._units and key not in self._results:
-                self._take(key, UnitResult.of_marker(marker.files, marker.rejects, marker.payload), shown)
+                self._take(key, UnitResult.of_marker(marker), shown)
 
     def _take(self, key: str, result: UnitResult, shown: Display) -> None:
         self._results[key] = result

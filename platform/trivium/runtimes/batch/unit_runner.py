@@ -5,9 +5,9 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
@@ -22,7 +22,7 @@ from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.dead_letters.batch import reject_files
 from trivium.delivery.files.lineage import EVENT_TYPE, table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
-from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.files.unit_markers import RunStore
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import prove_shared
 from trivium.engine.breaker import summarise
@@ -71,7 +71,7 @@ class UnitRunner:
                     files.write(pa.Table.from_batches([rows]))
                 parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
-            result = replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
+            result = _with_files(UnitResult.joined(parts), files, rejects)
         reach("unit.after_files")
         return result
 
@@ -85,12 +85,11 @@ class UnitRunner:
             for part in self._reader.batches(unit):
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
                 parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.scope), part))
-            return replace(UnitResult.joined(parts), files=tuple(files.close()), rejects=tuple(rejects.close()))
+            return _with_files(UnitResult.joined(parts), files, rejects)
 
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""
-        key = unit.key(self._job.context)
-        self._markers.publish(UnitMarker(key, self._job.generation, result.files, result.rejects, result.payload()))
+        self._markers.publish(result.marker(unit.key(self._job.context), self._job.generation))
 
     @contextmanager
     def _files(self, unit: Unit) -> Iterator[tuple[PartitionedFiles, PartitionedFiles]]:
@@ -105,7 +104,7 @@ class UnitRunner:
             raise
 
     def _rejected(self, files: PartitionedFiles, written: InWindow, part: Slice) -> UnitResult:
-        """Write the rejects of a slice; gives its balance and their signatures."""
+        """Write the rejects of a slice; return its balance and their signatures."""
         rejects = list(written.rejects)
         if rejects:
             files.write(dead_letter_rows(rejects, part.batch, part.days.tolist(), self._pipeline, self._clock))
@@ -113,8 +112,12 @@ class UnitRunner:
         return UnitResult(counts=written.counts, signatures=signatures, held=written.held)
 
 
+def _with_files(result: UnitResult, files: PartitionedFiles, rejects: PartitionedFiles) -> UnitResult:
+    return msgspec.structs.replace(result, files=tuple(files.close()), rejects=tuple(rejects.close()))
+
+
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Lookup]:
-    """The pipeline's lookups, pinned to the snapshot the driver saw.
+    """Open the pipeline's lookups, pinned to the snapshot the driver saw.
 
     Raises:
         RunError: a lookup's files have changed since the run was planned.

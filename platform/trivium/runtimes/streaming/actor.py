@@ -6,7 +6,7 @@ import ray
 
 from trivium.runtimes.logs import log_json_lines
 from trivium.runtimes.streaming.epoch_runner import EpochRunner
-from trivium.runtimes.streaming.job import EpochRequest, StreamJob
+from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 
 
 class StreamWorker:
@@ -22,13 +22,13 @@ class StreamWorker:
         self._runner = EpochRunner(self._job)
         return str(ray.get_runtime_context().get_node_id())
 
-    def run(self, request: EpochRequest) -> str:
-        """Run an epoch; the result as JSON text."""
-        return self._opened().run(request).encode()
+    def run(self, request: EpochRequest) -> EpochResult:
+        """Run an epoch."""
+        return self._opened().run(request)
 
-    def reject(self, partition: str, position: int, reason: str, error: str) -> str:
+    def reject(self, partition: str, position: int, reason: str, error: str) -> EpochResult:
         """Make one record a dead letter without running it."""
-        return self._opened().reject(partition, position, reason, error).encode()
+        return self._opened().reject(partition, position, reason, error)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def cut(self) -> None:

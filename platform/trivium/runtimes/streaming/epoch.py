@@ -14,7 +14,7 @@ from trivium.delivery.dead_letters.schema import reject_files
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
-from trivium.engine.breaker import RejectSummary, summarise
+from trivium.engine.breaker import RejectSummary, merge_rejects, summarise
 from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.streaming.job import EpochResult
@@ -32,7 +32,7 @@ class Epoch:
         self._files = PartitionedFiles(table, schema, config.table.partition_by, name, {"_runtime": RUNTIME})
         self._letters = reject_files(letters, name, RUNTIME)
         self._parts: list[dict[str, Counts]] = []
-        self._rejects = RejectSummary()
+        self._rejects: list[RejectSummary] = []
         self.ranges: dict[str, Range] = {}
         self.days: set[object] = set()
         self.nbytes = 0
@@ -43,7 +43,7 @@ class Epoch:
             self._files.write(pa.Table.from_batches([each.rows for each in outcomes.emitted.values()]))
         self._write_letters(outcomes.rejects, gathered)
         self._parts.append(outcomes.counts())
-        self._rejects = self._rejects.merged(summarise(outcomes, gathered.batch))
+        self._rejects.append(summarise(outcomes, gathered.batch))
         for partition, each in gathered.ranges(outcomes):
             known = self.ranges.get(partition)
             self.ranges[partition] = known.followed_by(each) if known else each
@@ -55,7 +55,7 @@ class Epoch:
         reach("epoch.before_files")
         files, letters = tuple(self._files.close()), tuple(self._letters.close())
         reach("epoch.after_files")
-        return EpochResult(dict(self.ranges), files, letters, merge_counts(self._parts), self._rejects)
+        return EpochResult(dict(self.ranges), files, letters, merge_counts(self._parts), merge_rejects(self._rejects))
 
     def abandon(self) -> None:
         """Remove the files."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final
 
 from trivium.config.pipeline import Pipeline
@@ -17,7 +17,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.table import checkpoint_if_due
-from trivium.engine.breaker import BreakerState, RejectSummary, judged_inputs
+from trivium.engine.breaker import BreakerState, judged_inputs, merge_rejects
 from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.streaming.job import EpochResult
 
@@ -97,7 +97,7 @@ class EpochCommitter:
             generation=self.generation,
             files=result.files,
             ranges=result.ranges,
-            balance={name: asdict(each) for name, each in result.counts.items()},
+            balance=result.counts,
             logic=self.pipeline.plan.logic_short,
             plan=self.pipeline.plan.plan_short,
         )
@@ -153,21 +153,19 @@ def _found(uri: str, proposal: Proposal) -> Landed | None:
 
 
 def merged(results: Sequence[EpochResult]) -> EpochResult:
-    """Results in the order they were handed in, as one.
+    """Join results, in the order they were handed in, to one.
 
     Raises:
         PreconditionFailed: ranges of a partition do not follow one another.
     """
     ranges: dict[str, Range] = {}
-    rejects = RejectSummary()
     for result in results:
         for name, each in result.ranges.items():
             ranges[name] = ranges[name].followed_by(each) if name in ranges else each
-        rejects = rejects.merged(result.rejects)
     return EpochResult(
         ranges,
         tuple(file for result in results for file in result.files),
         tuple(file for result in results for file in result.letters),
         merge_counts(dict(result.counts) for result in results),
-        rejects,
+        merge_rejects(result.rejects for result in results),
     )

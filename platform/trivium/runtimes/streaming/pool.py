@@ -1,7 +1,7 @@
 """The actor pool: one `Lane` a worker, which knows what its actor is doing and what comes next.
 
 A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was
-lost makes a new one and goes through the partitions it owned as suspects (see `suspects`).
+lost makes a new one and searches the partitions it owned for the record that did it (see `poison_search`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from ray.exceptions import RayError, RayTaskError
 from trivium.config.model.streaming import Streaming
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
-from trivium.runtimes.losses import GONE, first_line, own_words
+from trivium.delivery.commit.positions import by_number
+from trivium.runtimes.losses import GONE, LOSS_TEXT, Loss, first_line, own_words
 from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
-from trivium.runtimes.streaming.poison_search import LOSS_TEXT, Loss, Suspect, seconds_allowed, suspects_of
+from trivium.runtimes.streaming.poison_search import PoisonSearch, searches_of, seconds_allowed
 from trivium.runtimes.streaming.restart_backoff import Openings
 
 _AHEAD: Final = 2
@@ -54,7 +55,7 @@ class Lane:
     reconnects: int = 0
     _actor: Any = None
     _calls: deque[_Call] = field(default_factory=deque)
-    _suspects: list[Suspect] = field(default_factory=list)
+    _searches: list[PoisonSearch] = field(default_factory=list)
     _reassign: bool = True
     _openings: Openings = field(default_factory=Openings)
     _seen_reconnects: int = 0
@@ -62,17 +63,17 @@ class Lane:
 
     @property
     def waiting_for(self) -> Any:
-        """The answer that comes next, or None."""
+        """Return the answer that comes next, or None."""
         return self._calls[0].answer if self._calls else None
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is under way."""
+        """Return True when nothing is under way."""
         return not self._calls
 
     @property
     def ready(self) -> bool:
-        """Whether the actor has started."""
+        """Return True when the actor has started."""
         return self._actor is not None and not any(call.kind == "open" for call in self._calls)
 
     def give(self, positions: dict[str, int]) -> None:
@@ -96,9 +97,9 @@ class Lane:
             self.start()
         if any(call.kind == "open" for call in self._calls):
             return
-        if self._suspects:
+        if self._searches:
             if not self._calls:
-                self._run_suspect(self._suspects[0])
+                self._run_search(self._searches[0])
             return
         if self._reassign and self._calls:
             return  # what is under way moves the positions
@@ -150,36 +151,34 @@ class Lane:
         ray.kill(self._actor)
         self._actor = None
 
-    def _taken(self, call: _Call, answer: str) -> EpochResult | None:
+    def _taken(self, call: _Call, answer: Any) -> EpochResult | None:
         self._openings.succeed()
         if call.kind == "open":
             self._seen_reconnects = 0
             return None
-        result = EpochResult.decode(answer)
+        result: EpochResult = answer
         self.reconnects += max(0, result.reconnects - self._seen_reconnects)
         self.buffered_bytes, self._seen_reconnects = result.buffered_bytes, result.reconnects
         self.positions |= {name: each.next for name, each in result.ranges.items()}
-        if self._suspects:
-            self._suspect_passed(call, result)
+        if self._searches:
+            self._search_passed(call, result)
         return result
 
-    def _suspect_passed(self, call: _Call, result: EpochResult) -> None:
-        suspect = self._suspects.pop(0)
+    def _search_passed(self, call: _Call, result: EpochResult) -> None:
+        search = self._searches.pop(0)
         if call.kind == "reject":
-            suspect.rejected()
+            search.rejected()
             cleared = False
         else:
-            cleared = suspect.passed(result.read)
+            cleared = search.passed(result.read)
         if not cleared:
-            self._suspects.append(suspect)
-        self._reassign = not self._suspects
+            self._searches.append(search)
+        self._reassign = not self._searches
 
-    def _run_suspect(self, suspect: Suspect) -> None:
-        at = {suspect.partition: self.positions[suspect.partition]}
-        seconds = seconds_allowed(
-            suspect.limit, self.config.batch_deadline_seconds, self.config.record_deadline_seconds
-        )
-        answer = self._actor.run.remote(EpochRequest(at, suspect.limit))
+    def _run_search(self, search: PoisonSearch) -> None:
+        at = {search.partition: self.positions[search.partition]}
+        seconds = seconds_allowed(search.limit, self.config.batch_deadline_seconds, self.config.record_deadline_seconds)
+        answer = self._actor.run.remote(EpochRequest(at, search.limit))
         self._call(answer, "alone", seconds)
 
     def _lose(self, loss: Loss, reason: str) -> None:
@@ -192,11 +191,11 @@ class Lane:
         if lost.kind == "open":
             self._open_later(reason)
             return
-        if lost.kind == "alone" and self._suspects[0].lost():
-            self._reject_next(self._suspects[0], loss)
+        if lost.kind == "alone" and self._searches[0].lost():
+            self._reject_next(self._searches[0], loss)
             return
-        if not self._suspects:
-            self._suspects = suspects_of(self.positions)
+        if not self._searches:
+            self._searches = searches_of(self.positions)
         self._reassign = True
         self.go_on()
 
@@ -206,11 +205,11 @@ class Lane:
             raise RunError(f"{message}. Try: see the worker's log of Ray, and whether the cluster has a free CPU")
         self._reassign = True
 
-    def _reject_next(self, suspect: Suspect, loss: Loss) -> None:
-        at = self.positions[suspect.partition]
-        _log.warning("%s, position %d: %s; it is a dead letter (%s)", suspect.partition, at, LOSS_TEXT[loss], loss)
+    def _reject_next(self, search: PoisonSearch, loss: Loss) -> None:
+        at = self.positions[search.partition]
+        _log.warning("%s, position %d: %s; it is a dead letter (%s)", search.partition, at, LOSS_TEXT[loss], loss)
         self.start()
-        answer = self._actor.reject.remote(suspect.partition, at, loss, LOSS_TEXT[loss])
+        answer = self._actor.reject.remote(search.partition, at, loss, LOSS_TEXT[loss])
         self._call(answer, "reject", _START_SECONDS)
 
     def _call(self, answer: Any, kind: str, seconds: float) -> None:
@@ -218,13 +217,8 @@ class Lane:
 
 
 def make_lanes(job: StreamJob, config: Streaming, clock: Clock, positions: dict[str, int]) -> list[Lane]:
-    """Lanes that share the partitions evenly; as many as configured, but none without a partition."""
-    names = sorted(positions, key=_numerically)
+    """Make lanes that share the partitions evenly; as many as configured, but none without a partition."""
+    names = sorted(positions, key=by_number)
     count = min(config.workers, len(names))
     shares: Sequence[dict[str, int]] = [{name: positions[name] for name in names[at::count]} for at in range(count)]
     return [Lane(number, job, config, clock, share) for number, share in enumerate(shares)]
-
-
-def _numerically(partition: str) -> tuple[str, int]:
-    topic, _, number = partition.rpartition("/")
-    return topic, int(number)
