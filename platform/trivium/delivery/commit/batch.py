@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
-from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.generation import RunProposal
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.coverage.scope import Scope
@@ -34,13 +34,16 @@ __all__ = ["RUNTIME", "BatchCommit", "batch_sources", "commit_batch"]
 
 
 @dataclass(frozen=True)
-class BatchCommit:
+class BatchCommit(RunProposal):
     """A batch run's rows and all that counts with them.
 
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
     rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
     """
+
+    runtime = RUNTIME
+    kind = "run"
 
     pipeline: str
     generation: int
@@ -65,7 +68,7 @@ class BatchCommit:
             Fenced: a newer run took over.
             PreconditionFailed: this generation committed already, or a file lies outside the run's scope.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         committed = snapshot.transaction(transactions.committed(self.pipeline)) or 0
         if committed >= self.generation:
             message = f"{self.pipeline}/batch: generation {committed} is committed, {self.generation} comes too late"
@@ -97,16 +100,14 @@ class BatchCommit:
         return moved | self.covered.transactions(self.pipeline)
 
     def _metadata(self) -> dict[str, str]:
-        return {
-            "runtime": RUNTIME,
-            "generation": str(self.generation),
-            "logic": self.logic,
-            "plan": self.plan,
-            "window": str(self.scope.window or transactions.ALL_DAYS),
-            "event_types": metadata_text(sorted(self.scope.types)),
-            "balance": metadata_text(self.balance),
+        return self.metadata(
+            logic=self.logic,
+            plan=self.plan,
+            window=str(self.scope.window or transactions.ALL_DAYS),
+            event_types=metadata_text(sorted(self.scope.types)),
+            balance=metadata_text(self.balance),
             **self.states,
-        }
+        )
 
 
 def commit_batch(uri: str, proposal: BatchCommit, schema: pa.Schema, clock: Clock) -> Landed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
@@ -39,6 +40,39 @@ def check_generation(snapshot: Snapshot, pipeline: str, runtime: str, own: int) 
         raise _fenced(pipeline, runtime, own, newest)
 
 
+class RunProposal:
+    """The part of a proposal that ties it to a run: it commits as the newest generation of its pipeline and runtime.
+
+    A subclass is a dataclass with the fields `pipeline` and `generation`; it names its runtime and its kind of commit.
+    """
+
+    runtime: ClassVar[str]
+    kind: ClassVar[str]
+    pipeline: str
+    generation: int
+
+    def check_generation(self, snapshot: Snapshot) -> None:
+        """Prove that the run is still the newest in this snapshot.
+
+        Raises:
+            Fenced: it is not; both generations are named.
+        """
+        check_generation(snapshot, self.pipeline, self.runtime, self.generation)
+
+    def is_newest(self, snapshot: Snapshot) -> bool:
+        """Return True when the run's generation is the newest in this snapshot."""
+        return snapshot.transaction(transactions.generation(self.pipeline, self.runtime)) == self.generation
+
+    def metadata(self, **more: str) -> dict[str, str]:
+        """Return what the log entry says of the commit."""
+        return commit_metadata(self.runtime, self.generation, self.kind) | more
+
+
+def commit_metadata(runtime: str, generation: int, kind: str) -> dict[str, str]:
+    """Return what the log entry of every commit of a run says: whose it is, and of which kind."""
+    return {"runtime": runtime, "generation": str(generation), "kind": kind}
+
+
 def _fenced(pipeline: str, runtime: str, own: int, newest: int) -> Fenced:
     message = (
         f"{pipeline}/{runtime}: this run has generation {own}, the table has generation {newest}: "
@@ -49,7 +83,7 @@ def _fenced(pipeline: str, runtime: str, own: int, newest: int) -> Fenced:
 
 @dataclass
 class _Take:
-    """Take whatever generation is next. The random token tells our commit from one that took the same number."""
+    """The next generation. The random token tells our commit from one that took the same number."""
 
     pipeline: str
     runtime: str
@@ -59,36 +93,28 @@ class _Take:
     fault_point: str | None = None
 
     def change(self, snapshot: Snapshot) -> Change:
-        name = transactions.generation(self.pipeline, self.runtime)
-        self.taken = max((snapshot.transaction(name) or 0) + 1, self.at_least)
-        token = transactions.run_token(self.pipeline, self.runtime)
-        return Change(transactions={name: self.taken, token: self.token}, metadata=_metadata(self.runtime, self.taken))
+        self.taken = max(self._newest(snapshot) + 1, self.at_least)
+        return self._taking()
 
     def landed(self, snapshot: Snapshot) -> bool:
         return snapshot.transaction(transactions.run_token(self.pipeline, self.runtime)) == self.token
 
+    def _newest(self, snapshot: Snapshot) -> int:
+        return snapshot.transaction(transactions.generation(self.pipeline, self.runtime)) or 0
 
-@dataclass(frozen=True)
-class _Follow:
-    """Put a generation that is already ours into the table."""
+    def _taking(self) -> Change:
+        moved = {
+            transactions.generation(self.pipeline, self.runtime): self.taken,
+            transactions.run_token(self.pipeline, self.runtime): self.token,
+        }
+        return Change(transactions=moved, metadata=commit_metadata(self.runtime, self.taken, "generation"))
 
-    pipeline: str
-    runtime: str
-    taken: int
-    token: int = field(default_factory=lambda: secrets.randbits(62))
-    fault_point: str | None = None
+
+class _Follow(_Take):
+    """A generation that is already ours, put into the second table: exactly `at_least`."""
 
     def change(self, snapshot: Snapshot) -> Change:
-        name = transactions.generation(self.pipeline, self.runtime)
-        newest = snapshot.transaction(name) or 0
+        newest, self.taken = self._newest(snapshot), self.at_least
         if newest >= self.taken:
             raise _fenced(self.pipeline, self.runtime, self.taken, newest)
-        token = transactions.run_token(self.pipeline, self.runtime)
-        return Change(transactions={name: self.taken, token: self.token}, metadata=_metadata(self.runtime, self.taken))
-
-    def landed(self, snapshot: Snapshot) -> bool:
-        return snapshot.transaction(transactions.run_token(self.pipeline, self.runtime)) == self.token
-
-
-def _metadata(runtime: str, generation: int) -> dict[str, str]:
-    return {"runtime": runtime, "generation": str(generation), "kind": "generation"}
+        return self._taking()

@@ -14,7 +14,7 @@ from itertools import count, takewhile
 
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit
-from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.generation import RunProposal
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import PreconditionFailed, TopicChanged
@@ -96,8 +96,11 @@ class Positions:
 
 
 @dataclass(frozen=True)
-class Adoption:
+class Adoption(RunProposal):
     """Takes partitions in that the table has no position of, with the topics they are of."""
+
+    runtime = RUNTIME
+    kind = "adoption"
 
     pipeline: str
     generation: int
@@ -113,7 +116,7 @@ class Adoption:
             PreconditionFailed: a partition has a position already.
             TopicChanged: a topic is another one than the table knows.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         known = Positions.of(snapshot, self.pipeline, self.positions)
         known.check_identities(self.identities)
         taken = {name: at for name, at in known.next.items() if at is not None}
@@ -122,22 +125,25 @@ class Adoption:
             raise PreconditionFailed(message)
         moved = {transactions.position(self.pipeline, name): at for name, at in self.positions.items()}
         moved |= {transactions.identity(self.pipeline, topic): value for topic, value in self.identities.items()}
-        return Change(transactions=moved, metadata=_metadata("adoption", self.generation))
+        return Change(transactions=moved, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Whether this run is still the newest and these partitions stand where they were to start."""
-        if not _is_newest(snapshot, self.pipeline, self.generation):
+        if not self.is_newest(snapshot):
             return False
         return Positions.of(snapshot, self.pipeline, self.positions).next == dict(self.positions)
 
 
 @dataclass
-class Reset:
+class Reset(RunProposal):
     """An operator's new positions: opens a new position epoch of every topic named in `identities`.
 
     `positions` holds all partitions of those topics. What an old topic had beyond them goes to 0: should the new one
     grow, its partitions of those numbers have not been read.
     """
+
+    runtime = RUNTIME
+    kind = "reset"
 
     pipeline: str
     generation: int
@@ -153,7 +159,7 @@ class Reset:
             Fenced: a newer run took over.
             PreconditionFailed: a position would go back within one topic: what is in the table would be there twice.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         known = Positions.of(snapshot, self.pipeline, self.positions)
         for name, target in self.positions.items():
             now, topic = known.next[name], topic_of(name)
@@ -172,7 +178,7 @@ class Reset:
         skipped = self.skipped(known)
         return Change(
             transactions=moved,
-            metadata=_metadata("reset", self.generation) | {"skipped_by_operator": str(sum(skipped.values()))},
+            metadata=self.metadata(skipped_by_operator=str(sum(skipped.values()))),
         )
 
     def skipped(self, known: Positions) -> dict[str, int]:
@@ -189,7 +195,7 @@ class Reset:
         The positions alone do not tell: they need not move.
         """
         opened = Positions.of(snapshot, self.pipeline, self.positions).epochs == self._opened
-        return opened and _is_newest(snapshot, self.pipeline, self.generation)
+        return opened and self.is_newest(snapshot)
 
     def _left_behind(self, snapshot: Snapshot, known: Positions) -> dict[str, int]:
         found = known_partitions(snapshot, self.pipeline, self.positions)
@@ -200,11 +206,3 @@ class Reset:
 def adopt(uri: str, adoption: Adoption, clock: Clock) -> Landed:
     """Commit first positions; see `committer.commit` for the errors."""
     return commit(uri, adoption, clock)
-
-
-def _is_newest(snapshot: Snapshot, pipeline: str, generation: int) -> bool:
-    return snapshot.transaction(transactions.generation(pipeline, RUNTIME)) == generation
-
-
-def _metadata(kind: str, generation: int) -> dict[str, str]:
-    return {"runtime": RUNTIME, "generation": str(generation), "kind": kind}

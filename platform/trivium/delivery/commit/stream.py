@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
-from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.generation import RunProposal
 from trivium.delivery.commit.positions import RUNTIME
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
@@ -69,8 +69,11 @@ class Range(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class StreamCommit:
+class StreamCommit(RunProposal):
     """What an epoch commits. `balance` holds the counts per event type, `ranges` the stretch of each partition."""
+
+    runtime = RUNTIME
+    kind = "epoch"
 
     pipeline: str
     generation: int
@@ -88,7 +91,7 @@ class StreamCommit:
             Fenced: a newer run took over.
             PreconditionFailed: a range does not start at the table's position, goes back, or has no balance.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         moved = {}
         for partition, each in self.ranges.items():
             name = transactions.position(self.pipeline, partition)
@@ -98,7 +101,7 @@ class StreamCommit:
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Whether this run's epoch is in: its generation is the newest, and the positions are where it moved them."""
-        if snapshot.transaction(transactions.generation(self.pipeline, RUNTIME)) != self.generation:
+        if not self.is_newest(snapshot):
             return False
         at = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}
         return at == {name: each.next for name, each in self.ranges.items()}
@@ -113,15 +116,8 @@ class StreamCommit:
 
     def _metadata(self) -> dict[str, str]:
         ranges = {name: asdict(each) | {"holes": each.holes} for name, each in self.ranges.items()}
-        return {
-            "runtime": RUNTIME,
-            "kind": "epoch",
-            "generation": str(self.generation),
-            "logic": self.logic,
-            "plan": self.plan,
-            "ranges": metadata_text(ranges),
-            "balance": metadata_text(self.balance),
-        }
+        balance = metadata_text(self.balance)
+        return self.metadata(logic=self.logic, plan=self.plan, ranges=metadata_text(ranges), balance=balance)
 
 
 def commit_epoch(uri: str, proposal: StreamCommit, schema: pa.Schema, clock: Clock) -> Landed:

@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit
-from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.generation import RunProposal
 from trivium.delivery.dead_letters import stream as stream_letters
 from trivium.delivery.dead_letters.schema import ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
 from trivium.delivery.delta import transactions
@@ -110,8 +110,11 @@ def _is_batch(file: ActiveFile) -> bool:
 
 
 @dataclass(frozen=True)
-class DeadLetterCommit:
+class DeadLetterCommit(RunProposal):
     """A run's dead letters. Each file's source day must be one of `source_days`, those the table's commit will name."""
+
+    runtime = RUNTIME
+    kind = "append"
 
     pipeline: str
     generation: int
@@ -126,7 +129,7 @@ class DeadLetterCommit:
             Fenced: a newer run took over.
             PreconditionFailed: this generation has appended already, or a file is of a day the run does not own.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         name = transactions.dead_letters(self.pipeline)
         if (snapshot.transaction(name) or 0) >= self.generation:
             message = f"{self.pipeline}/batch: generation {self.generation} has appended its dead letters already"
@@ -137,7 +140,7 @@ class DeadLetterCommit:
             message = f"{self.pipeline}/batch: dead letters of source days {foreign}, which this run does not replace"
             raise PreconditionFailed(message)
         files = tuple(file.with_partition("generation", str(self.generation)) for file in self.files)
-        return Change(add=files, transactions={name: self.generation}, metadata=_metadata("append", self.generation))
+        return Change(add=files, transactions={name: self.generation}, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Whether this generation is the newest that appended."""
@@ -145,8 +148,11 @@ class DeadLetterCommit:
 
 
 @dataclass(frozen=True)
-class _CleanUp:
+class _CleanUp(RunProposal):
     """Removes the dead letters of batch that do not count in a snapshot of the table."""
+
+    runtime = RUNTIME
+    kind = "clean_up"
 
     pipeline: str
     generation: int
@@ -158,12 +164,8 @@ class _CleanUp:
         return tuple(file for file in own if not counts(file, self.table))
 
     def change(self, snapshot: Snapshot) -> Change:
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
-        return Change(remove=self.uncounted(snapshot), metadata=_metadata("clean_up", self.generation))
+        self.check_generation(snapshot)
+        return Change(remove=self.uncounted(snapshot), metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
         return not self.uncounted(snapshot)
-
-
-def _metadata(kind: str, generation: int) -> dict[str, str]:
-    return {"runtime": RUNTIME, "generation": str(generation), "kind": kind}

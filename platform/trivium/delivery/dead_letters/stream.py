@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit
-from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.generation import RunProposal
 from trivium.delivery.commit.positions import RUNTIME, known_partitions, parse_source, topic_of
 from trivium.delivery.dead_letters.schema import ROW_SCHEMA, SCHEMA, reject_files
 from trivium.delivery.delta import transactions
@@ -71,8 +71,11 @@ def remove_uncounted(uri: str, proposal: CleanUp, clock: Clock) -> int:
 
 
 @dataclass(frozen=True)
-class StreamLetters:
+class StreamLetters(RunProposal):
     """The dead letters of one epoch: every range of it, whether it has letters or not, from and to which offset."""
+
+    runtime = RUNTIME
+    kind = "append"
 
     pipeline: str
     generation: int
@@ -87,7 +90,7 @@ class StreamLetters:
             Fenced: a newer run took over.
             PreconditionFailed: letters of one of these ranges were appended already.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         for partition, (start, _) in self.ranges.items():
             kept = snapshot.transaction(transactions.position(self.pipeline, partition)) or 0
             if kept > start:
@@ -95,23 +98,26 @@ class StreamLetters:
                 raise PreconditionFailed(f"{message}; nothing was committed. Try: start again")
         moved = {transactions.position(self.pipeline, name): after for name, (_, after) in self.ranges.items()}
         files = tuple(file.with_partition("generation", str(self.generation)) for file in self.files)
-        return Change(add=files, transactions=moved, metadata=_metadata("append", self.generation))
+        return Change(add=files, transactions=moved, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Whether this run's letters of these ranges are in."""
-        if snapshot.transaction(transactions.generation(self.pipeline, RUNTIME)) != self.generation:
+        if not self.is_newest(snapshot):
             return False
         found = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}
         return found == {name: after for name, (_, after) in self.ranges.items()}
 
 
 @dataclass
-class CleanUp:
+class CleanUp(RunProposal):
     """Removes streaming's letters that do not count in `table`, and takes the letters' positions back to the table's.
 
     `partitions` are those of the pipeline's topics. Letters are only ever appended together with their positions, so
     where no position is ahead of the table's there is nothing to look for.
     """
+
+    runtime = RUNTIME
+    kind = "clean_up"
 
     pipeline: str
     generation: int
@@ -134,7 +140,7 @@ class CleanUp:
         Raises:
             Fenced: a newer run took over.
         """
-        check_generation(snapshot, self.pipeline, RUNTIME, self.generation)
+        self.check_generation(snapshot)
         back = {transactions.position(self.pipeline, name): at for name, at in self.ahead(snapshot).items()}
         gone: list[ActiveFile] = []
         kept: list[DataFile] = []
@@ -146,12 +152,11 @@ class CleanUp:
                 gone.append(file)
                 kept += self._written_again(file, stay)
                 self.removed += rows.num_rows - stay.num_rows
-        return Change(tuple(kept), tuple(gone), back, _metadata("clean_up", self.generation))
+        return Change(tuple(kept), tuple(gone), back, self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Whether this run is still the newest and no letter is ahead of the table any more."""
-        own = snapshot.transaction(transactions.generation(self.pipeline, RUNTIME)) == self.generation
-        return own and not self.ahead(snapshot)
+        return self.is_newest(snapshot) and not self.ahead(snapshot)
 
     def _written_again(self, file: ActiveFile, rows: pa.Table) -> list[DataFile]:
         """Letters that count out of a file with some that do not; only foreign compaction makes such files."""
@@ -160,7 +165,3 @@ class CleanUp:
         writer = reject_files(self.storage, f"{self.generation}-kept", RUNTIME)
         writer.write(rows.drop_columns(["generation", "runtime"]))
         return [each.with_partition("generation", file.partition_values["generation"]) for each in writer.close()]
-
-
-def _metadata(kind: str, generation: int) -> dict[str, str]:
-    return {"runtime": RUNTIME, "generation": str(generation), "kind": kind}
