@@ -46,7 +46,7 @@ class TableSpec:
 
 
 def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Sequence[str]) -> TableSpec:
-    """The table of a pipeline: the author's columns, `event_date` and lineage; `_runtime` is the last partition column.
+    """Describe a pipeline's table: its authors' columns, `event_date` and lineage; partitioned by `_runtime` last.
 
     Raises:
         SchemaConflict: `partition_by` leaves out `event_date`, which is what batch replaces by, names no column, or
@@ -251,12 +251,12 @@ def _try_add(snapshot: Snapshot, spec: TableSpec, new: list[Field]) -> None:
 
 
 def _on(snapshot: Snapshot) -> CommitProperties:
-    """A commit of metadata alone on a version that is durable; see `log_entry`."""
+    """Return the properties of a commit of metadata alone on a version that is durable; see `entry`."""
     marks = {ACTION_COUNTS: json.dumps({"metaData": 1}), DURABLE_UP_TO: str(snapshot.version)}
     return CommitProperties(max_commit_retries=0, custom_metadata=marks)
 
 
 def _stored(schema: pa.Schema) -> pa.Schema:
-    """The schema without what a file may do on its own: dictionaries."""
+    """Return the schema without what a file may do on its own: dictionaries."""
     plain = (f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema)
     return pa.schema(list(plain))

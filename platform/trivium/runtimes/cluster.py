@@ -1,4 +1,4 @@
-"""The Ray cluster a run uses: the one it is in, the one it is told, or one of its own for as long as it lasts."""
+"""The Ray cluster a run uses: the one it is in, one at an address, or one of its own for as long as it lasts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEEP_MEMORY: Final = {"MIMALLOC_PURGE_DELAY": "10000"}
 
 
 def worker_environment() -> dict[str, str]:
-    """Variables for the workers of a cluster of our own: they find this package, and Arrow keeps its memory."""
+    """Return variables for the workers of a cluster of our own: they find this package, and Arrow keeps its memory."""
     search = [str(Path(trivium.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"PYTHONPATH": os.pathsep.join(search), **KEEP_MEMORY}
 

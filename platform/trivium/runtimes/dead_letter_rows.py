@@ -22,7 +22,7 @@ _NAME_LENGTH: Final = 200
 def dead_letter_rows(
     rejects: Sequence[Reject], batch: Batch, days: Sequence[str | None] | None, pipeline: Pipeline, clock: Clock
 ) -> pa.Table:
-    """One row a reject, in the dead-letter table's columns without `runtime`.
+    """Return one row a reject, in the dead-letter table's columns without `runtime`.
 
     `days` holds the source day of each row of the batch; None: the source has none.
     """
@@ -54,16 +54,16 @@ def dead_letter_rows(
 
 
 def _error(reject: Reject, batch: Batch, pipeline: Pipeline) -> str:
-    """Return the error; of a record whose type nobody declares, with the name that was said beside it.
+    """Return the error; of a record whose type nobody declares, with the name that came beside it.
 
     The record does not hold that name, so that it could not be replayed without.
     """
-    said = batch.types[reject.index] if isinstance(batch, RawBatch) and batch.types is not None else None
-    if said is None or said in pipeline.executors:
+    named = batch.types[reject.index] if isinstance(batch, RawBatch) and batch.types is not None else None
+    if named is None or named in pipeline.executors:
         return reject.error
     header = pipeline.config.routing.header
     way = "topic" if header is None else f"header {header}"
-    return f"{reject.error}; the type beside it (routing by {way}) is {json.dumps(said[:_NAME_LENGTH])}"
+    return f"{reject.error}; the type beside it (routing by {way}) is {json.dumps(named[:_NAME_LENGTH])}"
 
 
 def _value(batch: Batch, row: int) -> bytes | None:

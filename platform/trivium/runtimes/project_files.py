@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def project_here(root: str) -> Path:
-    """The project here: the driver's folder where it exists, else this job's working folder (`--working-dir`).
+    """Return the project here: the driver's folder where it exists, else this job's working folder (`--working-dir`).
 
     It is on the path of this process afterwards.
     """

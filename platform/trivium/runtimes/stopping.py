@@ -1,4 +1,4 @@
-"""SIGTERM and Ctrl-C ask a run to drain; a second one ends it as it stands, which is as correct."""
+"""Signals that end a run: SIGTERM and Ctrl-C drain it; a second one ends it as it stands, which is as correct."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from types import FrameType
 
 
 class StopRequest:
-    """Set once someone asked the run to stop."""
+    """A request to stop; `requested` once it was made."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
 
-    def ask(self) -> None:
-        """Ask."""
-        self.asked = True
+    def request(self) -> None:
+        """Have the run stop at its next step."""
+        self.requested = True
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """A request that SIGTERM and SIGINT set. Only the main thread can listen; elsewhere nobody asks."""
+    """Yield a request that SIGTERM and SIGINT set. Only the main thread can listen; in another it is never set."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
@@ -30,9 +30,9 @@ def stop_on_signals() -> Iterator[StopRequest]:
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def on_signal(number: int, _frame: FrameType | None) -> None:
-        if request.asked:
+        if request.requested:
             raise KeyboardInterrupt
-        request.ask()
+        request.request()
 
     for number in before:
         signal.signal(number, on_signal)

@@ -11,7 +11,7 @@ from trivium.core.errors import SourceError
 from trivium.runtimes import logs
 from trivium.runtimes.streaming.lag import Lag, events_behind, lags, seconds_behind
 from trivium.runtimes.streaming.monitor import Complaints
-from trivium.runtimes.streaming.progress import Standing, StreamProgress
+from trivium.runtimes.streaming.progress import Progress, ProgressLine
 from trivium.testing import ManualClock
 
 
@@ -26,24 +26,24 @@ def test_lag_is_what_waits_and_how_old_the_newest_committed_record_is() -> None:
 
 def test_the_progress_line_shows_the_rate_of_the_last_seconds() -> None:
     clock, said = ManualClock(), io.StringIO()
-    with StreamProgress(clock, said) as progress:
-        progress.show(Standing(0, 0, 0, None, None))
+    with ProgressLine(clock, said) as progress:
+        progress.show(Progress(0, 0, 0, None, None))
         clock.sleep(10)
-        progress.show(Standing(5_000, 4_000, 7, 1_234, 2.54))
+        progress.show(Progress(5_000, 4_000, 7, 1_234, 2.54))
     line = "500 events/s, lag 2.5 s and 1,234 events, 4,000 rows committed, dead letters 7\n"
     assert said.getvalue() == line
 
 
 def test_until_the_first_record_the_line_says_how_many_workers_have_started() -> None:
     clock, said = ManualClock(), io.StringIO()
-    with StreamProgress(clock, said) as progress:
-        for standing in (Standing(0, 0, 0, None, None, 2, 0), Standing(0, 0, 0, 7, None, 2, 1)):
+    with ProgressLine(clock, said) as progress:
+        for state in (Progress(0, 0, 0, None, None, 2, 0), Progress(0, 0, 0, 7, None, 2, 1)):
             clock.sleep(10)
-            progress.show(standing)
+            progress.show(state)
         clock.sleep(10)
-        progress.show(Standing(0, 0, 0, 7, None, 2, 2))
+        progress.show(Progress(0, 0, 0, 7, None, 2, 2))
         clock.sleep(10)
-        progress.show(Standing(7, 0, 0, None, None, 2, 1))
+        progress.show(Progress(7, 0, 0, None, None, 2, 1))
     assert said.getvalue().splitlines() == [
         "starting 2 workers, 0 ready after 10 s",
         "starting 2 workers, 1 ready after 20 s",

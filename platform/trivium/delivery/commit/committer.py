@@ -69,14 +69,14 @@ class Proposal(Protocol):
         """Prefix of the fault points around the commit; None: there are none."""
 
     def change(self, snapshot: Snapshot) -> Change:
-        """What to commit on top of this snapshot.
+        """Return what to commit on top of this snapshot.
 
         Raises:
             PreconditionFailed: the snapshot forbids it.
         """
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this snapshot carries the proposal's commit and nobody else's."""
+        """Return whether this snapshot carries the proposal's commit and nobody else's."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
 
 
 def _numbered(change: Change, attempt: int) -> Change:
-    """The change with the number of its attempt in its metadata: lost races can be counted from the log."""
+    """Put the number of the attempt into the metadata: lost races can be counted from the log."""
     return replace(change, metadata={**change.metadata, "attempt": str(attempt)})
 
 

@@ -45,7 +45,7 @@ def parse_source(source: str) -> tuple[str, int]:
 
 
 def known_partitions(snapshot: Snapshot, pipeline: str, partitions: Iterable[str]) -> list[str]:
-    """These partitions and whatever else the snapshot has positions of among their topics.
+    """Return these partitions and whatever else the snapshot has positions of among their topics.
 
     A topic that was made anew may have fewer partitions than the old one. Kafka numbers them from 0 without gaps.
     """
@@ -69,7 +69,7 @@ class Positions:
 
     @classmethod
     def of(cls, snapshot: Snapshot, pipeline: str, partitions: Iterable[str]) -> Positions:
-        """The positions of a snapshot."""
+        """Return the positions of a snapshot."""
         names = sorted(partitions)
         topics = sorted({topic_of(name) for name in names})
         return cls(
@@ -109,7 +109,7 @@ class Adoption(RunProposal):
     fault_point: str | None = field(default="adoption", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The first positions and identities.
+        """Return the first positions and identities.
 
         Raises:
             Fenced: a newer run took over.
@@ -128,7 +128,7 @@ class Adoption(RunProposal):
         return Change(transactions=moved, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this run is still the newest and these partitions stand where they were to start."""
+        """Return whether this run is still the newest and these partitions stand where they were to start."""
         if not self.is_newest(snapshot):
             return False
         return Positions.of(snapshot, self.pipeline, self.positions).next == dict(self.positions)
@@ -153,7 +153,7 @@ class Reset(RunProposal):
     _opened: Mapping[str, int] = field(default_factory=dict, init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The new positions, identities and epochs.
+        """Return the new positions, identities and epochs.
 
         Raises:
             Fenced: a newer run took over.
@@ -182,7 +182,7 @@ class Reset(RunProposal):
         )
 
     def skipped(self, known: Positions) -> dict[str, int]:
-        """The offsets each partition skips, under an unchanged topic; a new topic skips none of the old one's."""
+        """Return the offsets that partitions of an unchanged topic skip; a new topic skips none of the old one's."""
         return {
             name: target - (known.next[name] or 0)
             for name, target in self.positions.items()
@@ -190,7 +190,7 @@ class Reset(RunProposal):
         }
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this generation's reset is in: the epochs its last attempt was to open are open.
+        """Return whether this generation's reset is in: the epochs its last attempt was to open are open.
 
         The positions alone do not tell: they need not move.
         """

@@ -46,7 +46,7 @@ class Range(msgspec.Struct, frozen=True):
         return self.next - self.start - self.read
 
     def balanced(self) -> bool:
-        """Whether each input has one outcome, and there are no more inputs than offsets."""
+        """Return whether each input has one outcome, and there are no more inputs than offsets."""
         return self.read == self.emitted + self.dropped + self.rejected and self.holes >= 0
 
     def followed_by(self, later: Range) -> Range:
@@ -85,7 +85,7 @@ class StreamCommit(RunProposal):
     fault_point: str | None = field(default="table", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The files and the new positions, for this snapshot.
+        """Return the files and the new positions, for this snapshot.
 
         Raises:
             Fenced: a newer run took over.
@@ -100,7 +100,7 @@ class StreamCommit(RunProposal):
         return Change(add=self.files, transactions=moved, metadata=self._metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this run's epoch is in: its generation is the newest, and the positions are where it moved them."""
+        """Return whether this run's epoch is in: its generation is the newest, positions are where it moved them."""
         if not self.is_newest(snapshot):
             return False
         at = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}

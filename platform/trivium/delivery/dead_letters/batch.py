@@ -58,7 +58,7 @@ def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
 
 
 def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, clock: Clock) -> int:
-    """At the start of a run: remove batch's dead letters that do not count. Returns how many files went.
+    """Remove, at the start of a run, batch's dead letters that do not count. Returns how many files went.
 
     Call it after the run took its generation in both tables: from then on no older run can make one count.
     """
@@ -70,7 +70,7 @@ def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, c
 
 
 def read(uri: str, table_uri: str) -> pa.Table:
-    """The dead letters that count, of both runtimes, with the columns of `SCHEMA`.
+    """Return the dead letters that count, of both runtimes, with the columns of `SCHEMA`.
 
     Raises:
         OutcomeUnknown: batch runs kept committing between the two looks at the table.
@@ -88,7 +88,7 @@ def read(uri: str, table_uri: str) -> pa.Table:
 
 
 def counts(file: ActiveFile, table: Snapshot) -> bool:
-    """Whether the dead letters of a batch file count in this snapshot of the table."""
+    """Return whether the dead letters of a batch file count in this snapshot of the table."""
     pipeline, generation = table.pipeline or "", int(file.partition_values["generation"] or 0)
     newest = table.transaction(transactions.source_day(pipeline, file.partition_values["source_day"]))
     return newest == generation and generation >= (table.transaction(transactions.whole(pipeline)) or 0)
@@ -123,7 +123,7 @@ class DeadLetterCommit(RunProposal):
     fault_point: str | None = field(default="dead_letters", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The files under this generation.
+        """Return the files under this generation.
 
         Raises:
             Fenced: a newer run took over.
@@ -143,7 +143,7 @@ class DeadLetterCommit(RunProposal):
         return Change(add=files, transactions={name: self.generation}, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this generation is the newest that appended."""
+        """Return whether this generation is the newest that appended."""
         return snapshot.transaction(transactions.dead_letters(self.pipeline)) == self.generation
 
 

@@ -37,10 +37,10 @@ SCHEMA: Final = ROW_SCHEMA.append(pa.field("generation", pa.int64(), nullable=Fa
 
 
 def dead_letter_table(uri: str, pipeline: str) -> TableSpec:
-    """The dead-letter table of a pipeline."""
+    """Return the dead-letter table of a pipeline."""
     return TableSpec(uri, pipeline, SCHEMA, ("source_day", "generation", "runtime"))
 
 
 def reject_files(storage: Storage, name: str, runtime: str = "batch") -> PartitionedFiles:
-    """A writer of a runtime's dead letters: tables of `ROW_SCHEMA` without `runtime`, one file per source day."""
+    """Make a writer of a runtime's dead letters: `ROW_SCHEMA` without `runtime`, one file per source day."""
     return PartitionedFiles(storage, ROW_SCHEMA, ["source_day"], name, {"runtime": runtime})

@@ -25,12 +25,12 @@ from trivium.delivery.storage.storage import Storage
 
 
 def is_streaming(file: ActiveFile) -> bool:
-    """Whether a file of the dead-letter table is streaming's."""
+    """Return whether a file of the dead-letter table is streaming's."""
     return file.partition_values["runtime"] == RUNTIME
 
 
 def counted(letters: pa.Table, table: Snapshot) -> pa.Array:
-    """For each row with `source` and `position`: whether it counts in this snapshot of the table."""
+    """Return, for each row with `source` and `position`, whether it counts in this snapshot of the table."""
     sources = letters["source"].combine_chunks().dictionary_encode()
     limits = np.array([_limit(source, table) for source in sources.dictionary.to_pylist()], np.int64)
     positions = letters["position"].to_numpy()
@@ -39,7 +39,7 @@ def counted(letters: pa.Table, table: Snapshot) -> pa.Array:
 
 
 def _limit(source: str, table: Snapshot) -> int:
-    """The position from which letters of a source do not count. Those of older position epochs all do."""
+    """Return the position from which letters of a source do not count. Those of older position epochs all do."""
     partition, epoch = parse_source(source)
     pipeline = table.pipeline or ""
     now = table.transaction(transactions.position_epoch(pipeline, topic_of(partition))) or 0
@@ -60,7 +60,7 @@ def append(uri: str, proposal: StreamLetters, clock: Clock) -> Landed:
 
 
 def remove_uncounted(uri: str, proposal: CleanUp, clock: Clock) -> int:
-    """At a start: remove the dead letters that do not count. Returns how many went.
+    """Remove, at a start, the dead letters that do not count. Returns how many went.
 
     Call it after the run took its generation in both tables: from then on no older run can add or count one.
     """
@@ -84,7 +84,7 @@ class StreamLetters(RunProposal):
     fault_point: str | None = field(default="stream_letters", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The files under this generation, and the positions up to which letters were kept.
+        """Return the files under this generation, and the positions up to which letters were kept.
 
         Raises:
             Fenced: a newer run took over.
@@ -101,7 +101,7 @@ class StreamLetters(RunProposal):
         return Change(add=files, transactions=moved, metadata=self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this run's letters of these ranges are in."""
+        """Return whether this run's letters of these ranges are in."""
         if not self.is_newest(snapshot):
             return False
         found = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}
@@ -128,14 +128,14 @@ class CleanUp(RunProposal):
     fault_point: str | None = "clean_up"
 
     def ahead(self, snapshot: Snapshot) -> dict[str, int]:
-        """The partitions whose letters are ahead of the table, with the table's positions."""
+        """Return the partitions whose letters are ahead of the table, with the table's positions."""
         partitions = known_partitions(self.table, self.pipeline, self.partitions)
         names = {name: transactions.position(self.pipeline, name) for name in partitions}
         there = {name: self.table.transaction(txn) or 0 for name, txn in names.items()}
         return {name: at for name, at in there.items() if (snapshot.transaction(names[name]) or 0) > at}
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The files to remove, and those to put in place of files that hold both kinds of letters.
+        """Return the files to remove, and those to put in place of files that hold both kinds of letters.
 
         Raises:
             Fenced: a newer run took over.
@@ -155,11 +155,11 @@ class CleanUp(RunProposal):
         return Change(tuple(kept), tuple(gone), back, self.metadata())
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether this run is still the newest and no letter is ahead of the table any more."""
+        """Return whether this run is still the newest and no letter is ahead of the table any more."""
         return self.is_newest(snapshot) and not self.ahead(snapshot)
 
     def _written_again(self, file: ActiveFile, rows: pa.Table) -> list[DataFile]:
-        """Letters that count out of a file with some that do not; only foreign compaction makes such files."""
+        """Write the letters that count out of a file of both kinds; only foreign compaction makes such files."""
         if not rows.num_rows:
             return []
         writer = reject_files(self.storage, f"{self.generation}-kept", RUNTIME)

@@ -32,7 +32,7 @@ class Checkpoint:
 
     @property
     def complete(self) -> bool:
-        """Whether all parts are there; readers pass over one that is not."""
+        """True when all parts are there; readers pass over one that is not."""
         return len(self.paths) == self.parts
 
 
@@ -68,14 +68,14 @@ def read_hint(storage: Storage) -> Hint | str | None:
     if not content.strip():
         return "empty"
     try:
-        said = json.loads(content)
+        document = json.loads(content)
     except ValueError:
         return "no JSON"
-    if not isinstance(said, dict) or (version := _whole_number(said, "version")) is None:
+    if not isinstance(document, dict) or (version := _whole_number(document, "version")) is None:
         return "no JSON object with a version"
-    tags = said.get("tags")
+    tags = document.get("tags")
     synced = isinstance(tags, dict) and SYNCED_TAG in tags
-    return Hint(version, _whole_number(said, "size"), _whole_number(said, "sizeInBytes"), synced)
+    return Hint(version, _whole_number(document, "size"), _whole_number(document, "sizeInBytes"), synced)
 
 
 def hinted_version(storage: Storage) -> int | None:
@@ -107,7 +107,7 @@ def _damage_inside(storage: Storage, checkpoint: Checkpoint, hint: Hint | None) 
 
 
 def _count(storage: Storage, path: str) -> int:
-    """How many actions a part holds, all of them decoded."""
+    """Count the actions of a part, all of them decoded."""
     if path.endswith(".json"):
         return sum(1 for _ in _json_lines(storage.read(path)))
     with storage.open(path) as stream:
@@ -118,6 +118,6 @@ def _json_lines(content: bytes) -> Iterator[Any]:
     return (json.loads(line) for line in content.splitlines() if line.strip())
 
 
-def _whole_number(said: Mapping[str, Any], name: str) -> int | None:
-    value = said.get(name)
+def _whole_number(document: Mapping[str, Any], name: str) -> int | None:
+    value = document.get(name)
     return value if isinstance(value, int) and not isinstance(value, bool) else None

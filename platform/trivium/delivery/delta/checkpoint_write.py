@@ -42,9 +42,9 @@ def _publish_hint(storage: Storage, version: int) -> None:
     if hinted_version(storage) != version:
         _sync_hint(storage)  # somebody's newer checkpoint: readers are to begin there
         return
-    said = json.loads(storage.read(HINT))
-    tags = {**(said.get("tags") or {}), SYNCED_TAG: "true"}
-    storage.publish(HINT, json.dumps({**said, "tags": tags}, separators=(",", ":")).encode())
+    document = json.loads(storage.read(HINT))
+    tags = {**(document.get("tags") or {}), SYNCED_TAG: "true"}
+    storage.publish(HINT, json.dumps({**document, "tags": tags}, separators=(",", ":")).encode())
 
 
 def _sync_hint(storage: Storage) -> None:

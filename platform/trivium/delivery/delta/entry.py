@@ -27,7 +27,7 @@ _NAME: Final = re.compile(r"(\d{20})\.json")
 
 @dataclass(frozen=True)
 class LogEntry:
-    """What an entry says.
+    """The content of a log entry.
 
     `damage` is None for a whole one. `durable_up_to` is its mark, if it has one. `foreign_files` are the files that it
     adds if another engine wrote it: nobody knows whether those were synced.
@@ -49,7 +49,7 @@ def versions_among(names: Iterable[str]) -> list[int]:
 
 
 def read_entry(storage: Storage, version: int) -> LogEntry | None:
-    """Return what an entry says, or None when there is none."""
+    """Return an entry's content, or None when there is none."""
     path = entry_path(version)
     try:
         content = storage.read(path)
@@ -82,13 +82,13 @@ def parse_entry(content: bytes) -> LogEntry:
 def _holds(actions: list[dict[str, Any]], expected: Any) -> bool:
     """Compare what is there with what the commit says; earlier commits did not count every kind."""
     try:
-        said = dict(json.loads(expected))
+        expected_counts = dict(json.loads(expected))
     except (ValueError, TypeError):
         return False
-    return all(sum(kind in action for action in actions) == number for kind, number in said.items())
+    return all(sum(kind in action for action in actions) == number for kind, number in expected_counts.items())
 
 
 def _relative(paths: Iterable[str]) -> tuple[str, ...]:
-    """Paths below the table, as names of files: Delta writes them percent-encoded, and those elsewhere absolute."""
+    """Return paths below the table as names of files: Delta percent-encodes them; those outside are absolute."""
     names = map(unquote, paths)
     return tuple(name for name in names if name and "://" not in name and not name.startswith("/") and ".." not in name)

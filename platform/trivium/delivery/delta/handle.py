@@ -29,7 +29,7 @@ _checked: set[str] = set()
 
 
 def open_delta(uri: str) -> DeltaTable:
-    """The newest version of a table.
+    """Return the newest version of a table.
 
     Raises:
         deltalake.exceptions.TableNotFoundError: there is no table.
@@ -90,7 +90,7 @@ def mended(uri: str, read: Callable[[], T]) -> T:
 
 
 def find_delta(uri: str) -> DeltaTable | None:
-    """The newest version of a table, or None when there is no table.
+    """Return the newest version of a table, or None when there is no table.
 
     `DeltaTable.is_deltatable` would hold Python's interpreter lock for as long as the store takes to answer.
     """

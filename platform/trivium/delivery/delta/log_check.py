@@ -1,4 +1,4 @@
-"""The check of a table's log: what a power cut left torn is moved aside, never deleted, and said in one line.
+"""The check of a table's log: what a power cut left torn is moved aside, never deleted, and reported in one line.
 
 Two processes that mend one log take turns, so that none moves aside what was put in the place of a torn entry.
 """
@@ -57,10 +57,10 @@ def _mend(uri: str, judge: Judge) -> list[str]:
         torn = find_torn(storage, judge)  # again: another process may have mended it while this one waited
         moved = [_move_aside(storage, each) for each in torn]
     if torn:
-        said = "; ".join(f"{each.path} is {each.why}, now {to}" for each, to in zip(torn, moved, strict=True))
+        moved_aside = "; ".join(f"{each.path} is {each.why}, now {to}" for each, to in zip(torn, moved, strict=True))
         lost = versions_among(each.path.rsplit("/", 1)[1] for each in torn if each.is_entry)
         end = f"the commits from version {lost[0]} on are gone, whole" if lost else "the log is read instead"
-        _log.warning("%s: moved aside what a power cut or another writer left torn: %s; %s", uri, said, end)
+        _log.warning("%s: moved aside what a power cut or another writer left torn: %s; %s", uri, moved_aside, end)
     return moved
 
 

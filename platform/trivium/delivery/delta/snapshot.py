@@ -36,7 +36,7 @@ class Snapshot:
 
     @classmethod
     def latest(cls, uri: str) -> Snapshot:
-        """The newest version.
+        """Return the newest version.
 
         Raises:
             deltalake.exceptions.TableNotFoundError: there is no table.
@@ -46,13 +46,13 @@ class Snapshot:
 
     @classmethod
     def find(cls, uri: str) -> Snapshot | None:
-        """The newest version, or None when there is no table."""
+        """Return the newest version, or None when there is no table."""
         table = find_delta(uri)
         return None if table is None else cls(table)
 
     @classmethod
     def at(cls, uri: str, version: int | datetime | None) -> Snapshot:
-        """A version by number, the one that was current at a time, or the newest (None).
+        """Return a version by number, the one that was current at a time, or the newest (None).
 
         Raises:
             UnsupportedFeature: a time is asked for, and the table keeps the times of its versions in another way.
@@ -90,7 +90,7 @@ class Snapshot:
         return dict(self.table.metadata().configuration)
 
     def transaction(self, name: str) -> int | None:
-        """The value of a transaction, by its exact name."""
+        """Return the value of a transaction, by its exact name."""
         with store_errors(self.table.table_uri):
             value = self.table.transaction_version(name)
         return None if value is None else int(value)
@@ -105,7 +105,7 @@ class Snapshot:
         return {path: ActiveFile(path, size, _values(columns, values)) for path, size, *values in rows}
 
     def rows_of(self, paths: Collection[str], schema: pa.Schema) -> pa.Table:
-        """The rows of some active files, with the columns and types of `schema`."""
+        """Return the rows of some active files, with the columns and types of `schema`."""
         wanted = set(paths)
         if not wanted:
             return schema.empty_table()
@@ -115,7 +115,7 @@ class Snapshot:
         return chosen.to_table(columns=schema.names).cast(schema)
 
     def event_days(self) -> list[str]:
-        """The event dates that have files, sorted."""
+        """Return the event dates that have files, sorted."""
         days = {file.partition_values.get("event_date") for file in self.active.values()}
         return sorted(day for day in days if day is not None)
 

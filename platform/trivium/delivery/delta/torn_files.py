@@ -65,13 +65,13 @@ def find_torn(storage: Storage, judge: Judge) -> list[Torn]:
     names = storage.names(LOG)
     if not names:
         return []
-    said, found = read_hint(storage), checkpoints_among(names)
-    hint = said if isinstance(said, Hint) else None
+    read, found = read_hint(storage), checkpoints_among(names)
+    hint = read if isinstance(read, Hint) else None
     damaged = {each: damage for each, damage in judge(storage, found, hint) if damage is not None}
     whole = {each.version for each in found if each.complete and each not in damaged}
     torn = [Torn(path, damage) for each, damage in damaged.items() for path in each.paths]
-    if isinstance(said, str):
-        torn.insert(0, Torn(HINT, said))
+    if isinstance(read, str):
+        torn.insert(0, Torn(HINT, read))
     elif hint is not None and hint.version not in whole:
         torn.insert(0, Torn(HINT, f"a hint to checkpoint {hint.version}, which is not there whole"))
     needed = Needed(max(whole, default=-1), max((each.version for each in damaged), default=-1))

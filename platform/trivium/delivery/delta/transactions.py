@@ -12,55 +12,55 @@ ALL_DAYS: Final = "all"
 
 
 def generation(pipeline: str, runtime: str) -> str:
-    """The newest run of a runtime."""
+    """Name the transaction that holds the newest run of a runtime."""
     return f"{pipeline}/{runtime}/generation"
 
 
 def run_token(pipeline: str, runtime: str) -> str:
-    """A random number of the run that took the generation: tells two runs apart that wanted the same one."""
+    """Name that of a random number of the run that took the generation: it tells apart two runs that took the same."""
     return f"{pipeline}/{runtime}/run"
 
 
 def committed(pipeline: str) -> str:
-    """The generation of the newest batch commit."""
+    """Name that of the generation of the newest batch commit."""
     return f"{pipeline}/batch/committed"
 
 
 def whole(pipeline: str) -> str:
-    """The generation of the newest batch commit without a window: nothing of an older one counts any more."""
+    """Name that of the newest batch commit without a window: nothing of an older one counts any more."""
     return f"{pipeline}/batch/whole"
 
 
 def source_day(pipeline: str, day: str | None) -> str:
-    """The generation whose commit holds what came of a source day (None: the source has no days)."""
+    """Name that of the generation whose commit holds a source day (None: the source has no days)."""
     return f"{pipeline}/batch/source_day/{day or ALL_DAYS}"
 
 
 def coverage(pipeline: str, day: str) -> str:
-    """The generation of the batch run whose document holds the coverage of an event day; see `coverage`."""
+    """Name that of the batch run whose document holds the coverage of an event day; see `coverage`."""
     return f"{pipeline}/batch/coverage/{day}"
 
 
 def coverage_of_all_days(pipeline: str) -> str:
-    """The generation of the newest run over all event days: its document covers every day without a younger one."""
+    """Name that of the newest run over all event days: its document covers every day without a younger one."""
     return f"{pipeline}/batch/coverage/{ALL_DAYS}"
 
 
 def dead_letters(pipeline: str) -> str:
-    """In the dead-letter table: the generation of the newest batch append."""
+    """Name, in the dead-letter table, that of the generation of the newest batch append."""
     return f"{pipeline}/batch/dead_letters"
 
 
 def position(pipeline: str, partition: str) -> str:
-    """The next offset to read of a partition, named topic/number."""
+    """Name that of the next offset to read of a partition, named topic/number."""
     return f"{pipeline}/{partition}"
 
 
 def identity(pipeline: str, topic: str) -> str:
-    """Which topic of which cluster the positions are of: 63 bits of a hash of both ids."""
+    """Name that of the topic's and the cluster's identity: 63 bits of a hash of both ids."""
     return f"{pipeline}/{topic}/identity"
 
 
 def position_epoch(pipeline: str, topic: str) -> str:
-    """How often the positions of a topic were reset by an operator."""
+    """Name that of the number of resets of a topic by an operator."""
     return f"{pipeline}/{topic}/position_epoch"

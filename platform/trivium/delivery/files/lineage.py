@@ -40,7 +40,7 @@ DICTIONARY_COLUMNS: Final = frozenset({"_event_type", "_logic", "_plan", "_sourc
 
 
 def table_schema(author: pa.Schema) -> pa.Schema:
-    """The table's schema: the author's columns, `event_date`, then the lineage columns.
+    """Return the table's schema: the author's columns, `event_date`, then the lineage columns.
 
     Raises:
         SchemaConflict: an author's column takes a name that is the engine's.

@@ -151,7 +151,7 @@ class _OpenFile:
 
     @property
     def begun(self) -> bool:
-        """Whether the file is on storage."""
+        """True once the file is on storage."""
         return self._file is not None
 
     def append(self, rows: pa.Table) -> None:
@@ -206,7 +206,7 @@ def _by_type(rows: pa.Table) -> pa.Table:
 
 
 def _split(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[tuple[Partition, pa.Table]]:
-    """The rows of each partition, in their order; one partition costs no copy."""
+    """Split rows by partition, in their order; one partition costs no copy."""
     if rows.num_rows == 0:
         return
     groups = rows.select(partition_by).group_by(list(partition_by)).aggregate([]) if partition_by else None
@@ -220,7 +220,7 @@ def _split(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[tuple[Part
 
 
 def _runs(rows: pa.Table, partition_by: tuple[str, ...]) -> Iterator[pa.Table]:
-    """Slices of sorted rows in which no partition column changes."""
+    """Cut sorted rows into slices in which no partition column changes."""
     starts = {0}
     for name in partition_by:
         runs = pc.run_end_encode(rows[name].combine_chunks())

@@ -96,7 +96,7 @@ class Compaction:
     fault_point: str | None = field(default="compaction", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
-        """The groups whose files are all active in this snapshot.
+        """Return the groups whose files are all active in this snapshot.
 
         Raises:
             Superseded: there are none.
@@ -114,7 +114,7 @@ class Compaction:
         )
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Whether one of our files, whose names are used once, is in."""
+        """Return whether one of our files, whose names are used once, is in."""
         return any(file.path in snapshot.active for one in self.written for file in one.files)
 
 
@@ -150,7 +150,7 @@ def _parts(files: Iterable[ActiveFile]) -> Iterator[tuple[ActiveFile, ...]]:
 
 
 def _origins(snapshot: Snapshot, layout: Layout) -> dict[str, tuple[str, int, str]]:
-    """Where the rows of each active file begin: least source, least position; then its name."""
+    """Return where the rows of each active file begin: least source, least position; then its name."""
     actions = pa.table(snapshot.table.get_add_actions(flatten=True))
     names = [f"min.{name}" for name in layout.order]
     columns: list[list[Any]] = [

@@ -1,4 +1,4 @@
-"""The ledger: what commits said of themselves, kept after the log's clean-up has erased their entries.
+"""The ledger: the metadata of commits, kept after the log's clean-up has erased their entries.
 
 The balance, the ranges and the generation of a commit live in the metadata of its log entry, and vanish with it. Before
 maintenance erases entries it copies them here: `<table>/_trivium/ledger/<first>-<last>.jsonl.gzip`, one commit a line,
@@ -121,7 +121,7 @@ def _actions(storage: Storage, version: int, kind: str) -> list[dict[str, Any]] 
         lines = (json.loads(line) for line in content.splitlines() if mark in line)
         return [line[kind] for line in lines if kind in line]
     except ValueError as error:
-        _log.warning("%s/%s is torn (%s); what it said is not known", storage.uri, path, error)
+        _log.warning("%s/%s is torn (%s); its content is not known", storage.uri, path, error)
         return []
 
 

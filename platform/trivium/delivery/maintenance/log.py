@@ -42,7 +42,7 @@ class ExpiredLog:
 
 
 def expired_log(storage: Storage, cutoff_us: int) -> ExpiredLog:
-    """What no version needs that was current at `cutoff_us` (microseconds since 1970 UTC) or later.
+    """Return what no version needs that was current at `cutoff_us` (microseconds since 1970 UTC) or later.
 
     Raises:
         DeliveryError: there is no log.

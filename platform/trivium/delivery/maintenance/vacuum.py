@@ -46,7 +46,7 @@ class Markers:
 
 
 def read_markers(uri: str) -> Markers:
-    """The markers below a table; read them before `orphans`."""
+    """Read the markers below a table; do so before `orphans`."""
     storage, spent = Storage(uri), []
     files: set[str] = set()
     rejects: set[str] = set()
@@ -64,7 +64,7 @@ def read_markers(uri: str) -> Markers:
 
 
 def orphans(uri: str, cutoff_us: int, named: Collection[str]) -> list[StoredFile]:
-    """The data files to remove: last changed before `cutoff_us` (microseconds since 1970 UTC), and of no use.
+    """Return the data files to remove: of no use, and last changed before `cutoff_us` (microseconds since 1970 UTC).
 
     `named` are files that must stay whatever the log says.
 
@@ -80,7 +80,7 @@ def orphans(uri: str, cutoff_us: int, named: Collection[str]) -> list[StoredFile
 
 
 def leftovers(uri: str, cutoff_us: int) -> list[StoredFile]:
-    """What ended processes left before `cutoff_us`: temporary and torn files, and what actors of old runs had begun.
+    """Return what ended processes left before `cutoff_us`: temporary and torn files, marks of old runs' actors.
 
     Tokens stay: a worker that replaces a dead one reads the token of a run, however long that run has been going on.
     """
@@ -119,7 +119,7 @@ def _needed(uri: str, storage: Storage, cutoff_us: int) -> set[str]:
 
 
 def _data_files(listed: Iterable[StoredFile]) -> list[StoredFile]:
-    """The table's own Parquet files: no hidden folder's, and none of a table that lies within this one."""
+    """Return the table's own Parquet files: no hidden folder's, and none of a table that lies within this one."""
     files = list(listed)
     tables = tuple({file.path.split(_LOG)[0] for file in files if f"/{_LOG}" in file.path})
     parquet = [file for file in files if file.path.endswith(".parquet") and not file.path.startswith(tables)]

@@ -57,12 +57,12 @@ class MergeInputs:
 
 
 def merge_inputs(uri: str, at: int | datetime | None = None) -> MergeInputs:
-    """The policy's inputs for a version, for the one that was current at a time, or for the newest (None)."""
+    """Return the policy's inputs for a version, for the one that was current at a time, or for the newest (None)."""
     return _inputs(uri, Snapshot.at(uri, at))
 
 
 def merge_sql(inputs: MergeInputs, dialect: Dialect) -> str:
-    """The policy as a query over the relation `events`, the pinned version; its comments say how to name it."""
+    """Write the policy as a query over the relation `events`, the pinned version; its comments say how to name it."""
     columns = ", ".join(identifier(name, dialect) for name in inputs.columns)
     rank = identifier(free_name("_rank", inputs.columns), dialect)
     header = _HEADER[dialect].format(uri=inputs.uri, version=inputs.version)
@@ -82,7 +82,7 @@ WHERE {rank} = 1
 
 
 def read(uri: str, at: int | datetime | None = None) -> pa.Table:
-    """The rows that count, with the table's columns, at a version, at a time, or now (None)."""
+    """Return the rows that count, with the table's columns, at a version, at a time, or now (None)."""
     snapshot = Snapshot.at(uri, at)
     inputs = _inputs(uri, snapshot)
     events = snapshot.table.to_pyarrow_dataset()

@@ -25,7 +25,7 @@ class NewFile(ABC):
     @property
     @abstractmethod
     def closed(self) -> bool:
-        """Whether nothing more can be written."""
+        """True once nothing more can be written."""
 
     @abstractmethod
     def write(self, data: bytes) -> int:
@@ -41,7 +41,7 @@ class NewFile(ABC):
 
     @abstractmethod
     def tell(self) -> int:
-        """Bytes written so far."""
+        """Return the bytes written so far."""
 
     @abstractmethod
     def close(self) -> None:

@@ -54,7 +54,7 @@ class LocalNewFile(NewFile):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more can be written."""
+        """True once nothing more can be written."""
         return self._file.closed
 
     def write(self, data: bytes) -> int:
@@ -68,7 +68,7 @@ class LocalNewFile(NewFile):
             self._file.flush()
 
     def tell(self) -> int:
-        """Bytes written so far."""
+        """Return the bytes written so far."""
         return self._file.tell()
 
     def close(self) -> None:
@@ -99,21 +99,21 @@ class LocalFiles:
         self._root = root
 
     def open_new(self, path: str) -> LocalNewFile:
-        """A new file to stream into, created exclusively."""
+        """Open a new file to stream into, created exclusively."""
         return LocalNewFile(self._root, self._root / path)
 
     def open(self, path: str) -> pa.NativeFile:
-        """An existing file for reading."""
+        """Open an existing file for reading."""
         with _translated("read", self._root / path):
             return pa.OSFile(str(self._root / path), "rb")
 
     def read(self, path: str) -> bytes:
-        """All bytes of a file."""
+        """Read all bytes of a file."""
         with _translated("read", self._root / path):
             return (self._root / path).read_bytes()
 
     def stat(self, path: str) -> StoredFile | None:
-        """The file's size and time."""
+        """Return the file's size and time."""
         with _translated("look at", self._root / path):
             try:
                 found = (self._root / path).stat()
@@ -134,7 +134,7 @@ class LocalFiles:
                 return []
 
     def list(self, prefix: str) -> list[StoredFile]:
-        """All files below a folder."""
+        """List all files below a folder."""
         top = self._root / prefix
         with _translated("list", top):
             paths = [Path(folder, name) for folder, _, names in os.walk(top) for name in names]

@@ -45,7 +45,7 @@ class S3NewFile(NewFile):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more can be written."""
+        """True once nothing more can be written."""
         return bool(self._stream.closed)
 
     def write(self, data: bytes) -> int:
@@ -57,7 +57,7 @@ class S3NewFile(NewFile):
         """Nothing: waiting for parts in flight would only cost time, and no part is visible."""
 
     def tell(self) -> int:
-        """Bytes written so far."""
+        """Return the bytes written so far."""
         return int(self._stream.tell())
 
     def close(self) -> None:
@@ -85,21 +85,21 @@ class S3Files:
         self._root = f"{bucket}/{prefix}".rstrip("/")
 
     def open_new(self, path: str) -> S3NewFile:
-        """A new object to stream into."""
+        """Open a new object to stream into."""
         return S3NewFile(self._at(path))
 
     def open(self, path: str) -> pa.NativeFile:
-        """An existing object for reading."""
+        """Open an existing object for reading."""
         with _translated("read", self._at(path)):
             return file_system().open_input_file(self._at(path))
 
     def read(self, path: str) -> bytes:
-        """All bytes of an object."""
+        """Read all bytes of an object."""
         with _translated("read", self._at(path)):
             return _read_whole(self._at(path))
 
     def stat(self, path: str) -> StoredFile | None:
-        """The object's size and time."""
+        """Return the object's size and time."""
         with _translated("look at", self._at(path)):
             found = file_system().get_file_info(self._at(path))
         return StoredFile(path, found.size, _seconds(found.mtime_ns)) if found.is_file else None
@@ -111,7 +111,7 @@ class S3Files:
         return sorted(one.base_name for one in found if one.is_file)
 
     def list(self, prefix: str) -> list[StoredFile]:
-        """All objects below a folder."""
+        """List all objects below a folder."""
         with _translated("list", self._at(prefix)):
             try:
                 found = file_system().get_file_info(FileSelector(self._at(prefix), recursive=True))
@@ -127,7 +127,7 @@ class S3Files:
             file_system().delete_file(self._at(path))
 
     def publish(self, path: str, data: bytes) -> None:
-        """One put: readers get the old object or the new one. One that fails leaves the old, so nothing is removed."""
+        """Put the object: readers get the old or the new one. A put that fails leaves the old; nothing is removed."""
         with _translated("write", self._at(path)), _output(self._at(path)) as stream:
             stream.write(data)
 
@@ -152,12 +152,12 @@ class S3Files:
 
 
 def _output(path: str) -> pa.NativeFile:
-    """A stream of the very bytes that are written: by default Arrow compresses what is named `.gz`."""
+    """Open a stream of the very bytes that are written: by default Arrow compresses what is named `.gz`."""
     return file_system().open_output_stream(path, compression=None)
 
 
 def _read_whole(path: str) -> bytes:
-    """All bytes of an object. Each attempt asks for its size first, which is where Arrow waits for a busy store."""
+    """Read all bytes of an object. Each attempt gets its size first, which is where Arrow waits for a busy store."""
     for _ in range(_SHORT_READS - 1):
         try:
             return _read_once(path)

@@ -35,7 +35,7 @@ _IDENTITY: Final = (
 
 
 def storage_options(uri: str) -> dict[str, str]:
-    """What deltalake must be told to open this table; nothing for a local one. Holds no secret."""
+    """Return the options deltalake needs to open this table; none for a local one. They hold no secret."""
     if not uri.startswith("s3://"):
         return {}
     endpoint = _endpoint()
@@ -45,7 +45,7 @@ def storage_options(uri: str) -> dict[str, str]:
 
 
 def file_system() -> S3FileSystem:
-    """Arrow's S3, made once per process and set of variables: finding credentials may take a second."""
+    """Make Arrow's S3, once per process and set of variables: finding credentials may take a second."""
     endpoint = _endpoint()
     return _file_system(endpoint, _region(endpoint), tuple(os.environ.get(name, "") for name in _IDENTITY))
 
@@ -70,6 +70,6 @@ def _endpoint() -> str:
 
 
 def _region(endpoint: str) -> str:
-    """The region told; none lets both libraries look in the profile, which a store of one's own has no use for."""
-    told = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    return told or ("us-east-1" if endpoint else "")
+    """Return the region given; without one both libraries look in the profile, of no use to a store of one's own."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return region or ("us-east-1" if endpoint else "")

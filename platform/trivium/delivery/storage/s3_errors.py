@@ -7,7 +7,7 @@ from typing import Final
 
 _ARROW: Final = re.compile(r"AWS Error (\w+) during (\w+) operation: (.*)", re.DOTALL)
 _REQUEST_ID: Final = re.compile(r" ?\(Request ID: [^)]*\)")
-_NO_CREDENTIALS: Final = re.compile(r"loading credentials|//169\.254\.169\.254/")  # the machine's role, asked last
+_NO_CREDENTIALS: Final = re.compile(r"loading credentials|//169\.254\.169\.254/")  # the machine's role, tried last
 _DELTA: Final = re.compile(r"Generic S3|Error performing [A-Z]+ http|lacked the necessary privileges")
 _DELTA_CODE: Final = re.compile(r"<Code>(\w+)</Code>(?:<Message>([^<]*)</Message>)?")
 _DELTA_STEP: Final = re.compile(r"\s*(?:\x1b\[\d+m)?\N{DOWNWARDS ARROW WITH TIP RIGHTWARDS}(?:\x1b\[\d+m)?\s*")
@@ -40,18 +40,18 @@ def explain(error: Exception) -> str:
 
 
 def from_delta(error: Exception) -> bool:
-    """Whether an error of deltalake is the store's, not the table's."""
+    """Return whether an error of deltalake is the store's, not the table's."""
     return any(pattern.search(str(error)) for pattern in (_DELTA, _NO_CREDENTIALS))
 
 
 def _read(error: Exception) -> tuple[str, str]:
-    """The code, in Arrow's spelling, and the reason."""
+    """Return the code, in Arrow's spelling, and the reason."""
     text = str(error)
     if isinstance(error, FileNotFoundError):
         return "NO_SUCH_KEY", "there is no such object or bucket"
     if found := _ARROW.search(text):
-        code, operation, said = found.groups()
-        return code, f"{code} ({operation}): {_REQUEST_ID.sub('', said)}"
+        code, operation, text = found.groups()
+        return code, f"{code} ({operation}): {_REQUEST_ID.sub('', text)}"
     if _NO_CREDENTIALS.search(text):
         return "INVALID_ACCESS_KEY_ID", "no credentials were found in variables, profile or the machine's role"
     if found := _DELTA_CODE.search(text):

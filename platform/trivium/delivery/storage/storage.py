@@ -36,7 +36,7 @@ class Storage:
 
     @property
     def read_ahead_bytes(self) -> int:
-        """How many bytes are worth one request to the storage."""
+        """Bytes that are worth one request to the storage."""
         return self._files.read_ahead_bytes
 
     @property
@@ -50,22 +50,22 @@ class Storage:
             file.write(data)
 
     def open_new(self, path: str) -> NewFile:
-        """A new file to stream into, durable once closed. The caller chooses a name with a random part.
+        """Open a new file to stream into, durable once closed. The caller chooses a name with a random part.
 
         Locally it is created exclusively as well.
         """
         return self._files.open_new(self._checked(path))
 
     def open(self, path: str) -> pa.NativeFile:
-        """An existing file for reading; the caller closes it. Arrow reads it without coming back to Python."""
+        """Open an existing file for reading; the caller closes it. Arrow reads it without coming back to Python."""
         return self._files.open(self._checked(path))
 
     def read(self, path: str) -> bytes:
-        """All bytes of a file."""
+        """Read all bytes of a file."""
         return self._files.read(self._checked(path))
 
     def stat(self, path: str) -> StoredFile | None:
-        """The file's size and time, or None when there is none."""
+        """Return the file's size and time, or None when there is none."""
         return self._files.stat(self._checked(path))
 
     def names(self, folder: str) -> list[str]:
@@ -73,7 +73,7 @@ class Storage:
         return self._files.names(self._checked(folder))
 
     def list(self, prefix: str = "") -> list[StoredFile]:
-        """All files below the folder `prefix`, sorted by path; empty when the folder does not exist."""
+        """List all files below the folder `prefix`, sorted by path; none when the folder does not exist."""
         return self._files.list(self._checked(prefix))
 
     def remove(self, path: str) -> None:

@@ -52,7 +52,7 @@ class PoolWorker:
         try:
             self._runner = UnitRunner(job)
             self._marks = Storage(job.token.uri)
-        except Exception as error:  # noqa: BLE001 - told with the first unit: Ray would call it a dead actor
+        except Exception as error:  # noqa: BLE001 - raised with the first unit: Ray would call it a dead actor
             self._failure = error
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _dataset(units: Sequence[Unit], job: Job, workers: int, deadline_seconds: fl
 
 
 def _quiet() -> None:
-    """One progress display: ours. Ray Data's bars, hints and per-run log lines off; failed blocks are never skipped."""
+    """Leave one progress display, ours, and turn off Ray Data's bars, hints and logs; never skip a failed block."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

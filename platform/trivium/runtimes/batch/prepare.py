@@ -29,7 +29,7 @@ from trivium.runtimes.batch.source_days import MissingDays
 
 @dataclass(frozen=True)
 class BatchArguments:
-    """What a person says about one run beside the pipeline file.
+    """Settings of one run beside the pipeline file.
 
     `start` and `end` are event dates, half open; a `complete_as_of` without a zone is UTC. `missing_days` says what
     becomes of a run whose source lacks days: it is refused, or leaves their event days as they are.
@@ -42,7 +42,7 @@ class BatchArguments:
     missing_days: MissingDays = "refuse"
 
     def window(self) -> Window | None:
-        """The window, or None for all of the source.
+        """Return the window, or None for all of the source.
 
         Raises:
             RunError: one side is missing, or the window is empty.
@@ -120,7 +120,7 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
 
 
 def unit_context(pipeline: Pipeline, scope: Scope, lookups: Mapping[str, str]) -> dict[str, object]:
-    """What a unit's result depends on beside its rows; `lookups` maps names to snapshots."""
+    """Return what a unit's result depends on beside its rows; `lookups` maps names to snapshots."""
     return {
         "scope": scope_json(scope),
         "lookups": dict(lookups),
@@ -130,6 +130,6 @@ def unit_context(pipeline: Pipeline, scope: Scope, lookups: Mapping[str, str]) -
 
 
 def run_store(pipeline: Pipeline) -> RunStore:
-    """Where finished units are kept."""
+    """Open the store of finished units."""
     config = pipeline.config
     return RunStore(Storage(config.table.path), Storage(config.dead_letters.path), pipeline.plan.logic_short)

@@ -28,7 +28,7 @@ class Display(Protocol):
     ) -> None: ...
 
     def advance(self, events: int, rejected: int) -> None:
-        """Some more events were read, of which some were rejected."""
+        """Count more events that were read, and of them those rejected."""
 
 
 class Bar:
@@ -96,5 +96,5 @@ class Lines:
 
 
 def display(total: int, clock: Clock) -> Display:
-    """The display that fits standard error."""
+    """Return the display that fits standard error."""
     return Bar(total, sys.stderr) if sys.stderr.isatty() else Lines(total, sys.stderr, clock)

@@ -1,4 +1,4 @@
-"""What a finished batch run says of itself."""
+"""The report of a finished batch run."""
 
 from __future__ import annotations
 

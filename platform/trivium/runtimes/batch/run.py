@@ -48,7 +48,7 @@ _log = logging.getLogger(__name__)
 
 
 def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock: Clock | None = None) -> BatchReport:
-    """Run the batch runtime of a pipeline to its commit.
+    """Run a pipeline over its archive, to the commit.
 
     Raises:
         TriviumError: the run stopped; the message says why and what to do. Readers see the table as it was.
@@ -84,7 +84,7 @@ class _Units:
         self._fence_checked = clock.monotonic()
 
     def run(self) -> list[UnitResult]:
-        """Every unit's result, in the source's order."""
+        """Return every unit's result, in the source's order."""
         total = sum(unit.rows for unit in self._units.values())
         with display(total, self._clock) as shown:
             self._resume(self._prepared.done, shown)
@@ -109,15 +109,15 @@ class _Units:
         """Take over what the pool finished, then run in isolation what its dead actors had begun."""
         before = len(self._results)
         self._resume(run_store(self._prepared.pipeline).load(self._prepared.committed), shown)
-        suspects = self._begun()
-        if not suspects and len(self._results) > before:
+        begun = self._begun()
+        if not begun and len(self._results) > before:
             return
-        if not suspects:
+        if not begun:
             raise RunError(f"the workers ended before their first unit: {lost}. Try: see the worker logs of Ray")
         _log.warning("a worker died; running what it held in isolation: %s", lost)
         isolation = Isolation(self._job, self._batch.unit_deadline_seconds, self._batch.record_deadline_seconds)
         try:
-            self._collect(((key, isolation.run(self._units[key])) for key in suspects), shown)
+            self._collect(((key, isolation.run(self._units[key])) for key in begun), shown)
         finally:
             isolation.close()
 

@@ -39,7 +39,7 @@ class Source:
 
 
 def batch_section(pipeline: Pipeline) -> Batch:
-    """The pipeline's `batch` section; compiling for the batch runtime has made sure of it."""
+    """Return the pipeline's `batch` section, which compiling for batch has made sure of."""
     assert pipeline.config.batch is not None
     return pipeline.config.batch
 

@@ -24,7 +24,7 @@ class ServingArgs(BaseModel):
 
 
 def build(args: ServingArgs) -> serve.Application:
-    """The application of a pipeline file.
+    """Make the application of a pipeline file.
 
     Serve calls it in the process of `serve run` and `serve build`; for `serve deploy`, in a task on the cluster, where
     a path relative to the file means nothing.

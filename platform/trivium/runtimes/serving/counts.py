@@ -45,11 +45,11 @@ class RequestCounts:
                 self.rows[answer.event_type] += len(answer.rows)
 
     def take_seconds(self) -> list[float]:
-        """The seconds of the newest requests; they are forgotten here."""
+        """Take the seconds of the newest requests; they are counted no more."""
         taken, self.seconds = self.seconds, []
         return taken
 
 
 def type_name(event_type: str | None) -> str:
-    """An answer's event type as a metric's tag."""
+    """Return an answer's event type as a metric's tag."""
     return event_type or UNDECODED

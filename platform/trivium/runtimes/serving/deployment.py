@@ -45,7 +45,7 @@ class EventsIngress:
 
 
 def application(pipeline: Pipeline, replicas: int | None = None) -> serve.Application:
-    """The application of a pipeline with a serving section; `replicas` instead of the file's.
+    """Make the application of a pipeline with a serving section; `replicas` instead of the file's.
 
     Raises:
         RunError: the pipeline has no serving section.

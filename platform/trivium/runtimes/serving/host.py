@@ -31,7 +31,7 @@ BEAT_SECONDS: Final = 0.5
 
 @dataclass(frozen=True)
 class ServeJob:
-    """What a replica is told: the plan, its secrets, and where the project was on the driver."""
+    """A replica's job: the plan, its secrets, and where the project was on the driver."""
 
     plan: bytes
     secrets: Mapping[str, str] = field(repr=False)
@@ -67,7 +67,7 @@ class ServingHost:
             raise RunError(f"one request has taken more than {self.section.hung_after_seconds:g} s; is it hanging?")
 
     async def beat(self, export: Callable[[], None]) -> None:
-        """Until cancelled: export counts, and postpone the moment at which this process would be ended as hanging.
+        """Export counts until cancelled, and postpone the moment at which this process would be ended as hanging.
 
         That moment is kept by a thread of C code: an executor that holds the interpreter's lock, or this event loop,
         cannot keep it from ending the process, and the supervisor starts another. The traceback goes to the log only.
@@ -88,7 +88,7 @@ class ServingHost:
         self.answering.close()
 
     def _patience(self) -> float:
-        """Seconds until what is being answered counts as hanging."""
+        """Return the seconds until what is being answered counts as hanging."""
         since = self.answering.busy_since
         spent = 0.0 if since is None else self._clock.monotonic() - since
         return self.section.hung_after_seconds - spent

@@ -27,7 +27,7 @@ _log: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ServingArguments:
-    """What a person says about one run beside the pipeline file. `port` 0: any that is free.
+    """Settings of one run beside the pipeline file. `port` 0: any that is free.
 
     With `address` the service becomes part of that cluster, or takes the place of the one of its name there, and stays
     when the command ends; the cluster's own proxies are in front of it then.
@@ -77,7 +77,7 @@ def run_serving(
 
 
 def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], clock: Clock) -> None:
-    """A cluster of our own: twice the replicas fit, so that a redeploy starts the new ones before the old ones stop."""
+    """Start a cluster with room for twice the replicas: a redeploy starts the new ones before the old ones stop."""
     from trivium.runtimes.cluster import StoppedAtStart, connected
 
     try:
@@ -88,7 +88,7 @@ def _host(pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Servi
 
 
 def _wait(stop: StopRequest, clock: Clock) -> None:
-    while not stop.asked:
+    while not stop.requested:
         clock.sleep(_WAIT_SECONDS)
 
 

@@ -68,7 +68,7 @@ class Epoch:
 
 
 def event_days(outcomes: Outcomes) -> set[object]:
-    """The event dates of a batch's rows."""
+    """Return the event dates of a batch's rows."""
     found: set[object] = set()
     for each in outcomes.emitted.values():
         found.update(pc.unique(each.rows.column("event_date")).to_pylist())

@@ -98,7 +98,7 @@ class EpochRunner:
                 return
 
     def _until_cut(self) -> float:
-        """Seconds until the next multiple of the interval: workers end their epochs together, for one commit."""
+        """Return the seconds to the next multiple of the interval: workers end epochs together, for one commit."""
         interval = self._config.commit_interval_seconds
         remaining = interval - (self._clock.now_us() / 1e6) % interval
         return remaining if remaining > interval / 4 else remaining + interval
@@ -110,7 +110,7 @@ class EpochRunner:
             self._assign(self._positions)  # forgets what was fetched beyond
 
     def _first(self, records: int) -> list[Fetched]:
-        """The first stretch with records of the one partition that is assigned, cut down; none if all is quiet."""
+        """Return the first stretch with records of the one partition assigned, cut down; none if all is quiet."""
         found: list[Fetched] = []
         ends = self._clock.monotonic() + _QUIET_SECONDS
         while not self._cut.is_set() and self._clock.monotonic() < ends:

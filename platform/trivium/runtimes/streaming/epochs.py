@@ -53,7 +53,7 @@ class EpochCommitter:
 
     @property
     def waiting(self) -> int:
-        """How many results wait for their commit."""
+        """Results that wait for their commit."""
         return len(self._pending)
 
     @property
@@ -136,7 +136,7 @@ def land(uri: str, proposal: Proposal, attempt: Callable[[], Landed], clock: Clo
 
 
 def _found(uri: str, proposal: Proposal) -> Landed | None:
-    """The commit, durable, if the table can be read and carries it.
+    """Find the commit, durable, if the table can be read and carries it.
 
     Raises:
         StorageError: the storage refused to make it durable; what is committed next may not count on it.

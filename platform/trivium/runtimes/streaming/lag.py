@@ -17,7 +17,7 @@ class Lag:
 def lags(
     positions: Mapping[str, int], ends: Mapping[str, int], newest_us: Mapping[str, int], now_us: int
 ) -> dict[str, Lag]:
-    """The lag of each partition whose end is known."""
+    """Return the lag of each partition whose end is known."""
     found = {}
     for name, at in positions.items():
         if name in ends:
@@ -28,11 +28,11 @@ def lags(
 
 
 def events_behind(found: Mapping[str, Lag], partitions: int) -> int | None:
-    """Offsets that wait in all partitions; None while one is unknown."""
+    """Return the offsets that wait in all partitions; None while one is unknown."""
     return sum(lag.events for lag in found.values()) if len(found) == partitions else None
 
 
 def seconds_behind(found: Mapping[str, Lag]) -> float | None:
-    """The largest lag of a partition in seconds; None: unknown."""
+    """Return the largest lag of a partition in seconds; None: unknown."""
     known = [lag.seconds for lag in found.values() if lag.seconds is not None]
     return max(known) if known else None

@@ -36,11 +36,11 @@ class Gathered:
 
     @property
     def starts(self) -> dict[str, int]:
-        """Where each partition's first stretch starts."""
+        """Start of each partition's first stretch."""
         return {part.partition: part.start for part in reversed(self.parts)}
 
     def ranges(self, outcomes: Outcomes) -> list[tuple[str, Range]]:
-        """The stretches with what became of their records."""
+        """Return the stretches with what became of their records."""
         length = len(self.parts)
         emitted = _count([_distinct(each.parents) for each in outcomes.emitted.values()], self.codes, length)
         dropped = _count(list(outcomes.dropped.values()), self.codes, length)
@@ -64,7 +64,7 @@ class Gathered:
 
 
 def gather(parts: Sequence[Fetched], routing: Routing, epochs: Mapping[str, int]) -> Gathered:
-    """Stretches as one batch, each record with the name of its source and, where routing says so, its event type."""
+    """Join stretches to a batch, each record with the name of its source and, where routing says so, its event type."""
     names = [source_name(part.partition, epochs.get(topic_of(part.partition), 0)) for part in parts]
     lengths = [len(part.values) for part in parts]
     codes = np.repeat(np.arange(len(parts), dtype=np.int32), lengths)
@@ -87,17 +87,17 @@ def _types(parts: Sequence[Fetched], routing: Routing) -> list[str | None] | Non
 
 
 def _text(header: bytes | None) -> str | None:
-    """The header as text; what is no UTF-8 stays recognisable as that, and is a reject."""
+    """Return the header as text; what is no UTF-8 stays recognisable as that, and is a reject."""
     return None if header is None else header.decode("utf-8", "surrogateescape")
 
 
 def _distinct(parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Each input once; rows of one input follow one another."""
+    """Return each input once; rows of one input follow one another."""
     return parents[np.flatnonzero(np.diff(parents, prepend=-1))]
 
 
 def _count(rows: Sequence[npt.NDArray[np.int64]], codes: Codes, length: int) -> npt.NDArray[np.int64]:
-    """How many of these rows of the batch are of each stretch."""
+    """Count how many of these rows of the batch are of each stretch."""
     found = np.concatenate([np.empty(0, np.int64), *rows])
     counts: npt.NDArray[np.int64] = np.bincount(codes[found], minlength=length)
     return counts

@@ -1,4 +1,4 @@
-"""What a stream lets others see: metrics, one log record a commit, and the standing its progress line shows."""
+"""Observation of a stream: metrics, one log record a commit, and the figures of its progress line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
 from trivium.runtimes.streaming.lag import events_behind, lags, seconds_behind
 from trivium.runtimes.streaming.monitor import LogMonitor
 from trivium.runtimes.streaming.pool import Lane
-from trivium.runtimes.streaming.progress import Standing
+from trivium.runtimes.streaming.progress import Progress
 from trivium.runtimes.streaming.report import StreamReport
 
 _log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Observer:
         self._newest_us: dict[str, int] = {}
 
     def committed(self, committed: Committed) -> None:
-        """An epoch is in the table."""
+        """Count an epoch that is in the table."""
         ranges = committed.result.ranges
         newest = {name: each.newest_us for name, each in ranges.items() if each.newest_us > 0}
         self._newest_us |= newest
@@ -51,8 +51,8 @@ class Observer:
             },
         )
 
-    def standing(self, committer: EpochCommitter, lanes: Sequence[Lane]) -> Standing:
-        """Where the stream stands now; the gauges say the same."""
+    def progress(self, committer: EpochCommitter, lanes: Sequence[Lane]) -> Progress:
+        """Return the progress of the stream; the gauges show the same."""
         ends, positions = self._monitor.ends, self._report.positions
         found = lags(positions, ends, self._newest_us, self._clock.now_us())
         for name, lag in found.items():
@@ -65,7 +65,7 @@ class Observer:
         behind = events_behind(found, len(positions))
         late, letters = seconds_behind(found), self._report.dead_letters
         ready = sum(lane.ready for lane in lanes)
-        return Standing(total.read, total.emitted_rows, letters, behind, late, len(lanes), ready)
+        return Progress(total.read, total.emitted_rows, letters, behind, late, len(lanes), ready)
 
     def _count(self, committed: Committed) -> None:
         meters, result = self._meters, committed.result

@@ -23,7 +23,7 @@ _RATE_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class Progress:
     """Where a stream stands. `lag_seconds`: how old the newest committed record is while events wait; None: unknown.
 
     `ready` of `workers` have started.
@@ -38,8 +38,8 @@ class Standing:
     ready: int = 0
 
 
-class StreamProgress:
-    """Shows a standing: a live line on a terminal, a line every ten seconds elsewhere, and one at the end."""
+class ProgressLine:
+    """The display of progress: a live line on a terminal, a line every ten seconds elsewhere, and one at the end."""
 
     def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
         self._clock, self._stream = clock, stream or sys.stderr
@@ -48,7 +48,7 @@ class StreamProgress:
         self._began = self._said = clock.monotonic()
         self._last = self._printed = ""
 
-    def __enter__(self) -> StreamProgress:
+    def __enter__(self) -> ProgressLine:
         if self._live:
             self._live.start()
         return self
@@ -59,13 +59,13 @@ class StreamProgress:
         else:
             self._say()
 
-    def show(self, standing: Standing) -> None:
+    def show(self, progress: Progress) -> None:
         """Show where the stream stands now."""
         now = self._clock.monotonic()
-        self._points.append((now, standing.read))
+        self._points.append((now, progress.read))
         while now - self._points[0][0] > _RATE_SECONDS:
             self._points.popleft()
-        self._last = self._line(standing)
+        self._last = self._line(progress)
         if self._live:
             self._live.update(Text(self._last))
         elif now - self._said >= _LINE_SECONDS:
@@ -77,26 +77,26 @@ class StreamProgress:
             print(self._last, file=self._stream, flush=True)
             self._printed = self._last
 
-    def _line(self, standing: Standing) -> str:
-        if not standing.read and standing.ready < standing.workers:
+    def _line(self, progress: Progress) -> str:
+        if not progress.read and progress.ready < progress.workers:
             seconds = self._clock.monotonic() - self._began
-            return f"starting {many(standing.workers, 'worker')}, {standing.ready} ready after {seconds:,.0f} s"
+            return f"starting {many(progress.workers, 'worker')}, {progress.ready} ready after {seconds:,.0f} s"
         (first, before), (last, after) = self._points[0], self._points[-1]
         rate = (after - before) / (last - first) if last > first else 0.0
         return (
-            f"{rate:,.0f} events/s, {_lag(standing)}, "
-            f"{standing.rows:,} rows committed, dead letters {standing.dead_letters:,}{_missing(standing)}"
+            f"{rate:,.0f} events/s, {_lag(progress)}, "
+            f"{progress.rows:,} rows committed, dead letters {progress.dead_letters:,}{_missing(progress)}"
         )
 
 
-def _lag(standing: Standing) -> str:
-    if standing.lag_events is None:
+def _lag(progress: Progress) -> str:
+    if progress.lag_events is None:
         return "lag not known yet"
     # Of a partition that nothing was committed of, no record's time is known.
-    seconds = "" if standing.lag_seconds is None else f"{standing.lag_seconds:,.1f} s and "
-    return f"lag {seconds}{standing.lag_events:,} events"
+    seconds = "" if progress.lag_seconds is None else f"{progress.lag_seconds:,.1f} s and "
+    return f"lag {seconds}{progress.lag_events:,} events"
 
 
-def _missing(standing: Standing) -> str:
-    missing = standing.workers - standing.ready
-    return f", {missing} of {many(standing.workers, 'worker')} not ready" if missing > 0 else ""
+def _missing(progress: Progress) -> str:
+    missing = progress.workers - progress.ready
+    return f", {missing} of {many(progress.workers, 'worker')} not ready" if missing > 0 else ""

@@ -22,7 +22,7 @@ class Openings:
     _not_before: float = 0.0
 
     def fail(self, now: float) -> bool:
-        """Take a failed start in, at `now` (monotonic seconds). Whether there is to be another."""
+        """Take a failed start in, at `now` (monotonic seconds). Returns whether another may follow."""
         if not self.failed:
             self._since = now
         self.failed += 1
@@ -30,10 +30,10 @@ class Openings:
         return self._not_before - self._since <= _PATIENCE_SECONDS
 
     def succeed(self) -> None:
-        """The worker is there: failures before do not count any more."""
+        """Forget the failures before: the worker is there."""
         self.failed = 0
         self._not_before = 0.0
 
     def due(self, now: float) -> bool:
-        """Whether the worker may be started."""
+        """Return whether the worker may be started."""
         return now >= self._not_before

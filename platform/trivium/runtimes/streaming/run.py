@@ -35,7 +35,7 @@ from trivium.runtimes.streaming.job import EpochResult, StreamJob
 from trivium.runtimes.streaming.metrics import Observer
 from trivium.runtimes.streaming.monitor import LogMonitor
 from trivium.runtimes.streaming.pool import Lane, make_lanes
-from trivium.runtimes.streaming.progress import StreamProgress
+from trivium.runtimes.streaming.progress import ProgressLine
 from trivium.runtimes.streaming.report import StreamReport
 from trivium.runtimes.streaming.start import (
     Beginning,
@@ -56,7 +56,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StreamArguments:
-    """What a person says about one run beside the pipeline file."""
+    """Settings of one run beside the pipeline file."""
 
     until_caught_up: bool = False
     beginning: Beginning | None = None
@@ -66,7 +66,7 @@ class StreamArguments:
 def run_streaming(
     pipeline: Pipeline, arguments: StreamArguments | None = None, clock: Clock | None = None
 ) -> StreamReport:
-    """Run the streaming runtime of a pipeline until it is stopped, or has caught up with what was there at its start.
+    """Run a pipeline as a stream until it is stopped, or has caught up with what was there at its start.
 
     Raises:
         TriviumError: the run stopped; the message says why and what to do. What was committed stays.
@@ -126,8 +126,8 @@ class _Stream:
         began = self._clock.monotonic()
         try:
             steps.begin(f"starting {steps.many(len(self._lanes), 'worker')}")
-            with StreamProgress(self._clock) as progress:
-                while not stop.asked and not self._reached(goal):
+            with ProgressLine(self._clock) as progress:
+                while not stop.requested and not self._reached(goal):
                     self._step(progress)
                 self._drain(progress)
         finally:
@@ -137,7 +137,7 @@ class _Stream:
             self._report.workers_lost = sum(lane.losses for lane in self._lanes)
         return self._report
 
-    def _step(self, progress: StreamProgress) -> None:
+    def _step(self, progress: ProgressLine) -> None:
         if self._committer.waiting <= _AHEAD * len(self._lanes):
             for lane in self._lanes:
                 lane.go_on()
@@ -146,9 +146,9 @@ class _Stream:
         self._check_fence()
         self._check_topics()
         self._take_in_partitions()
-        progress.show(self._observer.standing(self._committer, self._lanes))
+        progress.show(self._observer.progress(self._committer, self._lanes))
 
-    def _drain(self, progress: StreamProgress) -> None:
+    def _drain(self, progress: ProgressLine) -> None:
         """Cut the running epochs, commit them; what is not there in time comes again with the next start."""
         patience = Deadline.after(self._clock, self._config.drain_seconds)
         for lane in self._lanes:
@@ -156,7 +156,7 @@ class _Stream:
         while not all(lane.idle for lane in self._lanes) and not patience.passed():
             self._collect()
         self._commit()
-        progress.show(self._observer.standing(self._committer, self._lanes))
+        progress.show(self._observer.progress(self._committer, self._lanes))
 
     def _collect(self) -> None:
         """Take in the answers that are there, those of workers that end their epochs together in one go."""
@@ -207,7 +207,7 @@ class _Stream:
         self._monitor.show(self._report.positions)
 
     def _check_fence(self) -> None:
-        """An idle run commits nothing, so it looks from time to time whether a newer one took over."""
+        """Look from time to time whether a newer run took over: an idle one commits nothing."""
         if self._clock.monotonic() >= self._fence_due:
             self._fence_due = self._clock.monotonic() + _FENCE_SECONDS
             snapshot = Snapshot.latest(self._pipeline.config.table.path)

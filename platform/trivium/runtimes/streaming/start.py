@@ -36,14 +36,14 @@ class Beginning(Protocol):
     """Where partitions without a position start."""
 
     def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
-        """The first position of each partition."""
+        """Return the first position of each partition."""
 
 
 class FromBeginning:
     """At the oldest record the log still holds."""
 
     def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
-        """The first position of each partition."""
+        """Return the first position of each partition."""
         return log.beginning(partitions)
 
 
@@ -54,7 +54,7 @@ class FromTime:
     at_us: int
 
     def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
-        """The first position of each partition."""
+        """Return the first position of each partition."""
         return log.at_time(partitions, self.at_us // 1000)
 
 
@@ -65,7 +65,7 @@ class FromOffsets:
     given: Mapping[str, int]
 
     def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
-        """The first position of each partition.
+        """Return the first position of each partition.
 
         Raises:
             RunError: a partition has no offset or an unknown one has, or an offset lies outside the log.
@@ -89,7 +89,7 @@ class Started:
 
 
 def streaming_section(pipeline: Pipeline) -> Streaming:
-    """The pipeline's `streaming` section; compiling for the streaming runtime has made sure of it."""
+    """Return the pipeline's `streaming` section, which compiling for streaming has made sure of."""
     assert pipeline.config.streaming is not None
     return pipeline.config.streaming
 
@@ -118,7 +118,7 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
 def _known_positions(
     pipeline: Pipeline, partitions: list[str], identities: Mapping[str, int], beginning: Beginning | None
 ) -> dict[str, int]:
-    """The positions the table has, of topics that are still the same."""
+    """Return the positions the table has, of topics that are still the same."""
     known = Positions.of(Snapshot.latest(pipeline.config.table.path), pipeline.name, partitions)
     known.check_identities(identities)
     positions = {name: at for name, at in known.next.items() if at is not None}

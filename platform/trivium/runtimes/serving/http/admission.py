@@ -43,7 +43,7 @@ class Admission:
         self._pace = 0.0
 
     def enter(self, size: int, limit: Deadline) -> Place:
-        """A place for a request with a body of `size` bytes.
+        """Take a place for a request with a body of `size` bytes.
 
         Raises:
             Refused: 429, there is none or it would be of no use.

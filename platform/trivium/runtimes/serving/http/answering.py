@@ -44,7 +44,7 @@ class Answering(Protocol):
     busy_since: float | None
 
     async def answer(self, question: Question) -> Sequence[EventAnswer]:
-        """The outcome of each event."""
+        """Return the outcome of each event."""
 
     def close(self) -> None:
         """Be done."""
@@ -73,7 +73,7 @@ class Inline:
         self.busy_since: float | None = None
 
     async def answer(self, question: Question) -> Sequence[EventAnswer]:
-        """The outcome of each event, on the spot if this turn of the loop has time left."""
+        """Return the outcome of each event, on the spot if this turn of the loop has time left."""
         place = self._admission.enter(len(question.body), question.limit)
         try:
             if not self._line and self._spent < _TURN_SECONDS:
@@ -131,7 +131,7 @@ class InThread:
         self._worker = self._pool.submit(make).result()
 
     async def answer(self, question: Question) -> Sequence[EventAnswer]:
-        """The outcome of each event; late ones go on in the thread and are thrown away."""
+        """Return the outcome of each event; late ones go on in the thread and are thrown away."""
         place = self._admission.enter(len(question.body), question.limit)
         loop = asyncio.get_running_loop()
         try:

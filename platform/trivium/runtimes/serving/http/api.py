@@ -103,7 +103,7 @@ class Api:
             raise Refused(problems.unavailable(str(error), self._section.retry_after_seconds)) from error
 
     def show(self, path: str, mount: str, headers: Mapping[bytes, bytes]) -> Reply:
-        """What is read with GET. `mount` is the path in front of all of ours, as the client sees it."""
+        """Answer a GET. `mount` is the path in front of all of ours, as the client writes it."""
         if path in (HEALTHY, READY):
             return self._health(path, headers)
         if path not in _OPEN:
@@ -117,7 +117,7 @@ class Api:
 
     @staticmethod
     def is_events(path: str) -> bool:
-        """Whether events are posted to this path."""
+        """Return whether events are posted to this path."""
         return path == EVENTS or path.startswith(EVENTS + "/")
 
     def _event_type(self, path: str) -> str | None:

@@ -68,7 +68,7 @@ class ServingApp:
             _access.info("request", extra={**extra, "events": events, "duration_ms": round(seconds * 1e3, 3)})
 
     async def _reply(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> Reply | None:
-        """The reply, whatever happens; None when nobody waits for one any more."""
+        """Return the reply, whatever happens; None when nobody waits for one any more."""
         try:
             return await self._answer(scope, headers, receive)
         except Refused as refused:

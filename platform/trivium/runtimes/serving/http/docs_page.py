@@ -8,5 +8,5 @@ from importlib.resources import files
 
 @cache
 def page() -> bytes:
-    """The page, as UTF-8. It reads the OpenAPI document beside it."""
+    """Return the page, as UTF-8. It reads the OpenAPI document beside it."""
     return files("trivium.runtimes.serving.http").joinpath("docs_page.html").read_bytes()

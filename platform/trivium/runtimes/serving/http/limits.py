@@ -140,11 +140,11 @@ class Bodies:
 
 def seconds_allowed(headers: Mapping[bytes, bytes], most: float) -> float:
     """Return how long an answer may take: what the service allows, or less if the client asks for less."""
-    asked = headers.get(b"trivium-timeout-seconds") or headers.get(b"x-request-timeout-seconds")
-    if asked is None:
+    timeout = headers.get(b"trivium-timeout-seconds") or headers.get(b"x-request-timeout-seconds")
+    if timeout is None:
         return most
     try:
-        seconds = float(asked)
+        seconds = float(timeout)
     except ValueError:
         return most
     return min(most, seconds) if isfinite(seconds) and seconds > 0 else most

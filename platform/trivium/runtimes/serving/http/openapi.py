@@ -41,7 +41,7 @@ class _Line(msgspec.Struct):
 
 
 def openapi(pipeline: Pipeline, mount: str) -> dict[str, Any]:
-    """The document, for a service whose paths begin with `mount`."""
+    """Write the document, for a service whose paths begin with `mount`."""
     return _Document(pipeline).document(mount)
 
 
@@ -153,7 +153,7 @@ class _Document:
 
 
 def examples(bound: BoundExecutor) -> list[Any]:
-    """The events of the first samples beside the executor; none where there are none."""
+    """Return the events of the first samples beside the executor; none where there are none."""
     file = Path(bound.declaration.file).parent / _SAMPLES
     if not file.is_file():
         return []

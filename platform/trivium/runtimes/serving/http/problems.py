@@ -30,7 +30,7 @@ class Problem:
         return self.slug.replace("-", " ").capitalize()
 
     def body(self, request_id: str) -> bytes:
-        """The JSON object; its `instance` names this one request, as the log does."""
+        """Return the JSON object; its `instance` names this one request, as the log does."""
         return msgspec.json.encode(
             {
                 "type": _PREFIX + self.slug,
@@ -55,7 +55,7 @@ class Refused(Exception):
 
 
 def method_not_allowed(method: str, allowed: str) -> Problem:
-    """The path exists, for other methods."""
+    """Refuse a method that the path does not have."""
     detail = f"expected {allowed}, got {method}"
     allow = ((b"allow", allowed.encode()),)
     return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, allow)
@@ -79,7 +79,7 @@ def unavailable(detail: str, retry_after: int) -> Problem:
 
 
 def failed() -> Problem:
-    """A defect. The log has the cause under the request's id."""
+    """Report a defect. The log has the cause under the request's id."""
     detail = "this request failed for a reason that is in the service's log, under the id in `instance`"
     return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", detail)
 

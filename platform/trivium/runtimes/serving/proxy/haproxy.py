@@ -61,7 +61,7 @@ class Ports:
 
 @contextmanager
 def proxy_environment(kind: Proxy, section: Serving, host: str = LOOPBACK) -> Iterator[Mapping[str, str]]:
-    """The variables a cluster's processes need for this proxy; its files are gone afterwards.
+    """Yield the variables a cluster's processes need for this proxy; its files are gone afterwards.
 
     Raises:
         RunError: HAProxy is asked for where it cannot run.
@@ -155,14 +155,14 @@ def _connections() -> int:
 
 
 def free_ports() -> Ports:
-    """Ports nobody listens on now."""
+    """Find ports that nobody listens on now."""
     with ExitStack() as held:
         stats, metrics, http, grpc = (_listening(held) for _ in range(4))
     return Ports(stats, metrics, http, grpc, _free_block())
 
 
 def taken(host: str, port: int) -> bool:
-    """Whether somebody listens there already."""
+    """Return whether somebody listens there already."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -93,8 +93,8 @@ def _frontend(settings: Mapping[str, Any]) -> Iterator[str]:
     good = f"{{ req.fhdr(x-request-id) -m reg {_PLAIN_ID} }}"
     yield f"    http-request set-header x-request-id %[uuid()] if !{good} || {{ req.fhdr_cnt(x-request-id) gt 1 }}"
     yield "    http-request set-var(txn.id) req.fhdr(x-request-id),url_enc"
-    asked = "req.fhdr(x-request-timeout-seconds)"
-    yield f"    http-request set-header trivium-timeout-seconds %[{asked}] if {{ {asked} -m reg '^[0-9.]{{1,20}}$' }}"
+    given = "req.fhdr(x-request-timeout-seconds)"
+    yield f"    http-request set-header trivium-timeout-seconds %[{given}] if {{ {given} -m reg '^[0-9.]{{1,20}}$' }}"
     for name in _SERVES_HEADERS:
         yield f"    http-request del-header {name}"
     yield f"    http-request wait-for-body time {settings['body_seconds']} if !METH_GET !METH_HEAD"

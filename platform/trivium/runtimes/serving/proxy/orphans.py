@@ -68,7 +68,7 @@ def _is_over(folder: Path) -> bool:
 
 
 def _proxies_of(folder: Path) -> Iterator[int]:
-    """The processes of ours that read their configuration from this folder."""
+    """Find the processes of ours that read their configuration from this folder."""
     for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")

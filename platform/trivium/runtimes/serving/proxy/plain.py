@@ -76,12 +76,12 @@ class _Answer:
     async def _problem(self, status: int) -> None:
         problem = _TOLD.get(status) or Problem(status, "refused", "the proxy refuses this request")
         body = problem.body(self._request_id)
-        told: list[Any] = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode())]
+        sent: list[Any] = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode())]
         await self._send(
             {
                 "type": "http.response.start",
                 "status": int(problem.status),
-                "headers": [*told, (_ID, self._request_id.encode())],
+                "headers": [*sent, (_ID, self._request_id.encode())],
             }
         )
         await self._send({"type": "http.response.body", "body": b"" if self._method == "HEAD" else body})
@@ -91,7 +91,7 @@ def _readable(headers: list[tuple[bytes, bytes]]) -> tuple[list[tuple[bytes, byt
     """Return the headers that Serve may see, and the request's id, which is one of them."""
     ids = [value for name, value in headers if name == _ID]
     request_id = ids[0] if len(ids) == 1 and PLAIN_ID.fullmatch(ids[0]) else str(uuid.uuid4()).encode()
-    asked = [value for name, value in headers if name == _TIMEOUT and _SECONDS.fullmatch(value)]
+    values = [value for name, value in headers if name == _TIMEOUT and _SECONDS.fullmatch(value)]
     kept = [(name, value) for name, value in headers if name not in _SERVES_HEADERS]
-    added = [(b"trivium-timeout-seconds", asked[0])] if len(asked) == 1 else []
+    added = [(b"trivium-timeout-seconds", values[0])] if len(values) == 1 else []
     return [*kept, (_ID, request_id), *added], request_id.decode()

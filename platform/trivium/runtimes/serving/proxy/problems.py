@@ -1,4 +1,4 @@
-"""What the proxy says for itself, and in place of Serve's plain text: a problem document a status."""
+"""Problem documents of the proxy: for itself, and in place of Serve's plain text: a problem document a status."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def proxy_problems(section: Serving) -> Mapping[str, Any]:
     """
     retry = ((b"retry-after", str(section.retry_after_seconds).encode()),)
     slow = f"the request did not arrive in time: {section.body_seconds:g} s are allowed for its body"
-    told = {
+    described = {
         400: Problem(400, "malformed-request", "expected a request in HTTP/1.1, got what cannot be read as one"),
         404: Problem(404, "not-found", f"nothing is served here. Try: {section.route.rstrip('/')}/openapi.json"),
         405: Problem(405, "method-not-allowed", "another method is expected here"),
@@ -34,7 +34,7 @@ def proxy_problems(section: Serving) -> Mapping[str, Any]:
         503: Problem(503, "no-replica", _NO_REPLICA, retry),
         504: Problem(504, "replica-silent", "the replica did not answer in time. Try: again, with fewer events"),
     }
-    return {str(status): _for_launcher(problem) for status, problem in told.items()}
+    return {str(status): _for_launcher(problem) for status, problem in described.items()}
 
 
 def milliseconds(seconds: float) -> str:
