@@ -122,7 +122,7 @@ def test_a_window_keeps_whole_stretches_until_the_rest_is_enough() -> None:
 
 
 def test_different_reasons_do_not_add_up() -> None:
-    both = rejects(40).merged(rejects(40, TIMES))
+    both = merge_rejects([rejects(40), rejects(40, TIMES)])
     assert tripped(Breaker(ratio=0.5, window_events=100), [(100, both)]) is None
 
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, RemoteDisconnected
-from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import msgspec
@@ -76,8 +71,8 @@ class Unanswered(RunError):
     """The service had no time for a request."""
 
 
-class Service:
-    """A service that runs, over a connection that stays open."""
+class ServiceClient:
+    """A running service, over a connection that stays open."""
 
     def __init__(self, url: str, pipeline: Pipeline) -> None:
         parts = urlsplit(url)
@@ -109,22 +104,3 @@ class Service:
                 f"the service refused a request of parity with {answer.status}: {text[:500]!r}"
             )
         return bytes(msgspec.json.decode(text, type=dict[str, msgspec.Raw])["events"])
-
-
-@contextmanager
-def running_service(config: Path) -> Iterator[str]:
-    """Run `trivium run serving` in a process of its own; yield its URL."""
-    command = [sys.executable, "-m", "trivium.cli.main", "run", "serving", str(config), "--port", "0"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    try:
-        url = next((line.split()[-1] for line in running.stdout if line.startswith("serving")), None)
-        if url is None:
-            raise RunError(f"the service did not start: {running.communicate()[1][-2000:]}")
-        yield url
-    finally:
-        running.send_signal(signal.SIGTERM)
-        try:
-            running.wait(60)
-        except subprocess.TimeoutExpired:
-            running.kill()

@@ -21,10 +21,11 @@ from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
-from trivium.parity.http_client import Service, asked, running_service
+from trivium.parity.http_client import ServiceClient, asked
 from trivium.parity.inputs import Input
 from trivium.parity.results import InputOutcome, of_outcomes, of_tables
 from trivium.parity.tables import Topics, over_archive, over_topics, topics_of, written_and_read
+from trivium.runtimes.serving.process import service_process
 from trivium.samples.harness import typed_columns
 
 _WINDOW, _FEW = 2_000, 20
@@ -74,17 +75,17 @@ def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
 
 
 def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
-    """Send single events and lists of them to the HTTP service."""
+    """Yield what the HTTP service answers to single events and to lists of them."""
     section = scene.pipeline.config.serving
     if section is None:
         yield from repeat(None, len(inputs))
         return
-    with running_service(scene.config) as url:
-        service = Service(url, scene.pipeline)
+    with service_process(scene.config) as service:
+        client = ServiceClient(service.url, scene.pipeline)
         for start in range(0, len(inputs), _WINDOW):
             # First in short lists: a row that depends on its neighbours shows.
             most = section.max_events_per_request if start else min(_FEW, section.max_events_per_request)
-            yield from asked(scene.pipeline, service.ask, inputs[start : start + _WINDOW], most)
+            yield from asked(scene.pipeline, client.ask, inputs[start : start + _WINDOW], most)
 
 
 def raw(scene: Scene, inputs: Sequence[Input]) -> Found:

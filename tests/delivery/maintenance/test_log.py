@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-from base64 import b64decode
 from pathlib import Path
 from typing import Final
 
@@ -145,16 +144,16 @@ def test_a_copy_made_twice_counts_once(tables: StreamTables):
 
 
 LEDGER_OF_0_2: Final = (
-    b"H4sIAAAAAAACA6tWyk0tSUxJLElUslKoVkpPzUstSizJzM8DcpWMlHQUlLIz81JAnNSC/OQMpVqgSElmbmpxSWJuAVDY0NwAAAByZalFxRDd"
-    b"xrVc1SiG49NqiKLVpBYAj0ZbC5cAAAA="
+    b'{"metadata": {"generation": "2", "kind": "epoch"}, "timestamp": 1700000000000, "version": 3}\n'
+    b'{"metadata": {}, "timestamp": 1700000000001, "version": 4}'
 )
-"""A ledger file, as Base64, of the release whose plain data were no msgspec structs."""
+"""The lines of a ledger file of the release whose plain data were no msgspec structs."""
 
 
 def test_a_ledger_of_the_previous_release_reads_and_a_broken_one_is_named(tmp_path: Path) -> None:
     path = f"_trivium/ledger/{3:020}-{4:020}.jsonl.gzip"
     storage = Storage(str(tmp_path))
-    storage.create(path, b64decode(LEDGER_OF_0_2))
+    storage.create(path, gzip.compress(LEDGER_OF_0_2))
     first = ledger.Commit(3, 1_700_000_000_000, {"kind": "epoch", "generation": "2"})
     assert ledger.commits(str(tmp_path)) == [first, ledger.Commit(4, 1_700_000_000_001, {})]
     (tmp_path / path).write_bytes(gzip.compress(b'{"version": "3"}'))

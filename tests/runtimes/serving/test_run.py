@@ -6,11 +6,16 @@ import logging
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from http.client import HTTPConnection
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.asgi_client import orders
+from tests.support.tick_project import bare_project
 from trivium.core.errors import RunError
+from trivium.runtimes.serving.process import service_process
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 
 
@@ -43,3 +48,21 @@ def test_a_pipeline_without_the_section_says_what_to_add() -> None:
     bare = replace(pipeline, config=pipeline.config.model_copy(update={"serving": None}))
     with pytest.raises(RunError, match="add serving:"):
         run_serving(bare)
+
+
+def test_a_service_in_its_own_process_answers_until_the_context_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with service_process(bare_project(tmp_path)) as service:
+        client = HTTPConnection(urlsplit(service.url).netloc, timeout=60)
+        client.request("GET", f"{urlsplit(service.url).path}/readyz")
+        assert client.getresponse().status == 200
+        client.close()
+    with pytest.raises(ConnectionRefusedError):
+        client.connect()
+
+
+def test_a_service_that_cannot_start_in_its_own_process_says_why(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"did not start: .*no\.yaml"), service_process(tmp_path / "no.yaml"):
+        pass
