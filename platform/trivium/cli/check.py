@@ -128,10 +128,10 @@ def _impure(pipeline: Pipeline) -> dict[str, list[str]]:
 
 
 def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
-    """Return the compliance findings of each executor on its samples; each executor is run once."""
+    """Return what the samples show of each executor in other ways and processes; each executor is checked once."""
     from trivium.samples.check import with_default_options
-    from trivium.testing.compliance import sample_breaches
-    from trivium.testing.subject import Subject
+    from trivium.samples.compliance.check import sample_breaches
+    from trivium.samples.compliance.subject import Subject
 
     subjects: dict[str, Subject] = {}
     for pipeline in pipelines:

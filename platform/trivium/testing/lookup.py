@@ -10,7 +10,7 @@ import pyarrow.types as pt
 
 from trivium.contract.lookup import Answer, Lookup
 from trivium.core.clock import Clock, Deadline, SystemClock
-from trivium.testing.breach import cut
+from trivium.samples.compliance.breach import cut
 
 _PATIENCE_SECONDS: Final = 30.0
 

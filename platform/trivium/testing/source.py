@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.testing.breach import cut
+from trivium.samples.compliance.breach import cut
 
 _WHOLE_BYTES: Final = 1 << 20
 Records = dict[str, list[tuple[int, bytes | None]]]

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from trivium.testing.subject import Subject
-from trivium.testing.subprocess_checks import Answer, Errand, Question
+from trivium.samples.compliance.subject import Subject
+from trivium.samples.compliance.subprocess_checks import Answer, Errand, Question
 
 
 def main() -> None:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from trivium.core.errors import TriviumError
+from trivium.samples.compliance.breach import Breach, same, shown_apart
+from trivium.samples.compliance.comparisons import breach
+from trivium.samples.compliance.environment import CAUSES, HERE, THERE, World, with_one_of
+from trivium.samples.compliance.subject import Subject
 from trivium.samples.file import Outcome
 from trivium.samples.harness import Case
-from trivium.testing.breach import Breach, same, shown_apart
-from trivium.testing.comparisons import breach
-from trivium.testing.environment import CAUSES, HERE, THERE, World, with_one_of
-from trivium.testing.subject import Subject
 
 _PATIENCE_SECONDS: Final = 120.0
 _CHECK: Final = "another process, clock, time zone, locale, environment and hash seed"
@@ -124,7 +124,7 @@ def _run(errand: Errand) -> list[Answer]:
         folder = Path(parent) / errand.world.folder
         folder.mkdir()
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "trivium.testing.subprocess_entry"],
+            [sys.executable, "-W", "ignore", "-m", "trivium.samples.compliance.subprocess_entry"],
             input=pickle.dumps(errand), capture_output=True, cwd=folder, env=errand.world.environment(),
             timeout=_PATIENCE_SECONDS, check=False,
         )  # fmt: skip

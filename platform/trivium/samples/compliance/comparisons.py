@@ -12,11 +12,11 @@ from trivium.analysis.purity.check import impurities
 from trivium.config.worker_spec import BoundExecutor
 from trivium.contract.executor import Executor
 from trivium.core.errors import RunError
+from trivium.samples.compliance.breach import Breach, same, shown_apart, text_of
+from trivium.samples.compliance.subject import Subject
+from trivium.samples.compliance.watching import watched
 from trivium.samples.file import Outcome
 from trivium.samples.harness import Case, Trial
-from trivium.testing.breach import Breach, same, shown_apart, text_of
-from trivium.testing.subject import Subject
-from trivium.testing.watching import watched
 
 _SIZES: Final = (1, 2, 7)
 _WRONG_TYPE: Final = (": not a ", "a time without its zone", "a value is required, got null")
