@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
@@ -32,7 +33,7 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
     chosen = letters.chosen(letters.read_letters(tables_of(table_or_config)), reason, event_type)
     groups = letters.grouped(chosen)
     if output_format == "json":
-        click.echo(json.dumps([group.as_json() for group in groups], indent=2))
+        click.echo(json.dumps(groups, default=msgspec.to_builtins, indent=2))
         return
     if groups:
         header = ("event type", "stage", "reason", "count", "first", "last", "error of the first")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts
@@ -38,7 +39,7 @@ def maintain(table_or_config: str, retention_hours: int, dry_run: bool, output_f
     act = work.preview if dry_run else work.maintain
     reports = act(tables_of(table_or_config), retention_hours)
     if output_format == "json":
-        click.echo(json.dumps([report.as_json() for report in reports], indent=2))
+        click.echo(json.dumps(reports, default=msgspec.to_builtins, indent=2))
         return
     if dry_run:
         click.echo("a dry run: nothing was done; this would be")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from trivium.cli.options import allow_missing_days, checked, output_format, window
 from trivium.cli.terminal.tables import facts
@@ -49,7 +50,7 @@ def plan(
     arguments = checked(BatchArguments(start, end, missing_days=missing_days))
     found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":
-        click.echo(json.dumps(found.as_json(), ensure_ascii=False, indent=2))
+        click.echo(json.dumps(found, default=msgspec.to_builtins, ensure_ascii=False, indent=2))
     else:
         facts(_lines(found))
     ctx.exit(1 if found.table.conflicts else 0)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
+import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
@@ -42,7 +43,7 @@ def status(config: Path, output_format: str) -> None:
     ends = _beside(lambda: log_ends(pipeline, clock))
     found = table_status(pipeline)
     if output_format == "json":
-        click.echo(json.dumps(with_ends(found, pipeline, ends.result()).as_json(), indent=2))
+        click.echo(json.dumps(with_ends(found, pipeline, ends.result()), default=msgspec.to_builtins, indent=2))
         return
     _show(found, clock.now_us())
     prompt = bool(wait([ends], _PATIENCE_SECONDS).done)

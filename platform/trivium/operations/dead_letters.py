@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -25,10 +25,6 @@ class Group:
     first: str
     last: str
     error: str
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the group as plain data."""
-        return asdict(self)
 
 
 def read_letters(tables: Tables) -> list[dict[str, Any]]:

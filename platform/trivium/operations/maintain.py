@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from trivium.core.clock import Clock, SystemClock
 from trivium.delivery.dead_letters.stream import is_streaming
@@ -61,10 +61,6 @@ class Maintained:
     leftovers_removed: int
     removed_bytes: int
     checkpoint: int | None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the report as plain data."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
@@ -78,10 +78,6 @@ class BatchPlan:
     streaming: StreamingSummary | None
     left_out: tuple[str, ...] = ()
     guarantees: tuple[str, ...] = GUARANTEES
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain data."""
-        return asdict(self)
 
 
 def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | None = None) -> BatchPlan:

@@ -5,10 +5,10 @@ Everything but the lag comes from the table alone, so it can be had while nothin
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
@@ -16,6 +16,7 @@ from trivium.core.clock import Clock
 from trivium.core.errors import SourceError
 from trivium.delivery.commit.breaker_record import tripped
 from trivium.delivery.commit.positions import Positions
+from trivium.delivery.commit.stream import Range
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
@@ -28,7 +29,8 @@ from trivium.operations.tables import letters_table, owned
 class PartitionStatus:
     """One partition: the table's position, the end of its log and what lies between (None: Kafka did not say).
 
-    `newest_record_us` is the time of the newest committed record, in microseconds since 1970 UTC.
+    `newest_record_us` is the time of the newest committed record, in microseconds since 1970 UTC; `lag`
+    counts the offsets that wait.
     """
 
     partition: str
@@ -36,10 +38,11 @@ class PartitionStatus:
     end: int | None = None
     newest_record_us: int | None = None
 
-    @property
-    def lag(self) -> int | None:
-        """Offsets that wait."""
-        return None if self.end is None or self.position is None else max(0, self.end - self.position)
+    lag: int | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        if self.end is not None and self.position is not None:
+            object.__setattr__(self, "lag", max(0, self.end - self.position))
 
 
 @dataclass(frozen=True)
@@ -65,13 +68,6 @@ class Status:
     runtimes: tuple[RuntimeStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the status as plain data, each partition with its lag."""
-        document = asdict(self)
-        for plain, each in zip(document["partitions"], self.partitions, strict=True):
-            plain["lag"] = each.lag
-        return document
 
 
 @dataclass(frozen=True)
@@ -154,7 +150,7 @@ def _runtime(pipeline: Pipeline, runtime: str, snapshot: Snapshot, history: Sequ
 
 
 def _balance(commit: ledger.Commit) -> dict[str, Counts]:
-    return {name: Counts(**each) for name, each in json.loads(commit.metadata["balance"]).items()}
+    return msgspec.json.decode(commit.metadata["balance"], type=dict[str, Counts])
 
 
 def _letters(pipeline: Pipeline) -> int:
@@ -173,7 +169,7 @@ def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
     """Return the time of each partition's newest committed record, as the commits say."""
     newest: dict[str, int | None] = {}
     for commit in history:
-        for name, each in json.loads(commit.metadata.get("ranges", "{}")).items():
+        for name, each in msgspec.json.decode(commit.metadata.get("ranges", "{}"), type=dict[str, Range]).items():
             # A record without a time says -1.
-            newest[name] = each["newest_us"] if each["newest_us"] > 0 else newest.get(name)
+            newest[name] = each.newest_us if each.newest_us > 0 else newest.get(name)
     return newest

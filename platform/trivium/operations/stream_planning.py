@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
@@ -43,10 +43,6 @@ class StreamPlan:
     dead_letters: str
     breaker: BreakerSummary | None
     guarantees: tuple[str, ...] = GUARANTEES
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain data."""
-        return asdict(self)
 
 
 def plan_stream(pipeline: Pipeline) -> StreamPlan:

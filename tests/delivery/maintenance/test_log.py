@@ -157,5 +157,5 @@ def test_a_ledger_of_the_previous_release_reads_and_a_broken_one_is_named(tmp_pa
     first = ledger.Commit(3, 1_700_000_000_000, {"kind": "epoch", "generation": "2"})
     assert ledger.commits(str(tmp_path)) == [first, ledger.Commit(4, 1_700_000_000_001, {})]
     (tmp_path / path).write_bytes(gzip.compress(b'{"version": "3"}'))
-    with pytest.raises(StorageError, match=rf"{path}: expected commits of the ledger.*\$\.version"):
+    with pytest.raises(StorageError, match=rf"{path}: expected commits of the ledger.*at `\$\[0\]\.version`"):
         ledger.commits(str(tmp_path))
