@@ -11,7 +11,6 @@ standard input does. All three answer the same requests with the same content:
 from __future__ import annotations
 
 import os
-import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -27,8 +26,9 @@ from starlette.routing import Route
 from benchmarks.peers.serving_by_hand import app as by_hand
 from benchmarks.peers.serving_by_hand import respond
 from trivium.config.compile import compile_file
+from trivium.core.network import free_port, is_taken
 from trivium.runtimes.cluster import connected
-from trivium.runtimes.serving.proxy.haproxy import proxy_environment, taken
+from trivium.runtimes.serving.proxy.haproxy import proxy_environment
 from trivium.runtimes.serving.run import ServingArguments, run_serving
 
 ROUTE: Final = "/bids"
@@ -49,7 +49,7 @@ def serve(tell: Tell) -> None:
         with connected(None, 2):
             from ray import serve  # noqa: PLC0415 - it reads its settings when it is imported
 
-            port = _free_port()
+            port = free_port()
             serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
             deployment = serve.deployment(
                 serve.ingress()(_ByHand),
@@ -72,11 +72,11 @@ def uvicorn(tell: Tell) -> None:
     async def events(request: Request) -> Response:
         return Response(respond(await request.body()), media_type="application/json")
 
-    port = _free_port()
+    port = free_port()
     made = Starlette(routes=[Route(f"{ROUTE}/v1/events", events, methods=["POST"])])
     config = uvicorn_server.Config(made, port=port, log_level="error", access_log=False)
     threading.Thread(target=uvicorn_server.Server(config).run, daemon=True).start()
-    while not taken("127.0.0.1", port):
+    while not is_taken(port):
         pass
     tell(f"http://127.0.0.1:{port}{ROUTE}")
     _wait_for_the_end()
@@ -87,12 +87,6 @@ class _ByHand:
 
     def __serve_build_asgi_app__(self) -> Any:
         return by_hand
-
-
-def _free_port() -> int:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return int(held.getsockname()[1])
 
 
 def _wait_for_the_end() -> None:

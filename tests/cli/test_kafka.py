@@ -14,8 +14,9 @@ import pytest
 
 from tests.support.terminal import Trivium, in_own_process
 from trivium.core.clock import Deadline, SystemClock
+from trivium.core.network import LOOPBACK, free_port
 from trivium.devtools.broker.broker import DevBroker
-from trivium.devtools.broker.process import LOOPBACK, ProcessId, free_port
+from trivium.devtools.broker.process import ProcessId
 from trivium.testing.kafka import topic_maker
 
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from tests.support.bare_cluster import Cluster, write_lookups
-from trivium.devtools.broker.process import free_port
+from trivium.core.network import free_port
 
 DEPARTURE = {
     "event_type": "departure",

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from tests.support.processes import until
-from trivium.devtools.broker.process import free_port
+from trivium.core.network import free_port
 
 PLANE = {"tailnum": "N1", "manufacturer": "BOEING", "model": "737", "seats": 149, "year": 1999}
 AIRPORT = pa.schema([("faa", pa.string()), ("name", pa.string()), ("lat", pa.float64()), ("lon", pa.float64())])

@@ -15,11 +15,12 @@ from kafka.admin import ConfigResource, KafkaAdminClient
 from kafka.errors import KafkaError
 
 from tests.support.terminal import python
+from trivium.core.network import LOOPBACK, free_port, is_taken
 from trivium.devtools.broker.broker import DevBroker, Ending
 from trivium.devtools.broker.client import TopicEnds
 from trivium.devtools.broker.folder import work_folder
 from trivium.devtools.broker.java import BrokerError
-from trivium.devtools.broker.process import LOOPBACK, ProcessId, free_port, port_is_free
+from trivium.devtools.broker.process import ProcessId
 from trivium.operations.errors import ArgumentError
 from trivium.testing.kafka import MakeTopic, running_broker, topic_maker
 
@@ -68,7 +69,7 @@ def test_data_and_address_survive_a_crash_and_an_orderly_end(own_kafka_broker: D
     assert broker.topics() == [TopicEnds(topic, (3, 0))]
     assert broker.stop() is Ending.STOPPED
     assert broker.stop() is Ending.NOT_RUNNING
-    assert port_is_free(broker.port)
+    assert not is_taken(broker.port)
 
 
 def test_a_paused_broker_hangs_and_goes_on(kafka_broker: DevBroker) -> None:

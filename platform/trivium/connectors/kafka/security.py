@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from trivium.config.model.streaming import KafkaSource
+from trivium.core.network import is_loopback
 
 _log = logging.getLogger(__name__)
 _warned: set[str] = set()
@@ -33,7 +33,7 @@ def local_path(location: str) -> str:
 
 
 def _warn_of_plaintext(source: KafkaSource) -> None:
-    far = [server for server in source.servers.split(",") if not _on_loopback(server.strip())]
+    far = [server for server in source.servers.split(",") if not is_loopback(server.strip().rsplit(":", 1)[0])]
     if far and source.servers not in _warned:
         _warned.add(source.servers)
         what = "Records" if source.security.protocol == "PLAINTEXT" else "Records and the password"
@@ -43,11 +43,3 @@ def _warn_of_plaintext(source: KafkaSource) -> None:
             source.security.protocol,
             ", ".join(far),
         )
-
-
-def _on_loopback(server: str) -> bool:
-    host = server.rsplit(":", 1)[0].strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

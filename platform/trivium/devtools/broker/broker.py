@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from trivium.core.clock import Clock, Deadline, SystemClock
+from trivium.core.network import LOOPBACK, free_port, is_taken
 from trivium.devtools.broker.client import TopicEnds, admin_client, answers, topics
 from trivium.devtools.broker.folder import BrokerFolder
 from trivium.devtools.broker.java import BrokerError
-from trivium.devtools.broker.process import LOOPBACK, ProcessId, free_port, port_is_free
+from trivium.devtools.broker.process import ProcessId
 from trivium.operations.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ class DevBroker:
         if running and port != self.port:
             message = f"the broker of {self.folder} (pid {running.pid}) runs at port {port}, not {self.port}"
             raise ArgumentError(f"{message}. Try: leave the port out, or end the broker first")
-        if not running and not port_is_free(self.port):
+        if not running and is_taken(self.port):
             message = f"expected port {self.port} of {LOOPBACK} to be free, another program has it"
             raise ArgumentError(f"{message}. Try: another port, or end that program")
 
@@ -161,7 +162,7 @@ class DevBroker:
         deadline = Deadline.after(self._clock, _START_SECONDS)
         while self.pid:
             # Kafka's client complains loudly of a port where nothing listens yet.
-            if not port_is_free(self.port) and self.answers(1.0):
+            if is_taken(self.port) and self.answers(1.0):
                 return
             if deadline.passed():
                 message = f"the broker (pid {self.pid}) does not answer at {self.servers} after {_START_SECONDS:.0f} s"

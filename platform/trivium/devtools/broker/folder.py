@@ -14,9 +14,10 @@ from subprocess import DEVNULL, Popen, run
 from typing import Any, Final
 
 from trivium.config.paths import project_root
+from trivium.core.network import LOOPBACK, free_port
 from trivium.devtools.broker.java import BrokerError, java_command
 from trivium.devtools.broker.own_files import locked, open_to_append, write_whole
-from trivium.devtools.broker.process import LOOPBACK, ProcessId, free_port
+from trivium.devtools.broker.process import ProcessId
 
 _LOG_TAIL: Final = 2_000
 _LOG_BYTES: Final = 20 << 20

@@ -3,38 +3,13 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from trivium.core.clock import Clock, Deadline
-
-LOOPBACK: Final = "127.0.0.1"
-# Below the ports that systems give to outgoing connections: one of those would now and then sit on the port of a
-# broker that is down, and a client that keeps connecting to it can even meet itself there.
-_FREE_PORTS: Final = range(20_000, 32_000)
-
-
-def port_is_free(port: int) -> bool:
-    """Return whether a server could listen on the port of the loopback interface now."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((LOOPBACK, port))
-            listener.listen(1)
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on."""
-    return next(port for port in random.sample(_FREE_PORTS, len(_FREE_PORTS)) if port_is_free(port))
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
+from trivium.core.network import LOOPBACK, free_port, is_loopback, is_taken
 from trivium.runtimes.logs import bind
-from trivium.runtimes.serving.proxy.haproxy import LOOPBACK, Proxy, end_killed_runs, proxy_environment, taken
+from trivium.runtimes.serving.proxy.haproxy import Proxy, end_killed_runs, proxy_environment
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 
 _WAIT_SECONDS: Final = 0.2
+_PORTS: Final = range(30_000, 32_000)  # above the blocks that HAProxy's replicas take
 _log: Final = logging.getLogger(__name__)
 
 
@@ -33,7 +34,7 @@ class ServingArguments:
     when the command ends; the cluster's own proxies are in front of it then.
     """
 
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     port: int = 8000
     proxy: Proxy = "haproxy"
     replicas: int | None = None
@@ -69,7 +70,7 @@ def run_serving(
         tell(_join(pipeline, arguments, address))
         return
     end_killed_runs()
-    if arguments.port and taken(arguments.host, arguments.port):
+    if arguments.port and is_taken(arguments.port, arguments.host):
         message = f"port {arguments.port} of {arguments.host} is in use"
         raise RunError(f"{message}. Try: another --port, or 0 for any that is free")
     with proxy_environment(arguments.proxy, section, arguments.host) as environment, _variables(environment):
@@ -98,7 +99,7 @@ def _serve(
     from ray import serve
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
-    port = arguments.port or _free_port(arguments.host)
+    port = arguments.port or free_port(arguments.host, _PORTS)
     # Behind HAProxy, which listens on the host itself, replicas are for it alone to reach.
     host = arguments.host if arguments.proxy == "plain" else LOOPBACK
     serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **_idle(pipeline, arguments)})
@@ -168,7 +169,7 @@ def _replicas(pipeline: Pipeline, arguments: ServingArguments) -> int:
 
 
 def _check_exposure(protected: bool, host: str) -> None:
-    if protected or _is_loopback(host):
+    if protected or is_loopback(host):
         return
     _log.warning(
         "anybody who reaches %s is answered: the pipeline names no API keys. Try: serving.api_keys or api_keys_file",
@@ -176,24 +177,8 @@ def _check_exposure(protected: bool, host: str) -> None:
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _free_port(host: str) -> int:
-    import socket
-
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as held:
-        held.bind((host, 0))
-        return int(held.getsockname()[1])
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from trivium.config.model.serving import Serving
-from trivium.runtimes.serving.proxy.haproxy import proxy_environment, taken
+from trivium.core.network import is_taken
+from trivium.runtimes.serving.proxy.haproxy import proxy_environment
 from trivium.runtimes.serving.proxy.launcher import started
 from trivium.runtimes.serving.proxy.orphans import SETTINGS, end_orphans, owner_of_this_run
 
@@ -48,8 +49,8 @@ def test_a_port_in_use_is_seen() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         held.listen()
-        assert taken("127.0.0.1", held.getsockname()[1])
-    assert not taken("127.0.0.1", 0)
+        assert is_taken(held.getsockname()[1])
+    assert not is_taken(0)
 
 
 @pytest.mark.parametrize("descriptors", [1024, 4096, 20_000])

@@ -26,6 +26,7 @@ from typing import Final, Literal
 
 from trivium.config.model.serving import Serving
 from trivium.core.errors import RunError
+from trivium.core.network import LOOPBACK, is_taken
 from trivium.runtimes.serving.proxy import launcher as haproxy_launcher
 from trivium.runtimes.serving.proxy import plain as plain_proxy
 from trivium.runtimes.serving.proxy.orphans import SETTINGS, end_orphans, owner_of_this_run
@@ -35,7 +36,6 @@ from trivium.runtimes.serving.proxy.texts import copy_with_problems
 _log: Final = logging.getLogger(__name__)
 Proxy = Literal["haproxy", "plain"]
 
-LOOPBACK: Final = "127.0.0.1"
 _SHORT: Final = "/tmp"  # sockets' names have 107 characters at most, and Serve adds 80
 _BLOCK: Final = 100
 _BLOCKS: Final = range(20_000, 29_900, _BLOCK)
@@ -161,21 +161,9 @@ def free_ports() -> Ports:
     return Ports(stats, metrics, http, grpc, _free_block())
 
 
-def taken(host: str, port: int) -> bool:
-    """Return whether somebody listens there already."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as held:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            held.bind((host, port))
-        except OSError:
-            return True
-    return False
-
-
 def _free_block() -> int:
     for first in random.sample(_BLOCKS, len(_BLOCKS)):
-        if not any(taken(LOOPBACK, first + step) for step in range(0, _BLOCK, 10)):
+        if not any(is_taken(first + step) for step in range(0, _BLOCK, 10)):
             return first
     raise RunError(f"expected {_BLOCK} free ports between {_BLOCKS.start} and {_BLOCKS.stop}, found none")
 
