@@ -37,12 +37,11 @@ class PartitionStatus:
     position: int | None
     end: int | None = None
     newest_record_us: int | None = None
-
-    lag: int | None = field(default=None, init=False)
+    lag: int | None = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.end is not None and self.position is not None:
-            object.__setattr__(self, "lag", max(0, self.end - self.position))
+        lag = None if self.end is None or self.position is None else max(0, self.end - self.position)
+        object.__setattr__(self, "lag", lag)
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ def _partitions(
 
 
 def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
-    """Return the time of each partition's newest committed record, as the commits say."""
+    """Return the time of each partition's newest committed record, as the commits record it."""
     newest: dict[str, int | None] = {}
     for commit in history:
         for name, each in msgspec.json.decode(commit.metadata.get("ranges", "{}"), type=dict[str, Range]).items():

@@ -96,7 +96,7 @@ def test_a_process_that_cannot_be_had_is_said(tmp_path: Path, caplog: pytest.Log
     prepared = project(tmp_path, None, start="time.sleep(600)").prepare()
     isolation = Isolation(prepared.job, 1.0, 1.0)
     with (
-        patch.multiple(isolate, _START_SECONDS=4.0, _SAID_EVERY_SECONDS=2.0),
+        patch.multiple(isolate, _START_SECONDS=4.0, _WARN_EVERY_SECONDS=2.0),
         pytest.raises(UnitFailed, match=r"cannot be run in isolation: its process did not start within 4 s"),
     ):
         isolation.run(prepared.source.units[0])
