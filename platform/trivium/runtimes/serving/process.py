@@ -60,6 +60,6 @@ def _serve(config: Path, log: str, there: Connection) -> None:
         os.dup2(opened, stream)
     log_json_lines()
     try:
-        run_serving(compile_file(config, road="serving"), ServingArguments(port=0), there.send)
+        run_serving(compile_file(config, runtime="serving"), ServingArguments(port=0), there.send)
     except TriviumError as error:
         there.send(str(error))
