@@ -19,10 +19,10 @@ from trivium.cli.main import program
 from trivium.config.compile import compile_file
 from trivium.core.clock import SystemClock
 from trivium.core.errors import TriviumError
+from trivium.core.network import free_port, is_taken
 from trivium.delivery.merge import query as merge
 from trivium.devtools.broker.broker import DevBroker
 from trivium.devtools.broker.folder import BrokerFolder, work_folder
-from trivium.devtools.broker.process import free_port, port_is_free
 from trivium.operations.errors import ArgumentError
 from trivium.operations.status import status_of
 
@@ -73,7 +73,7 @@ def start_broker() -> str:
     folder = work_folder(Path.cwd())
     known = BrokerFolder(folder).port() or 9092
     broker = DevBroker(folder, known)
-    if broker.pid is None and not port_is_free(known):
+    if broker.pid is None and is_taken(known):
         broker = DevBroker(folder, free_port())
     print("\n== a real Kafka\n$ trivium kafka up\n", flush=True)
     broker.start()
