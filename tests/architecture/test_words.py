@@ -33,7 +33,7 @@ NO_VERBS = QUESTIONS | {
     *("none", "nothing", "only", "both", "other", "another", "several", "more", "so", "if", "as", "for", "from", "in"),
     *("of", "on", "by", "to", "at", "with", "without", "until", "after", "before", "there", "never", "true", "false"),
 }
-BEING_REWRITTEN = {"connectors", "contract", "core", "delivery", "engine", "runtimes", "samples", "testing", "types"}
+BEING_REWRITTEN = {"delivery", "runtimes"}
 OUR_WORDS = [
     path
     for folder in ("platform", "docs", "executors", "jobs", "serve", "benchmarks", "tests", "configs")

@@ -1,4 +1,4 @@
-"""What an executor class says about itself, read and checked once, when the class is defined."""
+"""The declaration of an executor class, read and checked once, when the class is defined."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ _MISSING: Final = ("null", "drop", "reject")
 
 
 class Hint(enum.Flag):
-    """What the engine may exploit about an enrichment. A hint changes cost, never a result."""
+    """A property of an enrichment that the engine may exploit. A hint changes cost, never a result."""
 
     NONE = 0
     SLOW = enum.auto()

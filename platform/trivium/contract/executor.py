@@ -18,7 +18,7 @@ RowT = TypeVar("RowT", bound=NormalizedEvent)
 
 
 class ExecutorOptions(BaseModel):
-    """What a pipeline file may set on an executor: strict, frozen, no unknown keys."""
+    """Options that a pipeline file may set on an executor: strict, frozen, no unknown keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -48,16 +48,16 @@ class Executor(Generic[EventT, RowT]):
         """Load models and files, once per worker. `artifacts` maps each name of the pipeline file to a local path."""
 
     def accepts(self, event: EventT) -> bool:
-        """Whether the event is wanted at all; runs before any enrichment is fetched. False drops it."""
+        """Return whether the event is wanted at all; runs before any enrichment is fetched. False drops it."""
         return True
 
     # `*args` and `**enrichments` of any type are what lets an executor name and type its own parameters.
     def process(self, event: EventT, *args: Any, **enrichments: Any) -> RowT | Sequence[RowT] | None:
-        """One event to one row, to several (a list or tuple), or to None, which drops it. Raise to reject it."""
+        """Return one event to one row, to several (a list or tuple), or to None, which drops it. Raise to reject it."""
         raise TypeError(f"{type(self).__name__} has the column form only")
 
     def process_batch(self, events: pa.RecordBatch, *args: Any, **enrichments: Any) -> tuple[pa.RecordBatch, Any]:
-        """Columns of events to columns of rows, and for each row the index (int32) of the event it came from.
+        """Map columns of events to columns of rows, with the index (int32) of the event each row came from.
 
         Enrichments are aligned with `events` row by row; a missing one (`missing="null"`) is null in every column. An
         event without rows is dropped. Rows may not depend on their neighbours: the engine splits and repeats batches.
@@ -68,5 +68,5 @@ class Executor(Generic[EventT, RowT]):
         raise TypeError(f"{type(self).__name__} has the row form only")
 
     def is_retryable(self, error: Exception) -> bool:
-        """Whether the failure of an event is worth trying again. The retry policy says when."""
+        """Return whether the failure of an event is worth trying again. The retry policy says when."""
         return isinstance(error, TransientError)

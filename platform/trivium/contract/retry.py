@@ -1,4 +1,4 @@
-"""When a transient failure is tried again. Whether it is transient is the executor's or lookup's word."""
+"""The policy of trying transient failures again; executor or lookup say which failures are transient."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class RetryPolicy(BaseModel):
     """The most seconds that all attempts and delays of one batch take together."""
 
     def delays(self) -> Iterator[float]:
-        """The waits between attempts, in seconds: `attempts - 1` of them."""
+        """Yield the waits between attempts, in seconds: `attempts - 1` of them."""
         for attempt in range(self.attempts - 1):
             yield self.first_delay_seconds * self.factor**attempt

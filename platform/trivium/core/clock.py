@@ -27,11 +27,11 @@ class SystemClock:
     """The machine's clock."""
 
     def now_us(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Return microseconds since 1970-01-01 UTC."""
         return time.time_ns() // 1000
 
     def monotonic(self) -> float:
-        """Seconds that never go back."""
+        """Return seconds that never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -47,17 +47,17 @@ class Deadline(msgspec.Struct, frozen=True):
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> Deadline:
-        """The deadline `seconds` from now."""
+        """Return the deadline `seconds` from now."""
         return cls(clock, clock.monotonic() + seconds)
 
     def within(self, outer: Deadline | None) -> Deadline:
-        """The earlier of this and the deadline one was given, if one was."""
+        """Return the earlier of this and the deadline one was given, if one was."""
         return self if outer is None or self.at <= outer.at else outer
 
     def remaining(self) -> float:
-        """Seconds left, never below zero."""
+        """Return the seconds left, never below zero."""
         return max(0.0, self.at - self.clock.monotonic())
 
     def passed(self) -> bool:
-        """Whether no time is left."""
+        """Return whether no time is left."""
         return self.remaining() <= 0.0

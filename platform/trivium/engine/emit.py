@@ -1,4 +1,4 @@
-"""What an executor returned, held to its declaration and turned into rows of the table."""
+"""Rows an executor returned, held to its declaration and turned into rows of the table."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Checked:
 
 
 def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[FieldSpec]) -> Checked:
-    """Structs an executor returned, as checked columns."""
+    """Check structs an executor returned; return them as columns."""
     reasons: dict[int, str] = {}
     arrays = []
     for spec, values in zip(fields, fields_of(rows, [spec.name for spec in fields]), strict=True):
@@ -50,7 +50,7 @@ def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[Fie
 
 
 def check_columns(pieces: Sequence[tuple[pa.RecordBatch, Parents]], fields: Sequence[FieldSpec]) -> Checked:
-    """Batches an executor returned, as checked columns."""
+    """Check batches an executor returned; return them as columns."""
     parents = np.concatenate([piece for _, piece in pieces]) if pieces else np.empty(0, np.int64)
     reasons: dict[int, str] = {}
     parts = []
@@ -65,7 +65,7 @@ def check_columns(pieces: Sequence[tuple[pa.RecordBatch, Parents]], fields: Sequ
 
 
 def _declared(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> list[pa.Array]:
-    """The declared columns in their order, in whatever types they were given."""
+    """Return the declared columns in their order, in whatever types they were given."""
     return [
         rows.column(spec.name) if spec.name in rows.schema.names else pa.nulls(rows.num_rows, spec.type.arrow)
         for spec in fields
@@ -73,7 +73,7 @@ def _declared(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> list[pa.Arra
 
 
 def _conformed(arrays: Sequence[pa.Array], fields: Sequence[FieldSpec]) -> tuple[pa.RecordBatch, dict[int, str]]:
-    """Columns in the declared types, and the rows with a value that does not fit."""
+    """Return columns in the declared types, and the rows with a value that does not fit."""
     reasons: dict[int, str] = {}
     conformed = []
     for array, spec in zip(arrays, fields, strict=True):
@@ -86,7 +86,7 @@ def _conformed(arrays: Sequence[pa.Array], fields: Sequence[FieldSpec]) -> tuple
 
 
 def _in_order(checked: Checked) -> Checked:
-    """Rows by input, so that rows of one input follow one another whatever order an executor gave them in."""
+    """Return rows by input, so that rows of one input follow one another whatever order an executor gave them in."""
     if not np.any(np.diff(checked.parents) < 0):
         return checked
     order = np.argsort(checked.parents, kind="stable")
@@ -128,7 +128,7 @@ def refuse_repeated_identity(checked: Checked) -> Checked:
 
 
 def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
-    """For each row, which of its input's rows it is; rows of one input follow one another."""
+    """Number each row among its input's rows; rows of one input follow one another."""
     starts = np.flatnonzero(np.diff(parents, prepend=-1))
     lengths = np.diff(np.append(starts, len(parents)))
     numbers: npt.NDArray[np.int32] = (np.arange(len(parents)) - np.repeat(starts, lengths)).astype(np.int32)
@@ -136,7 +136,7 @@ def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
 
 
 def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
-    """The values of one field in a column wide enough to judge it, and the rows whose value has the wrong type."""
+    """Return one field's values in a column wide enough to judge it, and the rows with a value of the wrong type."""
     arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
     if _of_declared_types(values, spec.type):
         with contextlib.suppress(Exception):  # a time zone, for one, has code of its own
@@ -145,7 +145,7 @@ def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str
 
 
 def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
-    """Whether every value, and every value inside it, is exactly of a type that is written as it stands."""
+    """Return whether every value, and every value inside it, is exactly of a type that is written as it stands."""
     allowed = spec.kind.types(spec)
     if countOf(map(type, values), allowed[0]) < len(values) and not set(map(type, values)) <= {*allowed, NoneType}:
         return False
@@ -159,7 +159,7 @@ def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
 
 
 def _aware(values: Sequence[Any], spec: TypeSpec) -> bool:
-    """Whether every time has its zone. Only inside other values: a column of times is refused when it is written."""
+    """Return whether every time has its zone. For times inside others: a column of times is refused when written."""
     return not pt.is_timestamp(spec.arrow) or all(value is None or value.tzinfo is not None for value in values)
 
 

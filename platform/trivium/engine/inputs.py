@@ -49,7 +49,7 @@ class ColumnInputs:
 
     @classmethod
     def of(cls, rows: Rows, events: Sequence[Any], fields: Sequence[FieldSpec]) -> ColumnInputs:
-        """Structs as columns."""
+        """Return structs as columns."""
         return cls(rows, columns_of(events, fields))
 
 

@@ -43,7 +43,7 @@ class Counts:
 
 
 def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
-    """Balances per event type, added up."""
+    """Add up balances per event type."""
     total: dict[str, Counts] = defaultdict(Counts)
     for part in parts:
         for event_type, counts in part.items():

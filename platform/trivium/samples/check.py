@@ -39,12 +39,12 @@ class TypeCheck:
 
 
 def check_samples(spec: WorkerSpec) -> list[TypeCheck]:
-    """Every event type's samples against what the worker makes of them."""
+    """Return every event type's samples against what the worker makes of them."""
     return [_Check(spec, bound).compare() for bound in spec.executors.values()]
 
 
 def update_samples(spec: WorkerSpec) -> list[TypeCheck]:
-    """As `check_samples`, but outcomes that differ are written into the files; events and facts stay."""
+    """Check as `check_samples` does, and write outcomes that differ into the files; events and facts stay."""
     return [_Check(spec, bound).update() for bound in spec.executors.values()]
 
 
@@ -61,12 +61,12 @@ class _Ran:
 
     @property
     def foreign(self) -> bool:
-        """Whether the event is of another type: dropped, but not by this executor."""
+        """True for an event of another type: dropped, but not by this executor."""
         return self.alone.rejected is None and bool(self.alone.note)
 
     @property
     def settled(self) -> bool:
-        """Whether there is an outcome that can be written down."""
+        """True where there is an outcome that can be written down."""
         return self.stable and not self.foreign and not self.unanswered
 
 
@@ -134,7 +134,7 @@ class _Check:
         return [found[index] for index in range(len(samples))]
 
     def _ran(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
-        """Samples of the same options."""
+        """Run samples of the same options."""
         trial = Trial(self._spec, _with_options(self._bound, samples[0].options))
         cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
         alone = [(trial.ask([case])[0], trial.missed()) for case in cases]
@@ -171,7 +171,7 @@ class _Check:
         return [f'{place}: {message}. Try: "enrichments": {{"NAME": {{…}} or null}}']
 
     def _changes(self, ran: _Ran) -> list[str]:
-        """What an update writes, as old → new."""
+        """Return what an update writes, as old → new."""
         place = f"{self._shown}:{ran.sample.line}"
         expected, got = ran.sample.expected, ran.alone
         if expected is None or (len(expected.rows), expected.rejected) != (len(got.rows), got.rejected):
@@ -193,12 +193,12 @@ class _Check:
 
 
 def _with_options(bound: BoundExecutor, options: bytes | None) -> BoundExecutor:
-    """The executor with a sample's own options."""
+    """Return the executor with a sample's own options."""
     return bound if options is None else replace(bound, options=bound.cls.Options.model_validate_json(options))
 
 
 def with_default_options(bound: BoundExecutor) -> BoundExecutor:
-    """The executor with its defaults, or with the pipeline's options where there is no default."""
+    """Return the executor with its defaults, or with the pipeline's options where there is no default."""
     try:
         return replace(bound, options=bound.cls.Options())
     except ValidationError:

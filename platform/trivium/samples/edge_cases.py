@@ -35,7 +35,7 @@ def records(declaration: Declaration, tag_field: str | None) -> SearchStrategy[b
 
 
 def lookup_rows(lookup: LookupSpec) -> SearchStrategy[dict[str, Any] | None]:
-    """What a lookup may know of a key: a row by wire name, or nothing.
+    """Return what a lookup may know of a key: a row by wire name, or nothing.
 
     Raises:
         ArgumentError: hypothesis is not installed.
@@ -48,7 +48,7 @@ def lookup_rows(lookup: LookupSpec) -> SearchStrategy[dict[str, Any] | None]:
 
 
 def examples(strategy: SearchStrategy[Any], count: int) -> list[Any]:
-    """The same `count` examples of a strategy every time, the plainest first.
+    """Return the same `count` examples of a strategy every time, the plainest first.
 
     Raises:
         ArgumentError: hypothesis finds no example, for instance of a pattern.

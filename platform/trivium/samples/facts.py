@@ -52,7 +52,7 @@ class FactReader:
         self._specs = {spec.name: spec for spec in declaration.event_fields}
 
     def read(self, sample: Sample) -> Facts:
-        """The sample's facts by lookup and key; none where the event cannot be decoded or its keys are null.
+        """Return the sample's facts by lookup and key; none where the event cannot be decoded or its keys are null.
 
         Raises:
             SampleError: an unknown enrichment, a fact that is no such row, or two answers to one question.
@@ -101,7 +101,7 @@ class FactReader:
 
 
 def together(facts: Sequence[Facts]) -> list[list[int]]:
-    """Groups of samples, by index, as large as can be while no two of a group are told different rows of one key."""
+    """Group samples, by index, so that no two of a group need different rows of one key."""
     groups: list[tuple[Facts, list[int]]] = []
     for index, each in enumerate(facts):
         known, members = next((group for group in groups if _agree(group[0], each)), ({}, []))

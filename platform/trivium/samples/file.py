@@ -28,7 +28,7 @@ MOST_BYTES: Final = 256 << 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an event comes to: rows (author's columns as plain JSON data), a reason of rejection, or neither: dropped.
+    """The outcome of an event: rows (author's columns as plain JSON data), a reason of rejection, or neither: dropped.
 
     `note` says more about a rejection or drop; it is shown, never compared.
     """

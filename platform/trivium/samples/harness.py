@@ -51,12 +51,12 @@ class Trial:
         self._schema = bound.declaration.row_schema
 
     def ask(self, cases: Sequence[Case]) -> list[Outcome]:
-        """Each case's outcome, as JSON records of one batch."""
+        """Return each case's outcome, as JSON records of one batch."""
         values = [case.event for case in cases]
         return self._outcomes(cases, RawBatch(values, _SOURCE, np.arange(len(values)), self._types(values)))
 
     def ask_columns(self, cases: Sequence[Case]) -> list[Outcome | None]:
-        """Each case's outcome, as typed columns of one batch; None for records that are no such event."""
+        """Return each case's outcome, as typed columns of one batch; None for records that are no such event."""
         rows, events = self.decode(cases).events.get(self._declaration.event_type, ([], []))
         columns = typed_columns(self._declaration, events, self._tag_field or _TYPE_COLUMN)
         chosen = [cases[row] for row in rows]
@@ -71,7 +71,7 @@ class Trial:
         return [(name, key) for name, lookup in self._lookups.items() for key in lookup.missed]
 
     def decode(self, cases: Sequence[Case]) -> Decoded:
-        """The cases' events as the worker decodes them."""
+        """Return the cases' events as the worker decodes them."""
         values = [case.event for case in cases]
         return self._worker.decoder.decode(values, self._types(values))
 
@@ -107,7 +107,7 @@ def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: s
 
 
 def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """A row as plain JSON data; what is no column of the schema stays as it is."""
+    """Return a row as plain JSON data; what is no column of the schema stays as it is."""
     plained = dict(row)
     for name, arrow in _translated(schema):
         if name in plained:
@@ -117,12 +117,12 @@ def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _translated(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
-    """The columns whose values are no JSON data as they are."""
+    """Return the columns whose values are no JSON data as they are."""
     return [(each.name, each.type) for each in schema if not (pt.is_integer(each.type) or pt.is_string(each.type))]
 
 
 def _wired(spec: Any) -> pa.DataType:
-    """The Arrow type of a field with wire names inside."""
+    """Return the Arrow type of a field with wire names inside."""
     if spec.item is not None:
         return pa.list_(spec.arrow.value_field.with_type(_wired(spec.item)))
     if spec.fields:

@@ -11,7 +11,7 @@ from trivium.core.suggest import one_of
 
 
 def differences(expected: Any, got: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Where two pieces of plain data differ: the path, what was expected and what came."""
+    """Yield where two pieces of plain data differ: the path, what was expected and what came."""
     if isinstance(expected, Mapping) and isinstance(got, Mapping):
         for name in [*got, *(name for name in expected if name not in got)]:
             yield from differences(expected.get(name), got.get(name), f"{path}.{name}")
@@ -23,7 +23,7 @@ def differences(expected: Any, got: Any, path: str) -> Iterator[tuple[str, Any, 
 
 
 def unknown_columns(row: Mapping[str, Any], schema: pa.Schema) -> Iterator[str]:
-    """What a sample's row names that the executor does not write."""
+    """Yield what a sample's row names that the executor does not write."""
     for name in row:
         if name not in schema.names:
             yield f"there is no column {name} ({one_of(name, schema.names)})"

@@ -1,4 +1,4 @@
-"""What tests of a project can use. Fixtures of a real broker: `pytest_plugins = ["trivium.testing.kafka"]`.
+"""Test kit for projects. Fixtures of a real broker: `pytest_plugins = ["trivium.testing.kafka"]`.
 
 The kit needs the extra `testing`: `pip install "trivium[testing]"`.
 """

@@ -29,33 +29,33 @@ class MakeTopic(Protocol):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Where warnings are errors, Kafka's client could not be imported: it calls a deprecated function of Python's."""
+    """Let Kafka's client be imported where warnings are errors: it calls a deprecated function of Python's."""
     config.addinivalue_line("filterwarnings", "ignore:(read|open)_text is deprecated:DeprecationWarning")
 
 
 @pytest.fixture(scope="session")
 def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevBroker]:
-    """The session's broker: `servers`, `pid`, `log_path`; a test that ends or pauses it brings it back."""
+    """Yield the session's broker: `servers`, `pid`, `log_path`; a test that ends or pauses it brings it back."""
     with running_broker(tmp_path_factory.mktemp("kafka")) as broker:
         yield broker
 
 
 @pytest.fixture
 def own_kafka_broker(tmp_path: Path) -> Iterator[DevBroker]:
-    """A broker of this test alone, which may `stop`, `kill`, `pause`, `resume` and `start` it."""
+    """Yield a broker of this test alone, which may `stop`, `kill`, `pause`, `resume` and `start` it."""
     with running_broker(tmp_path / "kafka") as broker:
         yield broker
 
 
 @pytest.fixture
 def kafka_topic(kafka_broker: DevBroker) -> MakeTopic:
-    """`kafka_topic(partitions=1, **config) -> name`, in the session's broker."""
+    """Return `kafka_topic(partitions=1, **config) -> name`, in the session's broker."""
     return topic_maker(kafka_broker)
 
 
 @contextmanager
 def running_broker(folder: Path, settings: Mapping[str, str] | None = None) -> Iterator[DevBroker]:
-    """A broker in a folder of its own, with further properties of Kafka; ended, and its data removed, at the end."""
+    """Yield a broker in a folder of its own, with further properties of Kafka; its data is removed at the end."""
     broker = DevBroker(folder, settings=settings)
     try:
         broker.start()
@@ -67,7 +67,7 @@ def running_broker(folder: Path, settings: Mapping[str, str] | None = None) -> I
 
 
 def topic_maker(broker: DevBroker) -> MakeTopic:
-    """What `kafka_topic` is, for any broker."""
+    """Return what `kafka_topic` is, for any broker."""
 
     def make(partitions: int = 1, **config: object) -> str:
         name = f"topic-{uuid.uuid4().hex[:12]}"

@@ -1,4 +1,4 @@
-"""Whether a lookup keeps its contract: one answer a key, whatever else is asked, in whatever order."""
+"""Compliance of a lookup with its contract: one answer a key, whatever else is asked, in whatever order."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class _Asked:
                 self._fail(key, check, ("first", repr(one)), ("now", repr(other)), cause)
 
     def _rows(self, keys: pa.Array) -> list[Any]:
-        """The row of each key; what the engine relies on in an answer is checked."""
+        """Return the row of each key; what the engine relies on in an answer is checked."""
         before = keys.to_pylist()
         answer: object = self._lookup.fetch(keys, Deadline.after(self._clock, _PATIENCE_SECONDS))
         if not isinstance(answer, Answer):

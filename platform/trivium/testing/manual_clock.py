@@ -13,11 +13,11 @@ class ManualClock:
     sleeps: list[float] = field(default_factory=list)
 
     def now_us(self) -> int:
-        """Microseconds since 1970-01-01 UTC."""
+        """Return microseconds since 1970-01-01 UTC."""
         return round(self.seconds * 1_000_000)
 
     def monotonic(self) -> float:
-        """Seconds since the clock was set to zero."""
+        """Return seconds since the clock was set to zero."""
         return self.seconds
 
     def sleep(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Whether a streaming source keeps its contract: every offset once, in order, and the same again from any position."""
+"""Compliance of a streaming source: every offset once, in order, and the same again from any position."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Records = dict[str, list[tuple[int, bytes | None]]]
 
 
 class StreamingSource(Protocol):
-    """What a stream's worker asks of a source."""
+    """A source as a stream's worker uses it."""
 
     def assign(self, positions: Mapping[str, int]) -> None:
         """Read these partitions from these offsets on; everything fetched so far is forgotten."""
 
     def poll(self, timeout_seconds: float, max_bytes: int) -> list[Fetched]:
-        """What is there, up to about `max_bytes` of values; waits up to the time-out for a first."""
+        """Return what is there, up to about `max_bytes` of values; waits up to the time-out for a first."""
 
     def close(self) -> None:
         """Let go; idempotent."""
@@ -28,7 +28,7 @@ class StreamingSource(Protocol):
 
 @dataclass(frozen=True)
 class Patience:
-    """When a source counts as read to its end: after so many polls in a row, of so many seconds, without a piece."""
+    """The end of reading a source: after so many polls in a row, of so many seconds, without a piece."""
 
     quiet_polls: int = 3
     poll_seconds: float = 0.5
@@ -56,7 +56,7 @@ def assert_source_compliance(
 
 
 def _place(records: list[tuple[int, bytes | None]], part: float, start: int) -> int:
-    """The offset a part of the way through."""
+    """Return the offset a part of the way through."""
     taken = int(len(records) * part)
     return records[taken - 1][0] + 1 if taken else start
 
@@ -67,7 +67,7 @@ class _Check:
         self._name = ""
 
     def read(self, positions: Mapping[str, int], max_bytes: int) -> Records:
-        """All records from these positions on, from a new source."""
+        """Return all records from these positions on, from a new source."""
         source = self._opened()
         try:
             source.assign(positions)
@@ -77,7 +77,7 @@ class _Check:
             source.close()
 
     def moved(self, first: Mapping[str, int], then: Mapping[str, int]) -> Records:
-        """As `read`, from a source that was at other positions before."""
+        """Read as `read` does, from a source that was at other positions before."""
         source = self._opened()
         try:
             source.assign(first)

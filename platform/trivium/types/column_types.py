@@ -1,4 +1,4 @@
-"""Which Arrow types a declared type can be read from: one start-up problem a column, never a million rejects."""
+"""Arrow types that a declared type can be read from: one start-up problem a column, never a million rejects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ BOOL8: Final = "arrow.bool8"
 
 
 def type_problem(arrow: pa.DataType, spec: TypeSpec, timezone: str | None = None) -> str | None:
-    """What is wrong with reading a column of type `arrow` as `spec`, or None where its values can be looked at."""
+    """Return the problem of reading a column of type `arrow` as `spec`, None where its values can be looked at."""
     if pt.is_dictionary(arrow):
         arrow = arrow.value_type
     if isinstance(arrow, pa.BaseExtensionType):

@@ -27,14 +27,14 @@ class StructBuilder:
         self._columns = [(name, readers[name]) for name in self._struct.__struct_fields__]
 
     def build(self, columns: pa.RecordBatch) -> list[Any]:
-        """One struct a row."""
+        """Return one struct a row."""
         if not self._columns:
             return [self._struct() for _ in range(columns.num_rows)]
         return list(map(self._struct, *(read(columns.column(name)) for name, read in self._columns)))
 
 
 def columns_of(rows: Sequence[Any], fields: Sequence[FieldSpec]) -> pa.RecordBatch:
-    """Structs as columns under their Python names."""
+    """Return structs as columns under their Python names."""
     columns = fields_of(rows, [spec.name for spec in fields])
     arrays = [
         array_of(written(values, spec.type), spec.type.arrow) for spec, values in zip(fields, columns, strict=True)
@@ -43,12 +43,12 @@ def columns_of(rows: Sequence[Any], fields: Sequence[FieldSpec]) -> pa.RecordBat
 
 
 def array_of(values: Sequence[Any], arrow: pa.DataType) -> pa.Array:
-    """Values as one column."""
+    """Return values as one column."""
     return from_datetimes(values) if pt.is_timestamp(arrow) else pa.array(values, arrow)
 
 
 def fields_of(rows: Sequence[Any], names: Sequence[str]) -> list[list[Any]]:
-    """The values of each of these fields of structs."""
+    """Return the values of each of these fields of structs."""
     kind: Any = type(rows[0]) if rows else None
     if kind is None or not issubclass(kind, Struct) or countOf(map(type, rows), kind) < len(rows):
         return [list(map(attrgetter(name), rows)) for name in names]
@@ -59,11 +59,11 @@ def fields_of(rows: Sequence[Any], names: Sequence[str]) -> list[list[Any]]:
 
 
 def values_of(rows: Sequence[Any], spec: FieldSpec) -> list[Any]:
-    """One field of each row, as values pyarrow takes."""
+    """Return one field of each row, as values pyarrow takes."""
     return written(list(map(attrgetter(spec.name), rows)), spec.type)
 
 
 def written(values: list[Any], spec: TypeSpec) -> list[Any]:
-    """Values of a field, as pyarrow takes them."""
+    """Return the values of a field, as pyarrow takes them."""
     write = spec.kind.writer(spec)
     return values if write is None else [None if value is None else write(value) for value in values]

@@ -1,4 +1,4 @@
-"""What msgspec leaves open after decoding: offsets to UTC, Float32 rounding, decimals that fit exactly.
+"""Normalisation that msgspec leaves open after decoding: offsets to UTC, Float32 rounding, decimals that fit exactly.
 
 A normaliser changes a struct in place before any executor sees it and raises ValueError for a value that has no place
 in the declared column. Decimals arrive as their JSON text, since a decoder would take more than JSON's grammar.
@@ -65,7 +65,7 @@ class Normaliser:
                 raise Misfit.at(step, error) from error
 
     def suspects(self, rows: Sequence[Any]) -> Iterable[int]:
-        """The structs that may need a change: for times those not in UTC, else all."""
+        """Return the structs that may need a change: for times those not in UTC, else all."""
         if not self._times_only:
             return range(len(rows))
         found: set[int] = set()
@@ -76,5 +76,5 @@ class Normaliser:
 
 
 def contains_time(spec: TypeSpec) -> bool:
-    """Whether a datetime is anywhere in a type."""
+    """Return whether a datetime is anywhere in a type."""
     return pt.is_timestamp(spec.arrow) or any(map(contains_time, spec.kind.inside(spec)))

@@ -44,7 +44,7 @@ def numbers(column: pa.Array) -> list[Any]:
 
 
 def to_float32(value: float) -> float:
-    """The nearest float32.
+    """Return the nearest float32.
 
     Raises:
         ValueError: the value is finite but float32 has no finite neighbour for it.
@@ -57,7 +57,7 @@ def to_float32(value: float) -> float:
 
 
 def exact_decimal(arrow: pa.Decimal128Type) -> Callable[[Decimal | int], Decimal]:
-    """How a decimal becomes the same number at the declared scale, zero without a sign.
+    """Return how a decimal becomes the same number at the declared scale, zero without a sign.
 
     The function raises ValueError for a value that is not finite, or does not fit precision and scale exactly. Arrow
     must not be handed anything else: pyarrow 26 ends the process over an exponent such as 1E-9999999.

@@ -20,7 +20,7 @@ _DIGITS: Final = Context(prec=76)  # of Arrow's widest decimal; Python's default
 
 
 def plain(value: Any, arrow: pa.DataType) -> Any:
-    """A value of this Arrow type, from a table or from a sample, as plain data. What does not fit stays as it is."""
+    """Return a value of this Arrow type, from a table or a sample, as plain data; what does not fit stays as it is."""
     if value is None:
         return None
     if _is_list(arrow) and isinstance(value, list | tuple):

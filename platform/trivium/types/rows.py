@@ -59,7 +59,7 @@ def spec_of_arrow(arrow: pa.DataType) -> TypeSpec:
 
 
 def row_fields(row: type[msgspec.Struct]) -> tuple[FieldSpec, ...]:
-    """The fields of a row class.
+    """Return the fields of a row class.
 
     Raises:
         ContractError: a field whose type is not in the table, naming the field and what to write instead.

@@ -216,7 +216,7 @@ class FieldSpec:
 
 
 def without_wire_names(fields: tuple[FieldSpec, ...]) -> tuple[FieldSpec, ...]:
-    """The same fields, each under its Python name only: rows that are written have no other."""
+    """Return the same fields, each under its Python name only: rows that are written have no other."""
     return tuple(replace(spec, wire=spec.name, type=_unwired(spec.type)) for spec in fields)
 
 
@@ -226,5 +226,5 @@ def _unwired(spec: TypeSpec) -> TypeSpec:
 
 
 def arrow_schema(fields: tuple[FieldSpec, ...]) -> pa.Schema:
-    """The Arrow schema of a row's fields, under their Python names."""
+    """Return the Arrow schema of a row's fields, under their Python names."""
     return pa.schema([spec.arrow for spec in fields])

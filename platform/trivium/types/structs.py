@@ -17,14 +17,14 @@ from trivium.types.spec import FieldSpec, TypeSpec
 
 
 def derive(row: type[msgspec.Struct], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
-    """A subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
+    """Return a subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
     defaults = {spec.name: spec.default for spec in fields if not spec.required}
     tag = row.__struct_config__.tag if tag_field else False
     return _subclass(row, fields, defaults, tag=tag, tag_field=tag_field)
 
 
 def derive_positional(row: type[msgspec.Struct], fields: Sequence[FieldSpec]) -> Any:
-    """A subclass of `row` whose constructor takes every field by position, in the order of `__struct_fields__`.
+    """Return a subclass of `row` whose constructor takes every field by position, in the order of `__struct_fields__`.
 
     It gives every field a default, since msgspec keeps the order of the fields and wants required ones first.
     """
@@ -52,7 +52,7 @@ def annotation(spec: FieldSpec) -> Any:
 
 
 def fraction_guard(fields: Sequence[FieldSpec]) -> type[msgspec.Struct]:
-    """A struct that reads only the times among `fields`, as text without digits below a microsecond."""
+    """Return a struct that reads only the times among `fields`, as text without digits below a microsecond."""
     times = [(spec.name, _guarded(spec.type), msgspec.UNSET) for spec in fields if contains_time(spec.type)]
     rename = {spec.name: spec.wire for spec in fields}
     return msgspec.defstruct("Times", times, rename=rename)

@@ -69,7 +69,7 @@ def from_datetimes(moments: Sequence[datetime | None]) -> pa.Array:
 
 
 def to_utc(value: datetime) -> datetime:
-    """The same moment in UTC.
+    """Return the same moment in UTC.
 
     Raises:
         ValueError: the moment lies outside the years 1 to 9999 in UTC.

@@ -19,7 +19,7 @@ Client = TypeVar("Client")
 
 
 def open_client(factory: Callable[..., Client], source: KafkaSource, password: str | None, **options: Any) -> Client:
-    """A connected client: kafka-python's consumer or admin class with the source's servers, security and time-outs.
+    """Connect a client: kafka-python's consumer or admin class with the source's servers, security and time-outs.
 
     Raises:
         KafkaUnavailableError: no broker answered within `source.request_timeout_seconds`; says what stands in the way.
@@ -43,7 +43,7 @@ def open_client(factory: Callable[..., Client], source: KafkaSource, password: s
 
 
 def translate(error: Exception, source: KafkaSource, doing: str) -> SourceError:
-    """A client's error as ours; `doing` says what was being done."""
+    """Return a client's error as ours; `doing` says what was being done."""
     from kafka import errors
 
     if isinstance(error, SourceError):

@@ -30,13 +30,13 @@ class KafkaLog:
     """
 
     def __init__(self, source: KafkaSource, password: str | None, clock: Clock) -> None:
-        """Connects at the first question."""
+        """Keep the source; connect at the first call that needs it."""
         self._source, self._password, self._clock = source, password, clock
         self._admin: Any = None
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="kafka-group-offsets")
 
     def partitions(self) -> list[str]:
-        """All partitions of the source's topics, in order, as "topic/number".
+        """Return all partitions of the source's topics, in order, as "topic/number".
 
         Raises:
             SourceError: a topic does not exist (the message names near ones), or no broker answers.
@@ -49,7 +49,7 @@ class KafkaLog:
         ]
 
     def identity(self, topic: str) -> int:
-        """63 bits that stand for this very topic in this very cluster: another one of the same name has others.
+        """Return 63 bits that stand for this very topic in this very cluster: another one of the same name has others.
 
         Raises:
             SourceError: the topic does not exist, or the brokers are older than topic ids (Kafka 2.8).
@@ -65,19 +65,19 @@ class KafkaLog:
         return int.from_bytes(digest[:8], "big") >> 1
 
     def beginning(self, partitions: Iterable[str]) -> dict[str, int]:
-        """The first offset each log still holds."""
+        """Return the first offset each log still holds."""
         from kafka.protocol.consumer import OffsetSpec
 
         return self._offsets(partitions, OffsetSpec.EARLIEST)
 
     def end(self, partitions: Iterable[str]) -> dict[str, int]:
-        """The offset behind the last readable record: under read_committed, the last stable offset."""
+        """Return the offset behind the last readable record: under read_committed, the last stable offset."""
         from kafka.protocol.consumer import OffsetSpec
 
         return self._offsets(partitions, OffsetSpec.LATEST)
 
     def at_time(self, partitions: Iterable[str], ms: int) -> dict[str, int]:
-        """The first offset with a timestamp of `ms` (milliseconds since 1970 UTC) or later; the end without one."""
+        """Return the first offset with a timestamp of `ms` (milliseconds since 1970 UTC) or later, else the end."""
         names = list(partitions)
         found = self._offsets(names, ms)
         missing = [name for name, offset in found.items() if offset < 0]
@@ -160,7 +160,7 @@ class KafkaLog:
             self._clock.sleep(_RETRY_SECONDS)
 
     def _call(self, doing: str, question: Callable[[Any], Answer], seconds: float | None = None) -> Answer:
-        """The answer; failures that may pass are tried again on a fresh connection until the time is over."""
+        """Return the answer; failures that may pass are tried again on a fresh connection until the time is over."""
         from kafka.errors import KafkaError, RetriableError
 
         deadline = Deadline.after(self._clock, seconds or self._source.request_timeout_seconds)

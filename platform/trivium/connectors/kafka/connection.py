@@ -55,7 +55,7 @@ class Connection:
             self._consumer = self._connect()
 
     def poll(self, seconds: float, max_bytes: int) -> Fetched | None:
-        """The next piece; None if nothing came in time.
+        """Return the next piece; None if nothing came in time.
 
         Raises:
             SourceError: reading cannot go on.
@@ -79,11 +79,11 @@ class Connection:
         return piece
 
     def away(self) -> bool:
-        """Whether no broker is connected though partitions are to be read."""
+        """Return whether no broker is connected though partitions are to be read."""
         return bool(self._positions) and (self._consumer is None or not self._consumer.connected())
 
     def buffered_bytes(self) -> int:
-        """Bytes fetched or arriving and not handed out."""
+        """Return the bytes fetched or arriving and not handed out."""
         return self._consumer.buffered_bytes() if self._consumer is not None else 0
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ class ColumnarConsumer:
     def __init__(
         self, source: KafkaSource, password: str | None, reading: Reading, positions: Mapping[str, int]
     ) -> None:
-        """Connects. `positions`: the next offset to read of each partition to be read.
+        """Connect. `positions`: the next offset to read of each partition to be read.
 
         Raises:
             SourceError: as `open_client` does.
@@ -57,7 +57,7 @@ class ColumnarConsumer:
             self._consumer.seek(to_client(partition), offset)
 
     def poll(self, timeout_seconds: float, max_bytes: int) -> Fetched | None:
-        """The next batches of one partition, or None if none came in time.
+        """Return the next batches of one partition, or None if none came in time.
 
         Raises:
             SourceError: a batch cannot be read, a position is out of range, access was withdrawn.
@@ -72,7 +72,7 @@ class ColumnarConsumer:
         return next((each for chunk in polled.values() for each in chunk), None)
 
     def ends(self, timeout_seconds: float) -> dict[str, int]:
-        """The log end of each partition (under read_committed the last stable offset).
+        """Return the log end of each partition (under read_committed the last stable offset).
 
         Raises:
             SourceError: if the brokers do not answer in time.
@@ -80,11 +80,11 @@ class ColumnarConsumer:
         return self._ask(self._consumer.end_offsets, timeout_seconds)
 
     def connected(self) -> bool:
-        """Whether a connection to any broker is up."""
+        """Return whether a connection to any broker is up."""
         return any(connection.connected for connection in self._connections())
 
     def buffered_bytes(self) -> int:
-        """Bytes fetched and not handed out, and those of responses that are arriving."""
+        """Return the bytes fetched and not handed out, and those of responses that are arriving."""
         fetcher = self._fetcher
         raw = [*fetcher._completed_fetches.copy(), *fetcher._paused_completed_fetches.values()]  # noqa: SLF001
         parsed = [fetcher._next_partition_records, *fetcher._paused_partition_records.values()]  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""Why a Kafka server cannot be reached, asked step by step: name, port, TLS. For error messages only."""
+"""Diagnosis of a Kafka server that cannot be reached, step by step: name, port, TLS. For error messages only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SECONDS: Final = 3.0
 
 
 def diagnose(source: KafkaSource) -> str:
-    """What happens at each server, `host:port: what`, separated by semicolons."""
+    """Return what happens at each server, `host:port: what`, separated by semicolons."""
     return "; ".join(f"{server}: {_try(server, source)}" for server in map(str.strip, source.servers.split(",")))
 
 

@@ -1,4 +1,4 @@
-"""What can be wrong with a Kafka source. Each message names the place and the choices; each class survives pickling."""
+"""Errors of a Kafka source. Each message names the place and the choices; each class survives pickling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a reader hands out: the values of one partition as columns."""
+"""Chunks a reader hands out: the values of one partition as columns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Fetched:
         return self.next - self.start - len(self.offsets)
 
     def head(self, records: int) -> Fetched:
-        """The first `records` of it (one or more); all of it if it holds no more."""
+        """Return the first `records` of it (one or more); all of it if it holds no more."""
         if records >= len(self.offsets):
             return self
         return Fetched(

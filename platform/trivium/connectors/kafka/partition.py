@@ -19,7 +19,7 @@ class Partition(NamedTuple):
 
 
 def parse(partition: str) -> Partition:
-    """The parts of "topic/number".
+    """Return the parts of "topic/number".
 
     Raises:
         ValueError: if the text is no such name.
@@ -31,12 +31,12 @@ def parse(partition: str) -> Partition:
 
 
 def to_client(partition: str) -> TopicPartition:
-    """The client's own name of it."""
+    """Return the client's own name of it."""
     from kafka import TopicPartition
 
     return TopicPartition(*parse(partition))
 
 
 def from_client(partition: TopicPartition) -> str:
-    """The client's name as text."""
+    """Return the client's name as text."""
     return f"{partition.topic}/{partition.partition}"

@@ -1,4 +1,4 @@
-"""What kafka-python's fetcher makes of a fetched response, replaced: columns instead of one object a record.
+"""kafka-python's fetcher with another reading of a response: columns instead of one object a record.
 
 The fetcher looks the class PartitionRecords up on itself, so an instance of it can be given another. Everything around
 it stays the client's: connections, fetch sessions, leader epochs, truncation checks, positions.
@@ -44,7 +44,7 @@ class PartitionRecords:
         self.next_fetch_offset, self.leader_epoch = fetch_offset, -1
 
     def __bool__(self) -> bool:
-        """Whether anything may be left."""
+        """Return whether anything may be left."""
         return self._batches is not None
 
     @property
@@ -53,7 +53,7 @@ class PartitionRecords:
         return self._batches.remaining_bytes if self._batches is not None else 0
 
     def take(self, most: int) -> list[Fetched]:
-        """The next batches as one Fetched; `next_fetch_offset` is behind them on return, and only then."""
+        """Return the next batches as one Fetched; `next_fetch_offset` is behind them on return, and only then."""
         if not self._batches:
             self.drain()
             return []

@@ -15,7 +15,7 @@ _NOTHING_YET: Final = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, 
 
 
 def network_client(**configs: Any) -> Any:
-    """A `KafkaNetClient` for the client's option `kafka_client`."""
+    """Return a `KafkaNetClient` for the client's option `kafka_client`."""
     from kafka.errors import SaslAuthenticationFailedError, UnsupportedSaslMechanismError
     from kafka.net.compat import KafkaNetClient
     from kafka.net.manager import KafkaConnectionManager
@@ -39,7 +39,7 @@ def network_client(**configs: Any) -> Any:
 
 
 def _receive(sock: Any) -> tuple[bytes, Exception | None]:
-    """All bytes that have arrived, or the error that ended the connection.
+    """Return all bytes that have arrived, or the error that ended the connection.
 
     Never both: the client drops what comes with an error, and a broker's last words before it hangs up say why.
     """

@@ -35,7 +35,7 @@ class KafkaReader:
         *,
         stall_seconds: float = 30.0,
     ) -> None:
-        """`header` is the routing header whose values `poll` hands out. Nothing is connected before `assign`."""
+        """Take the routing header whose values `poll` hands out. Nothing is connected before `assign`."""
         reading = Reading(
             max_batch_bytes=source.max_batch_bytes,
             header=None if header is None else header.encode(),
@@ -48,7 +48,7 @@ class KafkaReader:
 
     @property
     def reconnects(self) -> int:
-        """How often a silent connection was made anew."""
+        """Number of times a silent connection was made anew."""
         return self._connection.reconnects
 
     def assign(self, positions: Mapping[str, int]) -> None:
@@ -61,7 +61,7 @@ class KafkaReader:
         self._connection.open(positions)
 
     def poll(self, timeout_seconds: float, max_bytes: int) -> list[Fetched]:
-        """What is there, up to about `max_bytes` of values (at least a batch); waits up to the time-out for a first.
+        """Return what is there, up to about `max_bytes` (at least a batch); wait up to the time-out for a first.
 
         Each partition's pieces follow one another without a gap. Empty if nothing came.
 
@@ -84,7 +84,7 @@ class KafkaReader:
         return pieces
 
     def buffered_bytes(self) -> int:
-        """Bytes fetched, parked or arriving, and not handed out yet."""
+        """Return the bytes fetched, parked or arriving, and not handed out yet."""
         return self._connection.buffered_bytes()
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ _warned: set[str] = set()
 
 
 def security_options(source: KafkaSource, password: str | None) -> dict[str, Any]:
-    """The client's options; secrets are in memory only. Warns, once a process, of plaintext beyond this machine."""
+    """Return the client's options, secrets in memory only. Warns, once a process, of plaintext beyond this machine."""
     security = source.security
     if security.protocol.endswith("PLAINTEXT"):
         _warn_of_plaintext(source)
@@ -28,7 +28,7 @@ def security_options(source: KafkaSource, password: str | None) -> dict[str, Any
 
 
 def local_path(location: str) -> str:
-    """The path of a certificate or key, which may be written as a file: URI."""
+    """Return the path of a certificate or key, which may be written as a file: URI."""
     return unquote(urlsplit(location).path) if location.startswith("file:") else location
 
 

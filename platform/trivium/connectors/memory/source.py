@@ -27,7 +27,7 @@ class Crash:
 
 @dataclass(frozen=True)
 class Pause:
-    """So many polls give nothing of the partition."""
+    """Polls that give nothing of the partition."""
 
     polls: int = 1
 
@@ -49,7 +49,7 @@ class _Partition:
     spent: set[int] = field(default_factory=set)
 
     def offset(self) -> int:
-        """The offset of the next record."""
+        """Return the offset of the next record."""
         return sum(isinstance(item, bytes | None) for item in self.items[: self.place])
 
     def move(self, position: int) -> bool:
@@ -62,7 +62,7 @@ class _Partition:
         return True
 
     def read(self, max_bytes: int) -> list[bytes | None]:
-        """The records up to the next fault, or to `max_bytes`; at least one if one is there."""
+        """Return the records up to the next fault, or to `max_bytes`; at least one if one is there."""
         values: list[bytes | None] = []
         size = 0
         while self.place < len(self.items) and (size < max_bytes or not values):
@@ -118,7 +118,7 @@ class MemorySource:
                 raise SourceError(f"{name}: expected an offset of its records or the one behind them, got {position}")
 
     def poll(self, timeout_seconds: float, max_bytes: int) -> list[Fetched]:
-        """What is there, up to about `max_bytes` of values; nothing is waited for.
+        """Return what is there, up to about `max_bytes` of values; nothing is waited for.
 
         Raises:
             SourceError: a Crash was reached; the same error again at each later call.
@@ -134,7 +134,7 @@ class MemorySource:
         return pieces
 
     def buffered_bytes(self) -> int:
-        """Bytes fetched and not handed out yet: none."""
+        """Return the bytes fetched and not handed out yet: none."""
         return 0
 
     def close(self) -> None:

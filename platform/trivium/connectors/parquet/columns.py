@@ -22,7 +22,7 @@ _TAG: Final = pa.string()
 
 @dataclass(frozen=True)
 class FileColumns:
-    """What is read of one file: columns of its own, and one value each of columns that its folders name.
+    """Columns that are read of one file: columns of its own, and one value each of columns that its folders name.
 
     `declarations` are those of the event types that the file may hold; `both` are columns that file and folders have.
     """
@@ -45,7 +45,7 @@ class SourceColumns:
 
     @property
     def typed(self) -> bool:
-        """Whether events are columns, and not records in one column."""
+        """True where events are columns, and not records in one column."""
         return self._source.record_column is None
 
     def of(self, path: str, schema: pa.Schema) -> FileColumns:

@@ -1,4 +1,4 @@
-"""What the files of a source turn out to hold beside what is declared: problems, and notes for a person."""
+"""Differences between the files of a source and what is declared: problems, and notes for a person."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class SourceFindings:
         return list(found.problems)
 
     def notes(self) -> list[str]:
-        """Sentences on fields that files lack, and on columns that are there twice."""
+        """Return sentences on fields that files lack, and on columns that are there twice."""
         return [*self._missing(), *self._doubled()]
 
     def _missing(self) -> Iterator[str]:

@@ -53,7 +53,7 @@ def folder_texts(uri: str, path: str) -> dict[str, str | None]:
 
 
 def _location(uri: str) -> list[str]:
-    """The names of the folders that a source's location is made of."""
+    """Return the names of the folders that a source's location is made of."""
     return [part for part in (urlsplit(uri).path if "://" in uri else uri).split("/") if part]
 
 

@@ -27,7 +27,7 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Size:
-    """What values of a leaf in one row group take: how many a row has, their mean and a bound for the longest."""
+    """Sizes of the values of a leaf in one row group: how many a row has, their mean and a bound for the longest."""
 
     per_row: float
     mean: float

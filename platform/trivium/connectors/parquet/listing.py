@@ -1,4 +1,4 @@
-"""Which files below a source's path are read as Parquet, and which are left out."""
+"""Listing of the files below a source's path: those that are read, and those left out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Listing:
     format: str = "Parquet"
 
     def notes(self) -> list[str]:
-        """Sentences on files that one may not expect to be read, or to be left out."""
+        """Return sentences on files that one may not expect to be read, or to be left out."""
         said = [
             (self.foreign, f"left out, since no {self.format}"),
             (self.unmatched, "left out, since outside source.pattern"),
@@ -47,7 +47,7 @@ class Listing:
 
 
 def named(paths: Sequence[str]) -> str:
-    """The first few of some names, and how many more there are."""
+    """Return the first few of some names, and how many more there are."""
     rest = f" and {len(paths) - _NAMED:,} more" if len(paths) > _NAMED else ""
     return ", ".join(paths[:_NAMED]) + rest
 
@@ -57,7 +57,7 @@ def _files(paths: Sequence[str]) -> str:
 
 
 def root_of(uri: str) -> tuple[Storage, str]:
-    """The storage paths are relative to, and the one file below it that `uri` names ("" where it names a folder)."""
+    """Return the storage paths are relative to, and the file below it that `uri` names ("" for a folder)."""
     folder, slash, name = uri.rpartition("/")
     if name and not folder.endswith("/"):
         parent = Storage(folder or (slash or "."))
@@ -149,7 +149,7 @@ def _none(uri: str, pattern: str | None, format: str, there: Sequence[str]) -> s
 
 
 def _regex(pattern: str) -> str:
-    """A glob as a regular expression for whole paths; `*` stays inside a name, `**` stands for any folders."""
+    """Return a glob as a regular expression for whole paths; `*` stays inside a name, `**` stands for any folders."""
     parts = [part for part in pattern.split("/") if part != "."]
     if "/" not in pattern:
         parts = ["**", *parts]

@@ -50,7 +50,7 @@ class Range(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return self.stop - self.start
 
 
@@ -61,7 +61,7 @@ class Unit(msgspec.Struct, frozen=True):
 
     @property
     def rows(self) -> int:
-        """How many rows."""
+        """Number of rows."""
         return sum(each.rows for each in self.ranges)
 
     def key(self, context: Mapping[str, Any]) -> str:
@@ -107,7 +107,7 @@ class SourcePlan:
         return oldest
 
     def units(self, unit_rows: int, days: frozenset[str] | None) -> list[Unit]:
-        """Units of about `unit_rows` rows (a row group is never cut) over the given source days, or over all."""
+        """Cut units of about `unit_rows` rows (a row group is never cut) over the given source days, or over all."""
         units: list[Unit] = []
         pending: list[Range] = []
         for each in self._ranges(days):
@@ -167,7 +167,7 @@ class _Piece:
 
     @property
     def shape(self) -> tuple[pa.Schema, Mapping[str, pa.DataType]]:
-        """Where equal, pieces may share a batch."""
+        """Schema and folders; pieces with equal ones may share a batch."""
         return self.rows.schema, {name: value.type for name, value in self.folders.items()}
 
 
@@ -230,7 +230,7 @@ class ParquetReader:
         return (*found.own, *found.folders)
 
     def batches(self, unit: Unit) -> Iterator[Slice]:
-        """The events of a unit, at most some 64 MB and 65,536 rows at a time; small files share a batch.
+        """Yield the events of a unit, at most some 64 MB and 65,536 rows at a time; small files share a batch.
 
         A single row that is larger is a batch of its own.
 

@@ -107,7 +107,7 @@ class DeclaredType:
 
 
 def suspects(values: PackedValues, *, times: bool) -> set[int]:
-    """Records one pass is not for: where there are `times`, long fractions of a second."""
+    """Return the records that one pass is not for: where there are `times`, long fractions of a second."""
     return with_long_fractions(values) if times else set()
 
 

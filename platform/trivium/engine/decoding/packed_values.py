@@ -91,7 +91,7 @@ class PackedValues(Sequence["bytes | None"]):
 
 
 def pack(values: Iterable[bytes | None]) -> PackedValues:
-    """Values packed, unless they are already."""
+    """Pack values, unless they are packed already."""
     if isinstance(values, PackedValues):
         return values
     given = list(values)

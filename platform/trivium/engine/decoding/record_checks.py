@@ -69,7 +69,7 @@ def check_fractions(guard: Callable[[bytes], Any] | None, value: bytes) -> None:
 
 
 def with_many_brackets(values: PackedValues, decoded: int) -> list[int]:
-    """Records with more opening brackets than levels are allowed.
+    """Return the records with more opening brackets than levels are allowed.
 
     Each of the `decoded` ones is an object, so has one; if not even the others of the whole batch together are many
     enough, no record needs a look of its own.

@@ -135,7 +135,7 @@ def _tell_misses(called: Invocation, places: Sequence[int], answers: list[EventA
 
 
 def encode(answers: Sequence[EventAnswer]) -> bytes:
-    """Answers as a JSON list."""
+    """Encode answers as a JSON list."""
     return msgspec.json.encode(answers)
 
 

@@ -31,7 +31,7 @@ class Breach:
 
 
 def shown(outcome: Outcome | None) -> str:
-    """An outcome with its rows."""
+    """Return an outcome with its rows."""
     if outcome is None:
         return "no answer"
     if outcome.rows:
@@ -52,16 +52,16 @@ def shown_apart(one: Outcome, other: Outcome) -> tuple[str, str]:
 
 
 def text_of(event: bytes) -> str:
-    """A record as people read it."""
+    """Return a record as people read it."""
     return event.decode("utf-8", "backslashreplace")
 
 
 def same(one: Outcome, other: Outcome) -> bool:
-    """Whether two outcomes are equal; the words of an error may differ."""
+    """Return whether two outcomes are equal; the words of an error may differ."""
     return (one.rows, one.rejected) == (other.rows, other.rejected)
 
 
 def cut(text: str) -> str:
-    """A text of one line, short enough for a message."""
+    """Return a text of one line, short enough for a message."""
     text = text.replace("\n", "\\n")
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}… ({len(text)} characters)"

@@ -43,7 +43,7 @@ def _own_words(error: BaseException) -> str:
 
 
 def compare(subject: Subject, cases: Sequence[Case]) -> list[Breach]:
-    """What a group of cases, whose facts agree, shows in this process. At most one breach a check."""
+    """Return what a group of cases, whose facts agree, shows in this process. At most one breach a check."""
     try:
         trial = subject.trial()
     except Exception as error:  # noqa: BLE001 - an author's constructor and `open` may raise anything
@@ -82,7 +82,7 @@ def _in_chunks(trial: Trial, cases: Sequence[Case], size: int) -> list[Outcome]:
 
 
 def _differing(asked: Asked, check: str, how: str, answers: Answers, cause: str) -> Iterator[Breach]:
-    """The first case whose answer is another one now; None says that it was not asked."""
+    """Yield the first case whose answer is another one now; None says that it was not asked."""
     for case, first, answer in zip(asked.cases, asked.first, answers, strict=True):
         if answer is not None and not same(first, answer):
             one, other = shown_apart(first, answer)
@@ -91,7 +91,7 @@ def _differing(asked: Asked, check: str, how: str, answers: Answers, cause: str)
 
 
 def breach(subject: Subject, check: str, case: Case | None, answers: tuple[tuple[str, str], ...], cause: str) -> Breach:
-    """A breach with what the sources of the executor say about it."""
+    """Return a breach with what the sources of the executor say about it."""
     hints = tuple(str(each) for each in impurities(subject.cls, subject.root)[:3])
     return Breach(check, subject.name, text_of(case.event) if case else "none", answers, cause, hints)
 
@@ -134,7 +134,7 @@ class _Carried(BoundExecutor):
     """Executors that were pickled and came back."""
 
     def create(self) -> Executor[Any, Any]:
-        """A new instance, by way of pickle."""
+        """Return a new instance, by way of pickle."""
         carried: Executor[Any, Any] = pickle.loads(pickle.dumps(super().create()))
         return carried
 

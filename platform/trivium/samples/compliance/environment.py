@@ -1,4 +1,4 @@
-"""What a process takes from its surroundings, as one of two worlds an executor must answer alike in."""
+"""Surroundings of a process: two environments in which an executor must answer alike."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class World:
     folder: str = "one"
 
     def environment(self) -> dict[str, str]:
-        """The environment to start the process with."""
+        """Return the environment to start the process with."""
         kept = {name: os.environ[name] for name in _NEEDED if name in os.environ}
         return {
             **kept,
@@ -72,7 +72,7 @@ CAUSES: Final[Mapping[str, str]] = {
 
 
 def with_one_of(name: str) -> World:
-    """The first world with one thing of the second."""
+    """Return the first world with one thing of the second."""
     return replace(HERE, **{name: getattr(THERE, name)})
 
 

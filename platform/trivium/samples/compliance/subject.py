@@ -42,12 +42,12 @@ class Subject:
 
     @property
     def file(self) -> Path:
-        """Where it is defined."""
+        """The file that defines it."""
         return Path(self.cls.declaration.file)
 
     @property
     def name(self) -> str:
-        """How messages name it."""
+        """The name that messages use."""
         return f"{self.cls.__qualname__} ({_relative(self.file)}:{self.cls.declaration.line})"
 
     @property
@@ -62,16 +62,16 @@ class Subject:
         return spec_of([self.cls], {self.event_type: self.options}, self.routing)
 
     def bound(self) -> BoundExecutor:
-        """The executor as pipelines hold it."""
+        """Return the executor as pipelines hold it."""
         return replace(self.spec().executors[self.event_type], artifacts=dict(self.artifacts))
 
     def trial(self, bound: BoundExecutor | None = None) -> Trial:
-        """A new worker that asks a new instance."""
+        """Return a new worker that asks a new instance."""
         return Trial(self.spec(), bound or self.bound())
 
 
 def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]]:
-    """The samples of a file, with the facts written beside them.
+    """Return the samples of a file, with the facts written beside them.
 
     Left out are lines that are no samples, which `trivium check` names, and samples with options of their own.
     """
@@ -89,7 +89,7 @@ def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]
 
 
 def given_cases(subject: Subject, events: Iterable[Event]) -> list[Case]:
-    """Events somebody wrote down, each with facts made up."""
+    """Return events somebody wrote down, each with facts made up."""
     written = [
         event if isinstance(event, bytes) else event.encode() if isinstance(event, str) else json.dumps(event).encode()
         for event in events
@@ -98,7 +98,7 @@ def given_cases(subject: Subject, events: Iterable[Event]) -> list[Case]:
 
 
 def made_cases(subject: Subject, count: int) -> list[Case]:
-    """Events made up from the declared types, with facts."""
+    """Return events made up from the declared types, with facts."""
     return _with_facts(subject, examples(records(subject.cls.declaration, subject.routing.tag_field), count))
 
 
@@ -110,7 +110,7 @@ def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
 
 
 def _facts(subject: Subject, trial: Trial, event: bytes, known: Mapping[str, Sequence[Any]]) -> Facts:
-    """What lookups know of this event's keys: of a key always the same."""
+    """Return what lookups know of this event's keys: of a key always the same."""
     declaration = subject.cls.declaration
     specs = {spec.name: spec for spec in declaration.event_fields}
     _, events = trial.decode([Case(event)]).events.get(subject.event_type, ([], []))

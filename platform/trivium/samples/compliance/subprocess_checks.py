@@ -40,7 +40,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Errand:
-    """What one process is asked, and where it finds modules."""
+    """The task of one process, and the path of its modules."""
 
     world: World
     path: tuple[str, ...]
@@ -56,7 +56,7 @@ class ProcessError(TriviumError):
 
 
 def question(subject: Subject, groups: Sequence[Sequence[Case]]) -> Question:
-    """What to ask about a subject."""
+    """Return what to ask about a subject."""
     parts = (subject.options, dict(subject.artifacts), subject.routing)
     cls = subject.cls
     written = tuple(tuple(group) for group in groups)
@@ -64,7 +64,7 @@ def question(subject: Subject, groups: Sequence[Sequence[Case]]) -> Question:
 
 
 def compare_worlds(asked: Sequence[tuple[Subject, Sequence[Sequence[Case]]]]) -> list[tuple[Subject, Breach]]:
-    """What executors answer otherwise in another world; at most one breach an executor.
+    """Return what executors answer otherwise in another world; at most one breach an executor.
 
     Raises:
         ProcessError: a process ended without an answer.
@@ -97,7 +97,7 @@ def _first_difference(
 
 
 def _cause(question_: Question, place: int) -> str:
-    """Which of a world's things makes the difference, tried one by one."""
+    """Return which of a world's things makes the difference, tried one by one."""
     if place < 0:
         return "its module or open() fails in a process with another environment"
     worlds = (HERE, HERE, *(with_one_of(name) for name in CAUSES))

@@ -39,7 +39,7 @@ def _answer(question: Question) -> Answer:
 
 
 def _module(question: Question) -> ModuleType:
-    """The executor's module, from the file it came from, whatever the path says."""
+    """Return the executor's module, from the file it came from, whatever the path says."""
     try:
         module = importlib.import_module(question.module)
         if Path(module.__file__ or "").samefile(question.file):

@@ -20,7 +20,7 @@ class Watched(BoundExecutor):
     changes: list[tuple[str, str]] = field(default_factory=list)
 
     def create(self) -> Executor[Any, Any]:
-        """A new instance whose calls are looked at before and after."""
+        """Return a new instance whose calls are looked at before and after."""
         executor = super().create()
         for name in ("accepts", "process", "process_batch"):
             setattr(executor, name, self._watching(executor, getattr(executor, name)))
@@ -42,7 +42,7 @@ class Watched(BoundExecutor):
 
 
 def watched(bound: BoundExecutor) -> Watched:
-    """The same executor, watched."""
+    """Return the same executor, watched."""
     return Watched(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
 
 

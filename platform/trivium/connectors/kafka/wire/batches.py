@@ -22,7 +22,7 @@ from trivium.engine.decoding.packed_values import PackedValues
 
 @dataclass(frozen=True)
 class Reading:
-    """How batches are read: the cap of a decompressed one in bytes, the routing header, the isolation."""
+    """Settings of reading batches: the cap of a decompressed one in bytes, the routing header, the isolation."""
 
     max_batch_bytes: int
     header: bytes | None
@@ -46,7 +46,7 @@ class PartitionBatches:
     def __init__(
         self, partition: str, data: bytes, position: int, aborted: Iterable[tuple[int, int]], reading: Reading
     ) -> None:
-        """`aborted`: (producer id, first offset) of each aborted transaction that touches the response."""
+        """Take (producer id, first offset) of each aborted transaction that touches the response."""
         self.partition, self.position, self.epoch = partition, position, -1
         self._reading, self._data = reading, data
         self._headers = BatchHeaders(partition, data, position)
@@ -54,7 +54,7 @@ class PartitionBatches:
         self._failure: KafkaRecordError | None = None
 
     def __bool__(self) -> bool:
-        """Whether anything is left, be it an error."""
+        """Return whether anything is left, be it an error."""
         return bool(self._headers) or self._failure is not None
 
     @property
@@ -63,7 +63,7 @@ class PartitionBatches:
         return self._headers.remaining_bytes
 
     def read(self, max_bytes: int) -> Fetched:
-        """The next batches, until about `max_bytes` are decoded; at least one batch.
+        """Return the next batches, until about `max_bytes` are decoded; at least one batch.
 
         Raises:
             KafkaRecordError: at a batch that cannot be read, once everything before it was handed out.
@@ -93,7 +93,7 @@ class PartitionBatches:
         return pieces, reached
 
     def _many(self, rows: Int64s) -> tuple[_Piece, int]:
-        """A run of small plain batches."""
+        """Return a run of small plain batches."""
         start, stop = rows[:, 0] + HEADER_BYTES, rows[:, 0] + rows[:, 1]
         append_time = np.where(rows[:, 6] & APPEND_TIME, rows[:, 9], NO_APPEND_TIME)
         spans = np.stack([start, stop, rows[:, 2], rows[:, 7], rows[:, 8], append_time, rows[:, 11]], axis=1)
@@ -101,7 +101,7 @@ class PartitionBatches:
         return _Piece(self._data, spans), int(rows[-1, 2] + rows[-1, 7])
 
     def _one(self) -> tuple[_Piece | None, int]:
-        """The next batch, of whatever kind; None for one that hands out nothing."""
+        """Return the next batch, of whatever kind; None for one that hands out nothing."""
         header = self._headers.peek()
         assert header is not None, "asked for a batch where none is left"
         try:
@@ -127,7 +127,7 @@ class PartitionBatches:
         return _Piece(data, np.array([span], np.int64))
 
     def _records(self, header: BatchHeader) -> tuple[bytes, int, int]:
-        """Where the batch's records stand: in which bytes, from where to where."""
+        """Return where the batch's records stand: in which bytes, from where to where."""
         start, stop = header.position + HEADER_BYTES, header.position + header.size
         if header.codec == NONE:
             return self._data, start, stop
@@ -146,7 +146,7 @@ class PartitionBatches:
         return self._fetched(data, columns[:, :kept], reached)
 
     def _cut(self, data: bytes, spans: Int64s, bad: int, fault: int) -> Fetched:
-        """What stands before a batch that could not be decoded; the error itself if that is nothing."""
+        """Return what stands before a batch that could not be decoded; the error itself if that is nothing."""
         from trivium.connectors.kafka.wire.kernels import FAULTS
 
         first, last = int(spans[bad, 2]), int(spans[bad, 2] + spans[bad, 3])
@@ -168,7 +168,7 @@ class PartitionBatches:
 
 
 def _gather(pieces: Sequence[_Piece]) -> tuple[bytes, Int64s]:
-    """One buffer for all pieces, and the spans in it. Bytes are copied only where pieces have different buffers."""
+    """Return one buffer for all pieces, and the spans in it; bytes are copied only where buffers differ."""
     if not pieces:
         return b"", np.empty((0, 7), np.int64)
     spans = np.concatenate([piece.spans for piece in pieces])

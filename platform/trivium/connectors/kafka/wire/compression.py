@@ -20,7 +20,7 @@ class DecompressionError(ValueError):
 
 
 def decompress(codec: int, data: bytes, cap: int) -> bytes:
-    """The records of a batch. `codec` is the number in the batch's attributes.
+    """Return the records of a batch. `codec` is the number in the batch's attributes.
 
     Raises:
         DecompressionError: for damaged data, an unknown codec, more than `cap` bytes, or a missing codec package.
@@ -78,7 +78,7 @@ def _snappy(data: bytes, cap: int) -> bytes:
 
 
 def _within(block: bytes, left: int, cap: int) -> bytes:
-    """The block itself, once the size in its preamble is known to fit: snappy allocates that size up front."""
+    """Return the block itself, once the size in its preamble is known to fit: snappy allocates that size up front."""
     declared = 0
     for index, byte in enumerate(block[:5]):
         declared |= (byte & 0x7F) << (7 * index)

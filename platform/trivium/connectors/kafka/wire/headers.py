@@ -46,12 +46,12 @@ class BatchHeader(NamedTuple):
 
     @property
     def transactional(self) -> bool:
-        """Whether the batch belongs to a transaction."""
+        """True for a batch that belongs to a transaction."""
         return bool(self.attributes & TRANSACTIONAL)
 
     @property
     def control(self) -> bool:
-        """Whether the batch holds a transaction marker instead of records."""
+        """True for a batch that holds a transaction marker instead of records."""
         return bool(self.attributes & CONTROL)
 
 
@@ -70,7 +70,7 @@ class BatchHeaders:
         self._scan()
 
     def __bool__(self) -> bool:
-        """Whether anything is left, be it an error."""
+        """Return whether anything is left, be it an error."""
         return len(self._rows) > 0 or self._unreadable is not None
 
     @property
@@ -79,7 +79,7 @@ class BatchHeaders:
         return len(self._data) - (int(self._rows[0, 0]) if len(self._rows) else self._scanned)
 
     def peek(self) -> BatchHeader | None:
-        """The next batch's header, checked; None behind the last.
+        """Return the next batch's header, checked; None behind the last.
 
         Raises:
             KafkaRecordError: if what stands there is no sound batch of message format 2.
@@ -112,7 +112,7 @@ class BatchHeaders:
         return rows
 
     def error(self, first: int, last: int, reason: str) -> KafkaRecordError:
-        """Why the batch of those offsets cannot be read."""
+        """Return why the batch of those offsets cannot be read."""
         return KafkaRecordError(self._partition, first, max(first, last), reason)
 
     def _go_past(self, batches: int) -> None:

@@ -68,7 +68,7 @@ def _signed32(value: int) -> Any:
 
 @_compiled
 def scan(buffer: Bytes, position: int, rows: Int64s) -> Any:
-    """Headers of the complete batches from `position` on into `rows`; (how many, next position, status).
+    """Read the headers of the complete batches from `position` on into `rows`; (how many, next position, status).
 
     A row is position, size, base offset, leader epoch, magic, CRC, attributes, last offset delta, first and greatest
     timestamp, producer, number of records.
@@ -131,7 +131,7 @@ def _crc32c(buffer: Bytes, position: int, stop: int) -> Any:
 
 @_compiled
 def plain_run(buffer: Bytes, rows: Int64s, last: int, max_bytes: int) -> Any:
-    """How many of the batches of `rows` are small, plain and sound, from the first on and up to about `max_bytes`.
+    """Count the batches of `rows` that are small, plain and sound, from the first on and up to about `max_bytes`.
 
     `last` is the offset they have to lie behind. Plain: neither compressed nor transactional nor control. Where the run
     ends says nothing: the next batch may be of another kind, or damaged.
@@ -154,7 +154,7 @@ def plain_run(buffer: Bytes, rows: Int64s, last: int, max_bytes: int) -> Any:
 
 @_compiled
 def _varint(buffer: Bytes, position: int, stop: int) -> Any:
-    """A zigzag varint and the position behind it; that position is -1 if it does not end before `stop`."""
+    """Return a zigzag varint and the position behind it; that position is -1 if it does not end before `stop`."""
     raw = np.uint64(0)
     shift = np.uint64(0)
     while position < stop and shift < np.uint64(64):
@@ -210,7 +210,7 @@ def _headers(buffer: Bytes, position: int, stop: int, name: Bytes) -> Any:
 
 @_compiled
 def _record(buffer: Bytes, position: int, stop: int, name: Bytes, fields: Int64s) -> Any:
-    """One record into `fields`: offset delta, time delta, value start and end, header start and end; (end, fault)."""
+    """Read one record into `fields`: offset delta, time delta, value start and end, header start and end."""
     size, position = _varint(buffer, position, stop)
     if position < 0 or size < LEAST_RECORD_BYTES - 1 or size > stop - position:
         return position, 1
@@ -234,7 +234,7 @@ def _record(buffer: Bytes, position: int, stop: int, name: Bytes, fields: Int64s
 
 @_compiled
 def decode(buffer: Bytes, batches: Int64s, name: Bytes, fetch_offset: int, columns: Int64s) -> Any:
-    """Records of `batches` from `fetch_offset` on into `columns`; how many, or -(1 + 8 * batch + fault).
+    """Read the records of `batches` from `fetch_offset` on into `columns`; how many, or -(1 + 8 * batch + fault).
 
     A batch is (start, stop, base offset, last offset delta, first timestamp, append time or NO_APPEND_TIME, records).
     A column of `columns` is offset, timestamp, start and end of the value (start -1: null), start and end of the value

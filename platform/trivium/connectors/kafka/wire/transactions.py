@@ -1,4 +1,4 @@
-"""Which batches of a response belong to aborted transactions."""
+"""Batches of a response that belong to aborted transactions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AbortedTransactions:
         self._open: set[int] = set()
 
     def hides(self, header: BatchHeader) -> bool:
-        """Whether the batch, one with records, is aborted."""
+        """Return whether the batch, one with records, is aborted."""
         self._advance(header)
         return header.transactional and header.producer in self._open
 
@@ -44,7 +44,7 @@ class AbortedTransactions:
 
 
 def _is_abort(record: bytes) -> bool:
-    """Whether a control record ends an aborted transaction: its key is version and type, both 16 bits.
+    """Return whether a control record ends an aborted transaction: its key is version and type, both 16 bits.
 
     Raises:
         ValueError: if the record holds no such key.
