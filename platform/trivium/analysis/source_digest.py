@@ -16,7 +16,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+import msgspec
 
 import trivium
 from trivium.config.plan import canonical, sha256
@@ -36,11 +38,7 @@ class Digest:
     @property
     def version(self) -> str:
         """Twelve digits that name this state of the sources."""
-        return sha256(canonical(self.as_json()))[:SHORT]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the digest as plain data."""
-        return {"distributions": dict(self.distributions), "modules": dict(self.modules)}
+        return sha256(canonical(msgspec.to_builtins(self)))[:SHORT]
 
 
 def source_digest(module: str, file: Path, root: Path) -> Digest:

@@ -10,6 +10,7 @@ from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.text import plural, printable
@@ -197,7 +198,7 @@ def _json(checked: _Checked) -> dict[str, Any]:
         }
         for each in checked.types
     ]
-    problems = checked.problems.as_json() if checked.problems else []
+    problems = msgspec.to_builtins(checked.problems.problems) if checked.problems else []
     missing = [asdict(each) for each in checked.missing]
     return {
         "file": str(checked.file),

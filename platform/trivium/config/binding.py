@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
 from trivium.analysis.source_digest import Digest, engine_versions, file_sha256, source_digest
@@ -100,7 +101,7 @@ def executor_logic(part: Part, root: Path, pipeline: str) -> dict[str, Any]:
         "options": part.entry.options,
         "row": _columns(declaration.row_schema),
         "secrets": [place for place, _ in given],
-        "source": part.digest.as_json(),
+        "source": msgspec.to_builtins(part.digest),
         "values": slow_digest(pipeline, canonical(given)) if given else None,
     }
 
@@ -135,7 +136,7 @@ def lookup_logic(lookup: BoundLookup, root: Path) -> dict[str, Any]:
     source = None
     if lookup.config.type not in BUILT_IN:
         cls = plugin(LOOKUPS, lookup.config.type, sorted(BUILT_IN))
-        source = source_digest(cls.__module__, Path(inspect.getfile(cls)), root).as_json()
+        source = msgspec.to_builtins(source_digest(cls.__module__, Path(inspect.getfile(cls)), root))
     return {
         "columns": _fields(lookup.columns),
         "key_type": str(lookup.key_type),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from trivium.core.errors import TriviumError
 
@@ -27,10 +26,6 @@ class Problem:
         advice = f" ({self.hint})" if self.hint else ""
         return f"{self.file}:{self.line}:{self.column}: {self.code}: {self.message}{advice}"
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the problem as plain data, for editors and CI."""
-        return asdict(self)
-
 
 class ConfigError(TriviumError):
     """A pipeline file with problems, sorted by position."""
@@ -41,10 +36,6 @@ class ConfigError(TriviumError):
 
     def __str__(self) -> str:
         return "\n".join(str(problem) for problem in self.problems)
-
-    def as_json(self) -> list[dict[str, Any]]:
-        """Return the problems as plain data."""
-        return [problem.as_json() for problem in self.problems]
 
 
 def dotted(path: Path) -> str:

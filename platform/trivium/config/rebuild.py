@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 from pydantic import ValidationError
 
 from trivium.analysis.source_digest import engine_versions
@@ -65,7 +66,7 @@ def _part(entry: ExecutorEntry, cls: ExecutorClass, plan: Plan, secrets: Mapping
     planned = plan.document["logic"]["executors"][entry.type]
     # Sources first: other options or another schema only follow from other sources.
     digest = part(cls, entry, cls.Options.model_construct(), {}, root).digest
-    _refuse(f"the sources of {entry.type}", planned["source"], digest.as_json())
+    _refuse(f"the sources of {entry.type}", planned["source"], msgspec.to_builtins(digest))
     _check_artifacts(entry, root)
     given = {tuple(place): _secret(entry, place, secrets) for place in planned["secrets"]}
     found = Part(cls, entry, cls.Options.model_construct(), given, digest)

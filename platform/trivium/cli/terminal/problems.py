@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import click
+import msgspec
 
 from trivium.cli.terminal.text import printable
 from trivium.core.errors import TriviumError
@@ -29,7 +30,9 @@ def report(error: Exception, meta: Mapping[str, Any]) -> None:
 
     cause = _cause(error)
     if meta.get(FORMAT) == "json":
-        problems = cause.as_json() if isinstance(cause, ConfigError) else [{"message": _words(cause)}]
+        problems = (
+            msgspec.to_builtins(cause.problems) if isinstance(cause, ConfigError) else [{"message": _words(cause)}]
+        )
         click.echo(json.dumps({"problems": problems}, ensure_ascii=False, indent=2))
     else:
         click.echo(printable(_words(cause), keep="\n"), err=True)
