@@ -27,7 +27,7 @@ from benchmarks.q14.column.executors.bid.executor import BidExecutor as ColumnEx
 from benchmarks.q14.row.executors.bid.executor import BidExecutor as RowExecutor
 from benchmarks.report import Goal, machine, show
 from trivium import Executor
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.worker import Worker
 

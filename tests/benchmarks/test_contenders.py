@@ -11,7 +11,7 @@ from benchmarks.engine_overhead import CASES, ByHand, Case, emitted_rows, read
 from benchmarks.nexmark import Bids, prepare
 from benchmarks.peers import polars_scan
 from benchmarks.proof import Fingerprint, OutputsDiffer, check_equal, fingerprint
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.worker import Worker
 
 ROWS = 20_000

@@ -14,7 +14,7 @@ from tests.support import rich_events as rich
 from tests.support.engine_inputs import raw
 from tests.support.plain_events import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
 from tests.support.recorded_lookup import Seen, of_answer, of_outcomes
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.decoding.record_checks import FAILURES
 from trivium.engine.requests.body import MalformedBody, events_of
 from trivium.engine.requests.worker import RequestWorker

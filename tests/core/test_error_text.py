@@ -18,8 +18,7 @@ from tests.support import hostile_errors as hostile
 from tests.support.engine_inputs import MOMENT
 from tests.support.letter_text import read_back
 from trivium import Event, Executor, Float32, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import RoutingSpec
+from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.core.error_text import MOST_CHARACTERS, UNTRUSTED_CHARACTERS, bounded, decode_error, shown
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.outcomes import Reject

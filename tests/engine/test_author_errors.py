@@ -16,7 +16,7 @@ from tests.support.flow_events import column_form, emitted, every, items, line, 
 from tests.support.hostile_errors import ERRORS, ROW_ERRORS, raising
 from tests.support.letter_text import read_back
 from trivium import Executor, RejectError, RetryPolicy, RowErrors
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.core.error_text import MOST_CHARACTERS
 from trivium.core.errors import RunError
 from trivium.engine.outcomes import Reject

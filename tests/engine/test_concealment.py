@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.engine_inputs import raw
 from tests.support.flow_events import line, row_form
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import WorkerSpec
+from trivium.config.worker_spec import WorkerSpec, spec_of
 from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker

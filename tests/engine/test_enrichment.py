@@ -13,7 +13,7 @@ from tests.support.engine_inputs import raw
 from tests.support.flow_events import Item, Line, emitted, items, line, rejects
 from tests.support.plane_lookup import POLICY, Plane, Planes, executors
 from trivium import Enrichment, Executor
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.contract.errors import LookupUnavailable
 from trivium.core.errors import LookupAnswerError, RunError
 from trivium.engine.worker import Worker

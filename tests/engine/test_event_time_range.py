@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from tests.support.flow_events import column_form, every, items, line, lines, row_form
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 

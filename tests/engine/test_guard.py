@@ -20,8 +20,8 @@ import pyarrow as pa
 import pytest
 
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import Purity
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch
 from trivium.engine.guard import ImpureError
 from trivium.engine.outcomes import Outcomes

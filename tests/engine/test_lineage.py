@@ -11,7 +11,7 @@ import pyarrow as pa
 from tests.support.engine_inputs import Probe
 from tests.support.flow_events import Item, Line, column_form, emitted, every, items, line, lines, row_form, worker
 from trivium import Executor
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.lineage import event_date
 from trivium.engine.worker import Worker

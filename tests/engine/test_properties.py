@@ -33,7 +33,7 @@ from tests.support.rich_events import (
     mutated,
 )
 from trivium import Executor
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.worker import Worker

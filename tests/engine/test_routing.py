@@ -12,10 +12,9 @@ import pytest
 from tests.support.engine_inputs import Dropped, Kept, Outcome, Probe, Rejected, outcomes
 from tests.support.pipelines import pipeline_of
 from tests.support.record_cases import RECORDS
-from trivium.config.in_memory import spec_of
 from trivium.config.model.pipeline import Batch, Routing
 from trivium.config.model.sources import ParquetSource
-from trivium.config.worker_spec import RoutingSpec
+from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.worker import Worker
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.engine_inputs import MOMENT, Kept, Probe, json_of, outcomes
 from tests.support.row_values import CASES, GOOD, PLAIN, Given
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.contract.rows import RowMeta
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.worker import Worker

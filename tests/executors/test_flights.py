@@ -12,8 +12,8 @@ from executors.plane import Plane
 from jobs import flight_records
 from tests.support.flights_archive import lookups_of, raw_days, typed_days
 from trivium import Enrichment
-from trivium.config.in_memory import spec_of
 from trivium.config.pipeline import Pipeline
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import Batch
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.engine.worker import Worker

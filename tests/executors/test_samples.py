@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from trivium.config.in_memory import spec_of
 from trivium.config.pipeline import BoundLookup, Pipeline
+from trivium.config.worker_spec import spec_of
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
 from trivium.engine.batch import RawBatch

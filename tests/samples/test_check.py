@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.sales import ROW, SHOP, SaleExecutor, sale
 from trivium import Event, Executor, NormalizedEvent
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.samples.check import TypeCheck, check_samples, update_samples
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 from trivium import Enrichment, Event, Executor, Float32, Int8, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.operations.errors import ArgumentError
 from trivium.samples.edge_cases import examples, lookup_rows, records
 from trivium.samples.harness import Case, Trial

@@ -11,8 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import RoutingSpec
+from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.contract.executor import Executor
 from trivium.contract.rows import Event, NormalizedEvent, RowMeta
 from trivium.engine.batch import Batch, RawBatch, TypedBatch

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from tests.support.engine_inputs import raw
 from trivium import Event, Executor, NormalizedEvent, RetryPolicy
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.contract.lookup import Lookup
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Outcomes, Reject

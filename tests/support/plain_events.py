@@ -10,7 +10,7 @@ import msgspec
 from tests.support import rich_events as rich
 from tests.support.flow_events import line, row_form
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.worker import Worker
 
 

@@ -18,7 +18,7 @@ import pytest
 from tests.support.compliance_causes import CAUGHT_BY_THE_KIT
 from trivium import Executor
 from trivium.analysis.purity.check import impurities
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
 

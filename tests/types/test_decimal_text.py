@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.support.engine_inputs import MOMENT, raw
 from trivium import Event, Executor, NormalizedEvent, Precision, Row
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.engine.worker import Worker
 

@@ -12,13 +12,12 @@ from trivium.config import checks, paths, routing, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of, secret_name
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.model.streaming import KAFKA_FILES, Streaming
-from trivium.config.options import Options, read_options
+from trivium.config.options import Options, read_options, take_secrets, take_values
 from trivium.config.pipeline import USERNAME, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
 from trivium.config.problems import Path as Place
 from trivium.config.registry import ExecutorClass, Registry
-from trivium.config.secret_references import take_secrets, take_values
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.load import load
 from trivium.contract.lookup import LookupSettings

@@ -10,8 +10,7 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 from ray.util import ActorPool
 
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import WorkerSpec
+from trivium.config.worker_spec import WorkerSpec, spec_of
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Lookup
 from trivium.core.errors import RunError, TriviumError

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from trivium.config.in_memory import spec_of
+from trivium.config.worker_spec import spec_of
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.worker import Worker
 from trivium.notebook import data as events

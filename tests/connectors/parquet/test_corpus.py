@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.kafka_batches import columns, ids, reader, records, write
 from tests.support.parquet_corpus import EXPECTED, TABLE, WRITERS, ThingExecutor, uuid_of
-from trivium.config.in_memory import spec_of
 from trivium.config.model.sources import ParquetSource
+from trivium.config.worker_spec import spec_of
 from trivium.connectors.parquet.source import ParquetReader
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch

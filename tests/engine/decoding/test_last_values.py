@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trivium import Event, Executor, NormalizedEvent, Row
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import RoutingSpec
+from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.core.clock import SystemClock
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.last_values import LastValues

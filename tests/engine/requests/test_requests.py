@@ -19,8 +19,7 @@ from tests.support.plain_events import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, with
 from tests.support.plane_lookup import POLICY, Planes, executors
 from tests.support.recorded_lookup import of_answer, of_outcomes
 from trivium import Event, Executor, NormalizedEvent, RetryPolicy, TransientError
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import RoutingSpec
+from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.contract.errors import LookupUnavailable
 from trivium.contract.rows import RowMeta
 from trivium.core.clock import Deadline

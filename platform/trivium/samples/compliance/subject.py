@@ -11,8 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from trivium.config.in_memory import spec_of
-from trivium.config.worker_spec import BoundExecutor, RoutingSpec, WorkerSpec
+from trivium.config.worker_spec import BoundExecutor, RoutingSpec, WorkerSpec, spec_of
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.inputs import RowInputs
 from trivium.samples.edge_cases import examples, lookup_rows, records
