@@ -1,6 +1,6 @@
-"""Steps of a start, each told as it begins, so that nobody waits before a silent terminal.
+"""Steps of a start, each named as it begins, so that no one waits before a silent terminal.
 
-They are plain lines on standard error, on a terminal and in a file alike. What takes long says its figures later.
+They are plain lines on standard error, on a terminal and in a file alike. What takes long shows its figures later.
 """
 
 from __future__ import annotations

@@ -107,3 +107,12 @@ def test_what_is_no_regular_file_is_not_there(tmp_path: Path) -> None:
     assert [file.path for file in storage.list("")] == ["file.parquet"]
     assert storage.stat("pipe.parquet") is None
     assert storage.stat("zero.parquet") is None
+
+
+def test_a_file_is_found_or_there_is_none(tmp_path: Path) -> None:
+    storage = Storage(str(tmp_path))
+    storage.create("a/b", b"content")
+    assert storage.find("a/b") == b"content"
+    assert storage.find("a/c") is None
+    with pytest.raises(errors.StorageError, match="outside"):
+        storage.find("../outside")

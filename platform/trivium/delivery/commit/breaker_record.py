@@ -67,10 +67,9 @@ def _thresholds(setting: Setting) -> dict[str, Any] | Literal["off"]:
 
 
 def _read(storage: Storage, path: str) -> _Trip | None:
-    if storage.stat(path) is None:
-        return None
+    content = storage.find(path)
     try:
-        return msgspec.json.decode(storage.read(path), type=_Trip)
+        return None if content is None else msgspec.json.decode(content, type=_Trip)
     except ValueError as error:
         _log.warning("%s/%s is no record of a breaker (%s); it is ignored", storage.uri, path, error)
         return None

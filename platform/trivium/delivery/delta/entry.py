@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from trivium.delivery.errors import StorageError
 from trivium.delivery.storage.storage import Storage
 
 LOG: Final = "_delta_log"
@@ -50,18 +49,12 @@ def versions_among(names: Iterable[str]) -> list[int]:
 
 def read_entry(storage: Storage, version: int) -> LogEntry | None:
     """Return an entry's content, or None when there is none."""
-    path = entry_path(version)
-    try:
-        content = storage.read(path)
-    except StorageError:
-        if storage.stat(path) is None:
-            return None
-        raise
-    return parse_entry(content)
+    content = storage.find(entry_path(version))
+    return None if content is None else parse_entry(content)
 
 
 def parse_entry(content: bytes) -> LogEntry:
-    """Return what the bytes of an entry say."""
+    """Return the content of an entry, of its bytes."""
     if not content.strip():
         return LogEntry("empty")
     try:

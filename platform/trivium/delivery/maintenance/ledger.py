@@ -110,12 +110,9 @@ def read_actions(storage: Storage, wanted: Iterable[int], kind: str) -> Iterator
 
 def _actions(storage: Storage, version: int, kind: str) -> list[dict[str, Any]] | None:
     path = entry_path(version)
-    try:
-        content = storage.read(path)
-    except StorageError:
-        if storage.stat(path) is None:
-            return None
-        raise
+    content = storage.find(path)
+    if content is None:
+        return None
     mark = f'"{kind}"'.encode()
     try:
         lines = (json.loads(line) for line in content.splitlines() if mark in line)

@@ -21,7 +21,6 @@ from trivium.core.errors import DeliveryError
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.durability import make_durable
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.delivery.errors import StorageError
 from trivium.delivery.files.unit_markers import UnitMarker, decode_marker
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.log import expired_log
@@ -139,11 +138,8 @@ def _begun_by_old_runs(uri: str, storage: Storage) -> list[StoredFile]:
 
 def _marker(storage: Storage, file: StoredFile) -> UnitMarker | None:
     """Return the marker; None for what is not one, or was cleared meanwhile by a run that committed."""
+    content = storage.find(file.path)
     try:
-        return decode_marker(storage.read(file.path))
+        return None if content is None else decode_marker(content)
     except ValueError:
         return None
-    except StorageError:
-        if storage.stat(file.path) is None:
-            return None
-        raise

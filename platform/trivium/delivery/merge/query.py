@@ -6,7 +6,7 @@
 - One row per `(_event_type, event_id)`: batch first (so a batch row hides streaming rows of its identity), then the
   latest ingestion, then the lowest source, position and row.
 
-Polars is told to read through Arrow, which takes partition values from the log: its own scan takes them from paths, and
+Polars has to read through Arrow, which takes partition values from the log: its own scan takes them from paths, and
 fails when files compacted by another engine lie beside ours.
 
 The SQL is the policy; `read` runs its DuckDB form. What is covered stands in it as literals, for a pinned version.

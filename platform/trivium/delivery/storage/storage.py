@@ -64,6 +64,15 @@ class Storage:
         """Read all bytes of a file."""
         return self._files.read(self._checked(path))
 
+    def find(self, path: str) -> bytes | None:
+        """Read all bytes of a file, or return None when there is none, even if it went while it was read."""
+        try:
+            return self.read(path)
+        except StorageError:
+            if self.stat(path) is None:
+                return None
+            raise
+
     def stat(self, path: str) -> StoredFile | None:
         """Return the file's size and time, or None when there is none."""
         return self._files.stat(self._checked(path))

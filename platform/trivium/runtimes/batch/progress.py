@@ -1,4 +1,4 @@
-"""One progress display for a run, counting events: a live bar on a terminal, a line every ten seconds elsewhere.
+"""One progress display for a run, counting events: a live bar on a terminal, a line every ten seconds in a file.
 
 Both go on while no unit is finished, with the seconds that went by: workers start, and units may be large.
 """

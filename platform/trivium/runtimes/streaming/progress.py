@@ -39,7 +39,7 @@ class Progress:
 
 
 class ProgressLine:
-    """The display of progress: a live line on a terminal, a line every ten seconds elsewhere, and one at the end."""
+    """The display of progress: a live line on a terminal, a line every ten seconds in a file, and one at the end."""
 
     def __init__(self, clock: Clock, stream: TextIO | None = None) -> None:
         self._clock, self._stream = clock, stream or sys.stderr
