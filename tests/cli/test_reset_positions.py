@@ -21,7 +21,7 @@ from trivium.connectors.kafka.partition import to_client
 from trivium.core.clock import SystemClock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.positions import Positions
-from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
+from trivium.delivery.commit.stream import OffsetRange, StreamCommit, commit_epoch
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import Fenced, PreconditionFailed, TopicChanged
 from trivium.delivery.files.lineage import table_schema
@@ -75,7 +75,7 @@ class Stream:
         ranges = {}
         for number, end in enumerate(ends):
             at = self.positions()[number]
-            ranges[self.name(number)] = Range(at, end, end - at, 0, end - at)
+            ranges[self.name(number)] = OffsetRange(at, end, end - at, 0, end - at)
         proposal = StreamCommit(self.pipeline.name, started.generation, (), ranges, {}, "l", "p")
         commit_epoch(self.uri, proposal, table_schema(self.pipeline.table_columns), self.clock)
 

@@ -15,7 +15,7 @@ from trivium.delivery.commit.batch import BatchCommit
 from trivium.delivery.commit.committer import Landed, commit
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, Reset, adopt, source_name
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.coverage.documents import Document
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -76,7 +76,7 @@ class Driver:
         self.positions |= {name: each.next for name, each in ranges.items()}
         self.world.seen["epochs"] += 1
 
-    def _attempt(self) -> tuple[dict[str, Range], dict[Place, str]]:
+    def _attempt(self) -> tuple[dict[str, OffsetRange], dict[Place, str]]:
         """Some partitions, each some offsets further, and what becomes of their records."""
         chosen = [name for name in self.positions if self.chance.random() < 0.7] or list(self.positions)[:1]
         ranges, outcomes = {}, {}
@@ -85,7 +85,7 @@ class Driver:
             after = start + self.chance.randint(1, 4)
             found = outcomes_of(source_name(name, self.epoch), range(start, after), self.chance)
             kinds = Counter(found.values())
-            ranges[name] = Range(start, after, len(found), kinds["e"], kinds["d"], kinds["r"])
+            ranges[name] = OffsetRange(start, after, len(found), kinds["e"], kinds["d"], kinds["r"])
             outcomes |= found
         for place, outcome in outcomes.items():
             earlier = self.world.tried.setdefault(place, set())

@@ -16,7 +16,7 @@ from tests.support.sample_table import PIPELINE, SCHEMA, Tables, day, event_rows
 from trivium.delivery.commit.committer import Landed
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adopt, source_name, topic_of
-from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
+from trivium.delivery.commit.stream import OffsetRange, StreamCommit, commit_epoch
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.schema import SCHEMA as LETTERS
 from trivium.delivery.dead_letters.schema import reject_files
@@ -37,11 +37,11 @@ def offsets(stretch: tuple[int, str], outcome: str) -> list[int]:
     return [start + index for index, each in enumerate(outcomes) if each == outcome]
 
 
-def range_of(stretch: tuple[int, str]) -> Range:
+def range_of(stretch: tuple[int, str]) -> OffsetRange:
     start, outcomes = stretch
     kinds = Counter(outcomes)
     read = len(outcomes) - kinds["."]
-    return Range(start, start + len(outcomes), read, kinds["e"], kinds["d"], kinds["r"])
+    return OffsetRange(start, start + len(outcomes), read, kinds["e"], kinds["d"], kinds["r"])
 
 
 def rows_at(source: str, positions: Iterable[int]) -> pa.Table:

@@ -16,7 +16,7 @@ from trivium.core.clock import Clock
 from trivium.core.errors import SourceError
 from trivium.delivery.commit.breaker_record import tripped
 from trivium.delivery.commit.positions import Positions
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
@@ -168,7 +168,7 @@ def _newest(history: Sequence[ledger.Commit]) -> dict[str, int | None]:
     """Return the time of each partition's newest committed record, as the commits record it."""
     newest: dict[str, int | None] = {}
     for commit in history:
-        for name, each in msgspec.json.decode(commit.metadata.get("ranges", "{}"), type=dict[str, Range]).items():
+        for name, each in msgspec.json.decode(commit.metadata.get("ranges", "{}"), type=dict[str, OffsetRange]).items():
             # A record without a time says -1.
             newest[name] = each.newest_us if each.newest_us > 0 else newest.get(name)
     return newest

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.sample_table import PIPELINE, day, write_rows
 from tests.support.stream_table import PARTITIONS, StreamTables, rows_at
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.errors import Fenced, FileMismatch, PreconditionFailed
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
@@ -86,14 +86,14 @@ def test_a_partition_nobody_took_in_is_refused(tables: StreamTables):
 @pytest.mark.parametrize(
     "broken",
     [
-        Range(0, 2, read=2, emitted=1),
-        Range(0, 2, read=1, emitted=1, dropped=1),
-        Range(0, 1, read=2, emitted=2),
-        Range(0, -1),
+        OffsetRange(0, 2, read=2, emitted=1),
+        OffsetRange(0, 2, read=1, emitted=1, dropped=1),
+        OffsetRange(0, 1, read=2, emitted=2),
+        OffsetRange(0, -1),
     ],
     ids=["one outcome missing", "one too many", "more inputs than offsets", "backwards"],
 )
-def test_a_range_without_balance_is_refused(tables: StreamTables, broken: Range):
+def test_a_range_without_balance_is_refused(tables: StreamTables, broken: OffsetRange):
     run = tables.adopted()
     proposal = replace(run.proposal({"flights/0": (0, "e")}), ranges={"flights/0": broken})
     with pytest.raises(PreconditionFailed, match="has no balance"):
@@ -221,11 +221,11 @@ def test_a_batch_run_s_generation_does_not_fence_a_stream(tables: StreamTables):
 
 
 def test_ranges_that_follow_one_another_add_up():
-    both = Range(3, 5, 2, 1, 1, 0, 70).followed_by(Range(5, 9, 3, 1, 1, 1, 60))
-    assert both == Range(3, 9, 5, 2, 2, 1, 70)
+    both = OffsetRange(3, 5, 2, 1, 1, 0, 70).followed_by(OffsetRange(5, 9, 3, 1, 1, 1, 60))
+    assert both == OffsetRange(3, 9, 5, 2, 2, 1, 70)
     assert both.holes == 1
     with pytest.raises(PreconditionFailed, match="start at 5, got 6"):
-        Range(3, 5).followed_by(Range(6, 7))
+        OffsetRange(3, 5).followed_by(OffsetRange(6, 7))
 
 
 def test_the_same_files_are_not_committed_twice(tables: StreamTables):

@@ -25,7 +25,7 @@ from trivium.delivery.storage.storage import Storage
 from trivium.engine.outcomes import Counts
 
 
-class Range(msgspec.Struct, frozen=True):
+class OffsetRange(msgspec.Struct, frozen=True):
     """Offsets [start, next) of a partition and what became of the inputs among them.
 
     What was not read is a hole: compacted away, or a marker of a transaction. `newest_us` is the latest record's
@@ -49,7 +49,7 @@ class Range(msgspec.Struct, frozen=True):
         """Return whether each input has one outcome, and there are no more inputs than offsets."""
         return self.read == self.emitted + self.dropped + self.rejected and self.holes >= 0
 
-    def followed_by(self, later: Range) -> Range:
+    def followed_by(self, later: OffsetRange) -> OffsetRange:
         """Both ranges as one.
 
         Raises:
@@ -57,7 +57,7 @@ class Range(msgspec.Struct, frozen=True):
         """
         if later.start != self.next:
             raise PreconditionFailed(f"expected the next range to start at {self.next}, got {later.start}")
-        return Range(
+        return OffsetRange(
             self.start,
             later.next,
             self.read + later.read,
@@ -78,7 +78,7 @@ class StreamCommit(RunProposal):
     pipeline: str
     generation: int
     files: tuple[DataFile, ...]
-    ranges: Mapping[str, Range]
+    ranges: Mapping[str, OffsetRange]
     balance: Mapping[str, Counts]
     logic: str
     plan: str
@@ -106,7 +106,7 @@ class StreamCommit(RunProposal):
         at = {name: snapshot.transaction(transactions.position(self.pipeline, name)) for name in self.ranges}
         return at == {name: each.next for name, each in self.ranges.items()}
 
-    def _check(self, partition: str, each: Range, position: int | None) -> None:
+    def _check(self, partition: str, each: OffsetRange, position: int | None) -> None:
         if each.start != position:
             message = f"{partition}: the table's position is {position}, this epoch starts at {each.start}"
             raise PreconditionFailed(f"{message}; nothing was committed. Try: start again, it goes on at the position")

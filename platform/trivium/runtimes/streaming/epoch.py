@@ -9,7 +9,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.positions import RUNTIME
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.dead_letters.schema import reject_files
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
@@ -33,7 +33,7 @@ class Epoch:
         self._letters = reject_files(letters, name, RUNTIME)
         self._parts: list[dict[str, Counts]] = []
         self._rejects: list[RejectSummary] = []
-        self.ranges: dict[str, Range] = {}
+        self.ranges: dict[str, OffsetRange] = {}
         self.days: set[object] = set()
         self.nbytes = 0
 

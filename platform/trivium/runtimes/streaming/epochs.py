@@ -10,7 +10,7 @@ from typing import Final
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock, Deadline
 from trivium.delivery.commit.committer import Landed, Proposal
-from trivium.delivery.commit.stream import Range, StreamCommit, commit_epoch
+from trivium.delivery.commit.stream import OffsetRange, StreamCommit, commit_epoch
 from trivium.delivery.dead_letters.stream import StreamLetters, append
 from trivium.delivery.delta.durability import make_durable
 from trivium.delivery.delta.snapshot import Snapshot
@@ -158,7 +158,7 @@ def merged(results: Sequence[EpochResult]) -> EpochResult:
     Raises:
         PreconditionFailed: ranges of a partition do not follow one another.
     """
-    ranges: dict[str, Range] = {}
+    ranges: dict[str, OffsetRange] = {}
     for result in results:
         for name, each in result.ranges.items():
             ranges[name] = ranges[name].followed_by(each) if name in ranges else each

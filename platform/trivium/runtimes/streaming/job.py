@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.storage.token import StorageToken
 from trivium.engine.breaker import RejectSummary
@@ -43,7 +43,7 @@ class EpochResult(msgspec.Struct, frozen=True):
     `buffered_bytes` were fetched and wait; `reconnects` counts consumers made anew since the worker started.
     """
 
-    ranges: Mapping[str, Range] = {}
+    ranges: Mapping[str, OffsetRange] = {}
     files: tuple[DataFile, ...] = ()
     letters: tuple[DataFile, ...] = ()
     counts: Mapping[str, Counts] = {}

@@ -13,7 +13,7 @@ import pyarrow as pa
 from trivium.config.model.pipeline import Routing
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.delivery.commit.positions import source_name, topic_of
-from trivium.delivery.commit.stream import Range
+from trivium.delivery.commit.stream import OffsetRange
 from trivium.engine.batch import RawBatch
 from trivium.engine.decoding.packed_values import concatenate
 from trivium.engine.outcomes import Outcomes
@@ -39,7 +39,7 @@ class Gathered:
         """Start of each partition's first stretch."""
         return {part.partition: part.start for part in reversed(self.parts)}
 
-    def ranges(self, outcomes: Outcomes) -> list[tuple[str, Range]]:
+    def ranges(self, outcomes: Outcomes) -> list[tuple[str, OffsetRange]]:
         """Return the stretches with what became of their records."""
         length = len(self.parts)
         emitted = _count([_distinct(each.parents) for each in outcomes.emitted.values()], self.codes, length)
@@ -49,7 +49,7 @@ class Gathered:
         return [
             (
                 part.partition,
-                Range(
+                OffsetRange(
                     start=part.start,
                     next=part.next,
                     read=len(part.values),
