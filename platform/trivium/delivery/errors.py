@@ -1,4 +1,4 @@
-"""Why the table or its storage refused.
+"""Errors of the table and its storage.
 
 DeliveryError
 ├── StorageError         the file system refused, or the URI's scheme is not supported

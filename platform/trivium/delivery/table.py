@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TableSpec:
-    """What a table is to be: whose, and with which columns. `partition_columns` are in their order."""
+    """The specification of a table: whose, and with which columns. `partition_columns` are in their order."""
 
     uri: str
     pipeline: str

@@ -24,7 +24,7 @@ class JsonLines(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`{"at": …, "level": …, "logger": …, "message": …}` with the bound fields and the record's own."""
+        """Return `{"at": …, "level": …, "logger": …, "message": …}` with the bound fields and the record's own."""
         # Names that begin with an underscore are Ray's own.
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"}
         line = {
@@ -44,7 +44,7 @@ class Sentences(logging.Formatter):
     """A record for a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """`warning: message`."""
+        """Return `warning: message`."""
         return f"{record.levelname.lower()}: {record.getMessage()}"
 
 

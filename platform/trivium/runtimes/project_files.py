@@ -1,4 +1,4 @@
-"""Where a worker finds the project's files."""
+"""The project's files on a worker."""
 
 from __future__ import annotations
 

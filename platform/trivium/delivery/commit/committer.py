@@ -49,7 +49,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Change:
-    """What one attempt commits, computed from one snapshot. `metadata` is kept with the commit, as text.
+    """The change that one attempt commits, computed from one snapshot. `metadata` is kept with the commit, as text.
 
     `data_change` is Delta's dataChange: false when the same rows are only arranged in other files.
     """

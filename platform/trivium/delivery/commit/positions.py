@@ -1,4 +1,4 @@
-"""Where a stream stands: positions of its partitions, the topics they are of, and how often they were reset.
+"""Progress of a stream: positions of its partitions, the topics they are of, and how often they were reset.
 
 A partition is named topic/number. Within one *position epoch* of a topic a position never goes back; an operator's
 reset opens the next. Offsets of different epochs may coincide (a topic that was made anew starts at 0 again), so the
@@ -61,7 +61,7 @@ def known_partitions(snapshot: Snapshot, pipeline: str, partitions: Iterable[str
 
 @dataclass(frozen=True)
 class Positions:
-    """What a snapshot says of some partitions: next offsets (None: never read) and each topic's identity and epoch."""
+    """Positions of partitions in a snapshot: next offsets (None: never read) and each topic's identity and epoch."""
 
     next: Mapping[str, int | None]
     identities: Mapping[str, int | None]

@@ -50,7 +50,7 @@ class OffsetRange(msgspec.Struct, frozen=True):
         return self.read == self.emitted + self.dropped + self.rejected and self.holes >= 0
 
     def followed_by(self, later: OffsetRange) -> OffsetRange:
-        """Both ranges as one.
+        """Return both ranges as one.
 
         Raises:
             PreconditionFailed: the later one does not start where this one ends.
@@ -70,7 +70,7 @@ class OffsetRange(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StreamCommit(RunProposal):
-    """What an epoch commits. `balance` holds the counts per event type, `ranges` the stretch of each partition."""
+    """The commit of an epoch. `balance` holds the counts per event type, `ranges` the stretch of each partition."""
 
     runtime = RUNTIME
     kind = "epoch"

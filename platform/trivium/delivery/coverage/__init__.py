@@ -1,1 +1,1 @@
-"""Which event days and types batch runs have read."""
+"""Coverage: the event days and types that batch runs have read."""

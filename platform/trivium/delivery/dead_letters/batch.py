@@ -1,4 +1,4 @@
-"""Which dead letters count, and batch's own. Those of streaming are in `stream_letters`.
+"""Dead letters: which of them count, and those of batch; streaming's are in `stream`.
 
 Batch appends its dead letters under its generation before the table's commit. They count only if the table's snapshot
 says that their source day was committed by their generation; so they are replaced per source day, atomically with the

@@ -38,7 +38,7 @@ class Checkpoint:
 
 @dataclass(frozen=True)
 class Hint:
-    """What `_last_checkpoint` says; sizes are None where it does not say them."""
+    """The content of `_last_checkpoint`; sizes are None where it does not say them."""
 
     version: int
     actions: int | None

@@ -1,4 +1,4 @@
-"""What a power cut left torn in a table's log, and what it must not have taken.
+"""Torn files that a power cut left in a table's log, and entries it must not have taken.
 
 Readers need the newest checkpoint, the hint that leads to it, and every entry after it. Entries up to the newest mark
 of durability are whole; of those after it the first that is torn ends the log, so the newest commits vanish whole and
@@ -47,7 +47,7 @@ class Torn:
 
 @dataclass(frozen=True)
 class Needed:
-    """What readers begin at: `base` is the newest whole checkpoint (-1: none), `proved` the newest torn one.
+    """Entries that readers begin at: `base` is the newest whole checkpoint (-1: none), `proved` the newest torn one.
 
     A torn checkpoint proves that the versions up to its own were there.
     """

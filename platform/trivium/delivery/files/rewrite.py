@@ -26,7 +26,7 @@ _ROWS_AT_A_TIME: Final = 65_536
 
 @dataclass(frozen=True)
 class Layout:
-    """How the files of a table are laid out, beyond what its log says.
+    """The layout of a table's files, beyond what its log says.
 
     `runtime` is the partition column that makes no folder; `log_only` are partition columns that are in the log and not
     in files; `order` are the columns that say where a row came from. `apart` names, by runtime, columns of which a file

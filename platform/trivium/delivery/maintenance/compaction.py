@@ -31,7 +31,7 @@ _GROUPS_PER_COMMIT: Final = 16
 
 @dataclass(frozen=True)
 class Compacted:
-    """What compaction did. `superseded` files were replaced meanwhile, `lost` ones met too many other commits."""
+    """Result of a compaction. `superseded` files were replaced meanwhile, `lost` ones met too many other commits."""
 
     files_before: int = 0
     files_after: int = 0
@@ -42,7 +42,7 @@ class Compacted:
     lost: int = 0
 
     def plus(self, other: Compacted) -> Compacted:
-        """Both together."""
+        """Return both together."""
         return Compacted(*(a + b for a, b in zip(_figures(self), _figures(other), strict=True)))
 
 

@@ -34,7 +34,7 @@ _LEFT_IN_LOG: Final = re.compile(r"_delta_log/(.*\.tmp|.*#\d+|torn-.*)")  # delt
 
 @dataclass(frozen=True)
 class Markers:
-    """What the markers of batch runs name: `files` of the table and `rejects` of the dead letters, by path.
+    """Files that the markers of batch runs name: `files` of the table and `rejects` of the dead letters, by path.
 
     `spent` are the markers themselves that no run can use any more.
     """

@@ -47,7 +47,7 @@ _HEADER: Final[dict[Dialect, str]] = {
 
 @dataclass(frozen=True)
 class MergeInputs:
-    """What the policy needs to know of one version: columns, and the coverage of event days with streamed rows."""
+    """The policy's input of one version: columns, and the coverage of event days with streamed rows."""
 
     uri: str
     version: int

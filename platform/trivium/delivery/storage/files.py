@@ -1,4 +1,4 @@
-"""What every kind of storage hands out: files as listed, and files being written."""
+"""Files of every kind of storage: files as listed, and files being written."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class S3NewFile(NewFile):
             return int(self._stream.write(data))
 
     def flush(self) -> None:
-        """Nothing: waiting for parts in flight would only cost time, and no part is visible."""
+        """Do nothing: waiting for parts in flight would only cost time, and no part is visible."""
 
     def tell(self) -> int:
         """Return the bytes written so far."""
@@ -137,10 +137,10 @@ class S3Files:
             file_system().move(self._at(old), self._at(new))
 
     def make_root(self) -> None:
-        """Nothing: a bucket has no folders."""
+        """Do nothing: a bucket has no folders."""
 
     def sync(self, paths: Sequence[str]) -> None:
-        """Nothing: what was put is durable."""
+        """Do nothing: what was put is durable."""
 
     @contextmanager
     def hold(self, folder: str) -> Iterator[None]:
@@ -174,5 +174,5 @@ def _read_once(path: str) -> bytes:
 
 
 def _seconds(mtime_ns: int) -> int:
-    """Microseconds, cut to a second: a listing knows a finer time than a look at one object does."""
+    """Return microseconds, cut to a second: a listing knows a finer time than a look at one object does."""
     return mtime_ns // 1_000_000_000 * 1_000_000

@@ -1,4 +1,4 @@
-"""How S3 is reached: endpoint, region and patience, the same for Arrow's files and for Delta's log.
+"""Access to S3: endpoint, region and patience, the same for Arrow's files and for Delta's log.
 
 Both libraries find credentials themselves, in the standard variables, profiles and roles; none pass through here.
 """

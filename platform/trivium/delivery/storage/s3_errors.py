@@ -1,4 +1,4 @@
-"""What a store that speaks S3 answered, through Arrow or through deltalake, in one line with what to try."""
+"""Errors of a store that speaks S3, through Arrow or through deltalake, in one line with what to try."""
 
 from __future__ import annotations
 

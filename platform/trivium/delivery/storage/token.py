@@ -22,14 +22,14 @@ class StorageToken:
 
 
 def write_token(uri: str) -> StorageToken:
-    """On the driver: write a token; `remove_token` takes it away again."""
+    """Write a token, on the driver; `remove_token` takes it away again."""
     token = StorageToken(uri, f"{_FOLDER}/{secrets.token_hex(8)}", secrets.token_hex(16))
     Storage(uri).create(token.path, token.content.encode())
     return token
 
 
 def prove_shared(token: StorageToken, node: str) -> None:
-    """On a worker: read the token. `node` names this machine in the error.
+    """Read the token, on a worker. `node` names this machine in the error.
 
     Raises:
         StorageNotShared: there is no such file here, or it holds something else.
@@ -43,7 +43,7 @@ def prove_shared(token: StorageToken, node: str) -> None:
 
 
 def remove_token(token: StorageToken) -> None:
-    """On the driver: remove the token."""
+    """Remove the token, on the driver."""
     Storage(token.uri).remove(token.path)
 
 

@@ -1,4 +1,4 @@
-"""What a batch run knows before its first event: its window, its generation, its units and which are done."""
+"""Preparation of a batch run before its first event: its window, its generation, its units and which are done."""
 
 from __future__ import annotations
 

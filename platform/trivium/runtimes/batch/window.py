@@ -18,7 +18,7 @@ from trivium.runtimes.batch.job import joined_days
 
 @dataclass(frozen=True)
 class InWindow:
-    """What of a batch this run writes, with the balance of all its inputs.
+    """The part of a batch that this run writes, with the balance of all its inputs.
 
     `held` are the source days in which each event type had inputs, whatever became of them; those without a type count
     under the names of the balance.

@@ -1,4 +1,4 @@
-"""What `serve/app.py` hands to Serve: a pipeline file's application, built here or on a cluster."""
+"""The application that `serve/app.py` hands to Serve: a pipeline file's, built here or on a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a replica answered so far: plain numbers on the way of a request, handed to the meters once in a while."""
+"""Counts of what a replica answered: plain numbers on the way of a request, handed to the meters once in a while."""
 
 from __future__ import annotations
 

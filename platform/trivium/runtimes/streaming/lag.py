@@ -1,4 +1,4 @@
-"""How far the table is behind the log."""
+"""Lag: the distance of the table behind the log."""
 
 from __future__ import annotations
 

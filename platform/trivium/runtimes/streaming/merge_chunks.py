@@ -1,4 +1,4 @@
-"""What came of several partitions in one poll, as one batch for the worker."""
+"""The chunks of several partitions of one poll, merged to one batch for the worker."""
 
 from __future__ import annotations
 

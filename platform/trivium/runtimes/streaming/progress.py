@@ -24,7 +24,7 @@ _RATE_SECONDS: Final = 10.0
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a stream stands. `lag_seconds`: how old the newest committed record is while events wait; None: unknown.
+    """Progress of a stream. `lag_seconds`: the age of the newest committed record is while events wait; None: unknown.
 
     `ready` of `workers` have started.
     """

@@ -1,4 +1,4 @@
-"""What a streaming run did, kept up to date while it runs."""
+"""The report of a streaming run, kept up to date while it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often, and for how long, a worker that does not start is started again."""
+"""Back-off of starting a worker again that does not start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a stream does before its first record.
+"""The start of a stream, before its first record.
 
 1. Open both tables (what is torn at the end of a log is moved aside); refuse to start on an unchanged tripped breaker.
 2. Compare the topics' identities with the table's; check that every position lies within its partition's log.
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class Beginning(Protocol):
-    """Where partitions without a position start."""
+    """The offsets at which partitions without a position start."""
 
     def offsets(self, log: KafkaLog, partitions: list[str]) -> dict[str, int]:
         """Return the first position of each partition."""

@@ -1,4 +1,4 @@
-"""Who is let in: requests that can be answered in time, judged by the pace of those before them."""
+"""Admission: requests that can be answered in time, judged by the pace of those before them."""
 
 from __future__ import annotations
 

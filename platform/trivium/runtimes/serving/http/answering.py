@@ -1,4 +1,4 @@
-"""Where answers are made: in the event loop itself, or in one thread beside it when lookups may wait.
+"""Hosts of the request worker: in the event loop itself, or in one thread beside it when lookups may wait.
 
 The engine's worker is not thread-safe and is bound by the CPU, so there is one of it and it has one request at a time.
 Handing a request to a thread and back costs more than a small event does; a pipeline without lookups has nothing to
@@ -85,7 +85,7 @@ class Inline:
             self._admission.leave(place)
 
     def close(self) -> None:
-        """Nothing to do."""
+        """Do nothing: there is nothing to end."""
 
     def _answered(self, question: Question, place: Place) -> Sequence[EventAnswer]:
         if question.limit.passed():

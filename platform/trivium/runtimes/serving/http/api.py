@@ -34,7 +34,7 @@ _JSON: Final = (b"content-type", b"application/json")
 
 
 class Reply(msgspec.Struct, frozen=True, gc=False):
-    """What is sent back."""
+    """The reply to a request."""
 
     status: int
     headers: Headers

@@ -1,4 +1,4 @@
-"""What a request may be before anything of it is looked at: its type, its encoding, its size, and how fast it comes."""
+"""Limits of a request, checked before parsing: its type, its encoding, its size, and how fast it comes."""
 
 from __future__ import annotations
 

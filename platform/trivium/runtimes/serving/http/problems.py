@@ -17,7 +17,7 @@ _PREFIX: Final = "urn:trivium:problem:"
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a request has no answer. `slug` is stable and names the kind; `detail` is a sentence for a person."""
+    """Reason why a request has no answer. `slug` is stable and names the kind; `detail` is a sentence for a person."""
 
     status: int
     slug: str
@@ -68,7 +68,7 @@ def overloaded(why: str, retry_after: int) -> Problem:
 
 
 def too_late(seconds: float) -> Problem:
-    """No answer within the deadline."""
+    """Return no answer within the deadline."""
     detail = f"no answer within {seconds:g} s. Try: fewer events in a request, or again when there is less to do"
     return Problem(HTTPStatus.GATEWAY_TIMEOUT, "deadline-passed", detail)
 

@@ -1,4 +1,4 @@
-"""What `--proxy plain` puts around Serve's own proxy: readable requests, and problem documents for plain text."""
+"""Middleware of `--proxy plain` around Serve's own proxy: readable requests, and problem documents for plain text."""
 
 from __future__ import annotations
 
