@@ -17,7 +17,7 @@ def test_problems_of_a_file_are_listed_one_a_line(project: Path, trivium: Triviu
     config.write_text(config.read_text().replace("workers: 2", "wrokers: 2").replace("large_from", "large_form"))
     done = trivium("run", "batch", CONFIG)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [f"{CONFIG}:5:29", f"{CONFIG}:14:3"]
+    assert [line.split(": ")[0] for line in done.stderr.splitlines()] == [f"{CONFIG}:6:29", f"{CONFIG}:15:3"]
     assert "unknown-option" in done.stderr
     assert "did you mean workers?" in done.stderr
 
