@@ -39,7 +39,7 @@ from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
-from trivium.parity.results import DROPPED, Seen, of_answer, of_outcomes, of_tables
+from trivium.parity.results import DROPPED, InputOutcome, of_answer, of_outcomes, of_tables
 from trivium.parity.tables import written_and_read
 from trivium.samples.edge_cases import examples, records
 from trivium.samples.harness import typed_columns
@@ -107,7 +107,7 @@ def commit_batches(pipeline: Pipeline, batches: Sequence[Batch]) -> None:
     commit(uri, Append(tuple(files)), InstantClock())
 
 
-def in_table(pipeline: Pipeline, count: int) -> list[Seen]:
+def in_table(pipeline: Pipeline, count: int) -> list[InputOutcome]:
     """What the table holds, through two readers, before and after small files are joined."""
     uri = pipeline.config.table.path
     before = list(of_tables(pipeline, count))
@@ -124,7 +124,7 @@ def sorted_rows(table: pa.Table) -> list[dict[str, Any]]:
     return sorted(table.to_pylist(), key=lambda row: (row["_event_type"], row["_position"]))
 
 
-def served(pipeline: Pipeline, values: Sequence[bytes]) -> list[Seen]:
+def served(pipeline: Pipeline, values: Sequence[bytes]) -> list[InputOutcome]:
     answers = RequestWorker(pipeline.worker_spec, {}).answer(b"[" + b",".join(values) + b"]", max_events=len(values))
     return [of_answer(pipeline, answer) for answer in json.loads(encode(answers))]
 
@@ -163,8 +163,8 @@ def check_shapes(shapes: Sequence[Shape]) -> None:
         assert in_files(pipeline, other, len(values)) == expected
 
 
-def in_files(pipeline: Pipeline, batches: Sequence[Batch], count: int) -> list[Seen]:
-    found: list[Seen] = [DROPPED] * count
+def in_files(pipeline: Pipeline, batches: Sequence[Batch], count: int) -> list[InputOutcome]:
+    found: list[InputOutcome] = [DROPPED] * count
     worker = Worker(pipeline.worker_spec, {})
     for batch in batches:
         out = worker.run(replace(batch, positions=np.arange(len(batch), dtype=np.int64)))

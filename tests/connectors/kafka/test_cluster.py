@@ -11,8 +11,8 @@ from tests.support.kafka_cluster import log_of, produce, source
 from tests.support.processes import stopped, until
 from trivium.connectors.kafka.errors import KafkaTopicError, KafkaUnavailableError
 from trivium.connectors.kafka.partition import parse
+from trivium.core.network import free_port
 from trivium.devtools.broker.broker import DevBroker
-from trivium.devtools.broker.process import free_port
 from trivium.testing.kafka import MakeTopic
 
 

@@ -11,8 +11,8 @@ from confluent_kafka import Producer
 from tests.support.kafka_cluster import CLOCK, poll_until_error, produce, read_to, reading, source
 from trivium.connectors.kafka.errors import KafkaRecordError, KafkaStalledError, KafkaUnavailableError
 from trivium.connectors.kafka.reader import KafkaReader
+from trivium.core.network import free_port
 from trivium.devtools.broker.broker import DevBroker
-from trivium.devtools.broker.process import free_port
 from trivium.testing.kafka import MakeTopic, topic_maker
 
 

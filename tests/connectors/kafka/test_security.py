@@ -15,8 +15,8 @@ from trivium.config.model.streaming import KafkaSource
 from trivium.connectors.kafka.errors import KafkaAccessError, KafkaUnavailableError
 from trivium.connectors.kafka.reader import KafkaReader
 from trivium.connectors.kafka.security import security_options
+from trivium.core.network import free_port
 from trivium.devtools.broker.broker import DevBroker
-from trivium.devtools.broker.process import free_port
 
 HOST, USER, PASSWORD = "127.0.0.1", "alice", "correct horse"
 MECHANISMS = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
