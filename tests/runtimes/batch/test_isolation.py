@@ -71,7 +71,7 @@ def test_a_bad_record_where_no_cpu_is_left(tmp_path: Path, no_cpu_left: None, ac
         isolation.close()
     counts = result.counts["visit"]
     assert (counts.read, counts.emitted_inputs) == (2, 2)
-    assert [signature.reason for signature in result.signatures.groups] == [reason]
+    assert [group.signature.reason for group in result.signatures] == [reason]
     assert time.monotonic() - began < 120
 
 
