@@ -35,14 +35,16 @@ class RequestCounts:
 
     def add(self, answers: Sequence[EventAnswer]) -> None:
         """Count the events of an answer."""
-        kinds = Counter(map(_KIND, answers))
-        self.events.update(kinds)
-        if len(kinds) == 1:
-            self.rows[answers[0].event_type] += sum(map(len, map(_ROWS, answers)))
+        events, rows = self.events, self.rows
+        kinds = set(map(_KIND, answers))
+        if len(kinds) == 1:  # of one kind, as most requests are: no loop
+            events[kinds.pop()] += len(answers)
+            rows[answers[0].event_type] += sum(map(len, map(_ROWS, answers)))
             return
         for answer in answers:
+            events[answer.event_type, answer.outcome] += 1
             if answer.rows:
-                self.rows[answer.event_type] += len(answer.rows)
+                rows[answer.event_type] += len(answer.rows)
 
     def take_seconds(self) -> list[float]:
         """Take the seconds of the newest requests; they are counted no more."""

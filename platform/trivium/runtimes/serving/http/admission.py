@@ -40,7 +40,7 @@ class Admission:
         self._weight = 0
         self._last_answer = 0.0
         self._paces: deque[float] = deque(maxlen=_REMEMBERED)
-        self._pace = 0.0
+        self._pace: float | None = 0.0
 
     def enter(self, size: int, limit: Deadline) -> Place:
         """Take a place for a request with a body of `size` bytes.
@@ -54,7 +54,7 @@ class Admission:
             held = f"this replica already holds {section.max_ongoing_requests} requests"
             raise Refused(overloaded(held, section.retry_after_seconds))
         if self._places:
-            needed = (self._weight + weight) * self._pace
+            needed = (self._weight + weight) * self._usual_pace()
             if needed > _MARGIN * limit.remaining():
                 held = f"this replica holds {self._places} requests and needs {needed:.2g} s for one more"
                 raise Refused(overloaded(held, section.retry_after_seconds))
@@ -77,6 +77,11 @@ class Admission:
         spent = now - max(self._last_answer, place.since)
         self._last_answer = now
         self._paces.append(spent / place.weight)
-        usual = sorted(self._paces)[:-_OUTLIERS]
-        if usual:
-            self._pace = sum(usual) / len(usual)
+        self._pace = None
+
+    def _usual_pace(self) -> float:
+        """Return the seconds a byte of weight takes; worked out when somebody needs it, not at every answer."""
+        if self._pace is None:
+            usual = sorted(self._paces)[:-_OUTLIERS]
+            self._pace = sum(usual) / len(usual) if usual else 0.0
+        return self._pace
