@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trivium.connectors.parquet.source import Slice
+from trivium.connectors.archive.slices import Slice
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.engine.batch import RawBatch
 from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject

@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 
 from trivium import Event, Executor, NormalizedEvent
 from trivium.config.model.sources import ParquetSource
-from trivium.connectors.parquet.source import ParquetReader, Slice
+from trivium.connectors import open_source
+from trivium.connectors.archive.reader import SourceReader
+from trivium.connectors.archive.slices import Slice
 from trivium.engine.batch import RawBatch, source_column
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -61,9 +63,9 @@ def write(path: Path, table: pa.Table, rows_per_group: int = 1000, modified: int
     return path
 
 
-def reader(path: Path, **settings: Any) -> ParquetReader:
+def reader(path: Path, **settings: Any) -> SourceReader:
     """A reader of typed parcels, or of records when `value_column` is set."""
-    return ParquetReader(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
+    return open_source(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
 
 
 def ids(part: Slice) -> list[str]:

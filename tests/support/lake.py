@@ -23,8 +23,8 @@ from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, d
 from tests.support.stream_world import MemoryBackend
 from trivium.config.model.pipeline import Batch
 from trivium.config.model.sources import ParquetSource
-from trivium.connectors.parquet.files import RowGroup, SourceFile
-from trivium.connectors.parquet.source import Slice, SourcePlan
+from trivium.connectors.archive.slices import Slice
+from trivium.connectors.archive.units import RowGroup, SourceFile, SourcePlan
 from trivium.core.errors import RunError
 from trivium.delivery.commit import committer
 from trivium.delivery.commit.generation import take_generation

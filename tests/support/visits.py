@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.source import Unit
+from trivium.connectors.archive.units import Unit
 from trivium.core.clock import SystemClock
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.merge import query as merge

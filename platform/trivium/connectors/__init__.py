@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from trivium.config.model.lookups import BUILT_IN
 from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import BoundLookup
 from trivium.config.plugins import LOOKUPS, plugin
+from trivium.connectors.archive.columns import SourceColumns
+from trivium.connectors.archive.listing import root_of
+from trivium.connectors.archive.reader import SourceReader
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
 
-if TYPE_CHECKING:
-    from trivium.connectors.parquet.source import ParquetReader
-
 _SOURCES: Final = {
-    "delta": "trivium.connectors.delta.source:DeltaReader",
-    "ndjson": "trivium.connectors.ndjson.source:NdjsonReader",
-    "parquet": "trivium.connectors.parquet.source:ParquetReader",
+    "delta": "trivium.connectors.delta.source:DeltaArchive",
+    "ndjson": "trivium.connectors.ndjson.source:NdjsonArchive",
+    "parquet": "trivium.connectors.parquet.source:ParquetArchive",
 }
 _LOOKUPS: Final = {
     "csv": "trivium.connectors.csv.lookup:CsvLookup",
@@ -29,13 +29,15 @@ _LOOKUPS: Final = {
 }
 
 
-def open_source(section: BatchSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> ParquetReader:
+def open_source(section: BatchSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> SourceReader:
     """Return the reader of a batch source of the pipeline file; nothing is read yet.
 
     `tag_field` is the column that names event types; None where the source says the type of all events.
     """
+    columns = SourceColumns(section, root_of(section.path)[0].uri, declarations, tag_field)
     module, _, attribute = _SOURCES[section.type].partition(":")
-    return getattr(importlib.import_module(module), attribute)(section, declarations, tag_field)  # type: ignore[no-any-return]
+    archive = getattr(importlib.import_module(module), attribute)(section, columns)
+    return SourceReader(section, archive, columns)
 
 
 def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lookup:

@@ -14,7 +14,7 @@ import numpy as np
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source
-from trivium.connectors.parquet.source import Range, Unit
+from trivium.connectors.archive.units import Range, Unit
 from trivium.core.regular_file import read_regular
 from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.errors import ArgumentError
@@ -106,10 +106,10 @@ def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
         return
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     reader = open_source(batch.source, declarations, pipeline.config.type_column)
-    listing = reader.listing()
+    listing = reader.archive.listing()
     chance = random.Random(wanted.seed)
     chosen = listing.files if wanted.sample is None else chance.sample(listing.files, min(len(listing.files), _FILES))
-    files = reader.read_files(listing.storage, chosen, None)
+    files = reader.archive.describe(chosen, None)
     reader.check(files)
     for each in files:
         most = each.rows if wanted.sample is None else min(each.rows, -(-wanted.sample // len(chosen)))

@@ -14,7 +14,7 @@ from tests.support.kafka_batches import columns, ids, reader, records, write
 from tests.support.parquet_corpus import EXPECTED, TABLE, WRITERS, ThingExecutor, uuid_of
 from trivium.config.model.sources import ParquetSource
 from trivium.config.worker_spec import spec_of
-from trivium.connectors.parquet.source import ParquetReader
+from trivium.connectors import open_source
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
@@ -24,7 +24,7 @@ DECLARATIONS = {"thing": ThingExecutor.declaration}
 
 def things(path: Path, unit_rows: int = 1000, **settings: Any) -> dict[str, str]:
     """By event, what its executor saw."""
-    source = ParquetReader(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
+    source = open_source(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
     worker, found = Worker(spec_of([ThingExecutor]), {}), {}
     for unit in source.plan().units(unit_rows, None):
         for part in source.batches(unit):
@@ -179,7 +179,7 @@ def test_lists_of_long_repeated_texts_are_bounded(tmp_path: Path) -> None:
     table = pa.table({"event_type": ["thing"] * rows, "thing_id": [f"{n}" for n in range(rows)], "names": lists})
     table = table.append_column("at", pa.array([0] * rows, pa.timestamp("us", "UTC")))
     pq.write_table(table, tmp_path / "a.parquet", store_schema=False, row_group_size=rows)
-    source = ParquetReader(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type")
+    source = open_source(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type")
     (unit,) = source.plan().units(10_000_000, None)
     sizes = [part.batch.columns.nbytes for part in source.batches(unit)]  # type: ignore[union-attr]
     assert max(sizes) <= LIMIT

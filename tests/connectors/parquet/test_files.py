@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.kafka_batches import columns, write
-from trivium.connectors.parquet.files import SourceFile, locate, read_footers
+from trivium.connectors.archive.units import SourceFile
+from trivium.connectors.parquet.files import locate, read_footers
 from trivium.core.errors import SourceError
 
 DAY = "2026-03-01"

@@ -19,8 +19,9 @@ from trivium import Event, Executor, Int8, NormalizedEvent, Precision
 from trivium.config.model.pipeline import Batch
 from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.hive_folders import folder_texts
-from trivium.connectors.parquet.source import ParquetReader
+from trivium.connectors import open_source
+from trivium.connectors.archive.hive_folders import folder_texts
+from trivium.connectors.archive.reader import SourceReader
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
@@ -69,7 +70,7 @@ def seen(path: Path, **settings: Any) -> dict[str, Any]:
     """By event, what its executor saw, or why it was rejected."""
     made = pipeline_over(path, **settings)
     assert made.config.batch is not None
-    source = ParquetReader(made.config.batch.source, DECLARATIONS, made.config.type_column)
+    source = open_source(made.config.batch.source, DECLARATIONS, made.config.type_column)
     found: dict[str, Any] = {}
     for unit in source.plan().units(1000, None):
         for part in source.batches(unit):
@@ -154,7 +155,7 @@ def test_a_folder_that_cannot_be_read_is_one_problem_before_the_run(tmp_path: Pa
 def test_files_of_many_folders_share_batches(tmp_path: Path) -> None:
     for number in range(30):
         sale(tmp_path / f"country=c{number}" / "a.parquet", f"s{number:02}")
-    made = ParquetReader(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type")
+    made = open_source(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type")
     (unit,) = made.plan().units(1000, None)
     assert len(list(made.batches(unit))) == 1
     assert seen(tmp_path) == {f"s{number:02}": repr({"country": f"c{number}"}) for number in range(30)}
@@ -167,7 +168,7 @@ def test_a_file_without_the_folder_and_one_with_the_column(tmp_path: Path) -> No
     sale(tmp_path / "country=FR/d.parquet", "both", country=["IT"])
     expected = {"folder": {"country": "CH"}, "file": {"country": "DE"}, "both": {"country": "IT"}, "none": {}}
     assert seen(tmp_path) == {name: repr(values) for name, values in expected.items()}
-    plan = ParquetReader(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type").plan()
+    plan = open_source(ParquetSource(type="parquet", path=str(tmp_path)), DECLARATIONS, "event_type").plan()
     assert (
         "the column country is in files and in their folders' names: country=FR/d.parquet; the files' values are read"
     ) in plan.notes
@@ -210,7 +211,7 @@ def test_the_type_in_a_folders_name(tmp_path: Path) -> None:
     write(tmp_path / "type=__HIVE_DEFAULT_PARTITION__/c.parquet", pa.table({"x": [1]}))
     made = pipeline_over(tmp_path, type_column="type")
     assert made.config.batch is not None
-    source = ParquetReader(made.config.batch.source, DECLARATIONS, made.config.type_column)
+    source = open_source(made.config.batch.source, DECLARATIONS, made.config.type_column)
     (unit,) = source.plan().units(100, None)
     worker, found = Worker(made.worker_spec, {}), {}
     for part in source.batches(unit):
@@ -257,6 +258,6 @@ def test_a_missing_required_field_stays_an_error(tmp_path: Path) -> None:
         reader_of(tmp_path).plan()
 
 
-def reader_of(path: Path) -> ParquetReader:
+def reader_of(path: Path) -> SourceReader:
     """A reader of sales."""
-    return ParquetReader(ParquetSource(type="parquet", path=str(path)), DECLARATIONS, "event_type")
+    return open_source(ParquetSource(type="parquet", path=str(path)), DECLARATIONS, "event_type")

@@ -9,17 +9,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.kafka_batches import columns, ids, places, reader, records, write
-from trivium.connectors.parquet import source as parquet_source
-from trivium.connectors.parquet.source import ParquetReader, Slice, Unit
+from trivium.connectors.archive import reader as reader_module
+from trivium.connectors.archive.reader import SourceReader
+from trivium.connectors.archive.slices import Slice
+from trivium.connectors.archive.units import Unit
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch, TypedBatch
 
 
-def read(source: ParquetReader, unit_rows: int = 1_000_000) -> list[Slice]:
+def read(source: SourceReader, unit_rows: int = 1_000_000) -> list[Slice]:
     return [part for unit in source.plan().units(unit_rows, None) for part in source.batches(unit)]
 
 
-def one_unit(source: ParquetReader) -> Unit:
+def one_unit(source: SourceReader) -> Unit:
     (unit,) = source.plan().units(1_000_000, None)
     return unit
 
@@ -33,11 +35,11 @@ def test_positions_are_rows_of_the_file_across_row_groups(tmp_path: Path, unit_r
 
 
 def test_positions_are_right_across_slices(tmp_path: Path) -> None:
-    count = parquet_source._BATCH_ROWS + 1000  # noqa: SLF001
+    count = reader_module._BATCH_ROWS + 1000  # noqa: SLF001
     write(tmp_path / "a.parquet", columns(count), rows_per_group=50_000)
     parts = read(reader(tmp_path))
     assert len(parts) > 1
-    assert max(len(part.batch) for part in parts) <= parquet_source._BATCH_ROWS  # noqa: SLF001
+    assert max(len(part.batch) for part in parts) <= reader_module._BATCH_ROWS  # noqa: SLF001
     assert np.concatenate([part.batch.positions for part in parts]).tolist() == list(range(count))
     assert [name for part in parts for name in ids(part)] == [f"p{n}" for n in range(count)]
 

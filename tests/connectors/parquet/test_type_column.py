@@ -13,7 +13,9 @@ from tests.support.pipelines import pipeline_of
 from trivium.config.model.pipeline import Batch, Routing
 from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.source import ParquetReader, Slice
+from trivium.connectors import open_source
+from trivium.connectors.archive.reader import SourceReader
+from trivium.connectors.archive.slices import Slice
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
 from trivium.engine.worker import Worker
@@ -23,9 +25,9 @@ ROWS: list[dict[str, Any]] = [{"parcel_id": f"p{n}", "weight": n} for n in range
 ROWS[4]["weight"] = None  # a reject
 
 
-def reader(path: Path, **settings: Any) -> ParquetReader:
+def reader(path: Path, **settings: Any) -> SourceReader:
     source = ParquetSource(type="parquet", path=str(path), type_column="kind", **settings)
-    return ParquetReader(source, DECLARATIONS, "kind")
+    return open_source(source, DECLARATIONS, "kind")
 
 
 def raw_table(kind: pa.DataType, kinds: list[Any] = KINDS) -> pa.Table:
@@ -33,7 +35,7 @@ def raw_table(kind: pa.DataType, kinds: list[Any] = KINDS) -> pa.Table:
     return pa.table({"value": values, "kind": pa.array(kinds).cast(kind), "unread": [0] * len(kinds)})
 
 
-def only(source: ParquetReader) -> Slice:
+def only(source: SourceReader) -> Slice:
     (unit,) = source.plan().units(1_000_000, None)
     (part,) = source.batches(unit)
     return part
@@ -54,7 +56,7 @@ def test_types_beside_raw_records(tmp_path: Path, kind: pa.DataType) -> None:
 def test_no_types_without_the_column_being_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", raw_table(pa.string()))
     source = ParquetSource(type="parquet", path=str(tmp_path), value_column="value")
-    batch = only(ParquetReader(source, DECLARATIONS, "event_type")).batch
+    batch = only(open_source(source, DECLARATIONS, "event_type")).batch
     assert isinstance(batch, RawBatch)
     assert batch.types is None
 
@@ -95,7 +97,7 @@ def pipeline(routing: Routing, path: Path, value_column: str | None = None) -> P
 def outcomes(made: Pipeline) -> tuple[Any, ...]:
     """Rows, drops and rejects of the whole archive, each input by its position."""
     assert made.config.batch is not None
-    part = only(ParquetReader(made.config.batch.source, DECLARATIONS, made.config.type_column))
+    part = only(open_source(made.config.batch.source, DECLARATIONS, made.config.type_column))
     out = Worker(made.worker_spec, {}).run(part.batch)
     emitted = out.emitted["parcel"]
     assert sum(counts.read for counts in out.counts().values()) == len(KINDS)

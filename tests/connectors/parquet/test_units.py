@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.kafka_batches import columns, places, reader, records, write
-from trivium.connectors.parquet.source import Range, Unit
+from trivium.connectors.archive.units import Range, Unit
 
 
 def spans(units: list[Unit]) -> list[list[tuple[str, int, int]]]:

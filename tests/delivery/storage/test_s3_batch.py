@@ -17,7 +17,7 @@ from tests.support.terminal import in_own_process
 from tests.support.visits import LOOKUPS, Visits, in_this_process, visit
 from trivium.cli.main import program
 from trivium.config.compile import compile_file
-from trivium.connectors.parquet.source import ParquetReader
+from trivium.connectors import open_source
 from trivium.core.errors import DeliveryError, SourceError
 from trivium.delivery.storage.s3_access import storage_options
 from trivium.delivery.storage.storage import Storage
@@ -106,7 +106,7 @@ def test_a_run_that_stopped_before_its_commit_resumes_from_its_finished_units(
 def test_a_source_object_replaced_after_the_plan_is_said(project: OnS3, s3: Bucket):
     pipeline = compile_file(project.config)
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
-    reader = ParquetReader(pipeline.config.batch.source, declarations, "event_type")
+    reader = open_source(pipeline.config.batch.source, declarations, "event_type")
     (unit,) = reader.plan().units(1000, None)
     assert sum(len(each.days) for each in reader.batches(unit)) == unit.rows == 4 * DAYS
     replaced = project.write(0, [visit("another", 0)])

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.support.visits import LOOKUPS, TYPED, TYPED_SCHEMA, Visits, day, visit, window
-from trivium.connectors.parquet.source import Unit
+from trivium.connectors.archive.units import Unit
 from trivium.core.errors import RunError, TriviumError
 from trivium.delivery.errors import StorageNotShared
 from trivium.engine.outcomes import Counts

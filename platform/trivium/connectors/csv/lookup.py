@@ -7,9 +7,9 @@ import pyarrow.csv as pa_csv
 import pyarrow.types as pt
 
 from trivium.config.model.lookups import CsvLookup as CsvSettings
+from trivium.connectors.archive.hive_folders import folder_column, natural_type
+from trivium.connectors.archive.listing import root_of
 from trivium.connectors.file_lookup import Files, LookupOverFiles
-from trivium.connectors.parquet.hive_folders import folder_column, natural_type
-from trivium.connectors.parquet.listing import root_of
 from trivium.contract.lookup import LookupRequest
 from trivium.core.errors import LookupAnswerError, SourceError
 from trivium.delivery.storage.storage import Storage

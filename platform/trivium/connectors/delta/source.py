@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
 
 from trivium.config.model.sources import DeltaSource
-from trivium.connectors.parquet.hive_folders import folder_texts
-from trivium.connectors.parquet.listing import Listing
-from trivium.connectors.parquet.source import ParquetReader
-from trivium.contract.declaration import Declaration
+from trivium.connectors.archive.columns import FileColumns, SourceColumns
+from trivium.connectors.archive.hive_folders import folder_texts
+from trivium.connectors.archive.listing import Listing
+from trivium.connectors.archive.units import Range, SourceFile
+from trivium.connectors.parquet.source import ParquetArchive
 from trivium.core.errors import SourceError
 from trivium.delivery.delta.handle import read_delta
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
-from trivium.delivery.storage.storage import Storage
+from trivium.delivery.storage.storage import Storage, StoredFile
 
 
-class DeltaReader(ParquetReader):
-    """Reads one version of a table. A table is listed once, by the driver; workers read the files it names."""
+class DeltaArchive:
+    """One version of a table. The driver reads the log, once; workers read the files that it named."""
 
-    def __init__(self, source: DeltaSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> None:
-        super().__init__(source, declarations, tag_field)
-        self._version = source.version
+    def __init__(self, section: DeltaSource, columns: SourceColumns) -> None:
+        self._path, self._version = section.path, section.version
+        self._files = ParquetArchive(section, columns)
+
+    @property
+    def uri(self) -> str:
+        """The place of the table."""
+        return self._files.uri
 
     def listing(self) -> Listing:
         """Return the files of the version, with a note of its number.
@@ -30,30 +38,51 @@ class DeltaReader(ParquetReader):
                 columns do not lie in the files' folders.
             UnsupportedFeature: readers of the table would have to know what we do not.
         """
-        path = self._source.path
-        snapshot = Snapshot(read_delta(path, self._version))
-        storage, active = Storage(path), sorted(snapshot.active.values(), key=lambda each: each.path)
+        snapshot = Snapshot(read_delta(self._path, self._version))
+        storage, active = Storage(self._path), sorted(snapshot.active.values(), key=lambda each: each.path)
         files = []
         for each in active:
             self._check_partition(each)
             found = storage.stat(each.path)
             if found is None:
                 raise SourceError(
-                    f"{path}: version {snapshot.version} names {each.path}, which is gone. "
+                    f"{self._path}: version {snapshot.version} names {each.path}, which is gone. "
                     "Try: a version that has not been vacuumed"
                 )
             files.append(found)
         if not files:
-            raise SourceError(f"{path}: expected rows in version {snapshot.version}, found none. Try: another version")
-        return Listing(storage, tuple(files), version=snapshot.version)
+            raise SourceError(
+                f"{self._path}: expected rows in version {snapshot.version}, found none. Try: another version"
+            )
+        return Listing(tuple(files), version=snapshot.version)
+
+    def describe(self, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:
+        """Read the footers of files.
+
+        Raises:
+            SourceError: a file is no whole Parquet file, or does not tell its days.
+        """
+        return self._files.describe(files, day_column)
+
+    def is_unchanged(self, each: Range) -> bool:
+        """Return whether the file of a range is as it was when the run was planned."""
+        return self._files.is_unchanged(each)
+
+    def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
+        """Read the rows of a range in order, each step with the place of its first row.
+
+        Raises:
+            pa.ArrowException, OSError, SourceError: the file cannot be read.
+        """
+        return self._files.rows(each)
 
     def _check_partition(self, file: ActiveFile) -> None:
         """Prove that a file's folders say what the log says: columns of partitions are read from there."""
-        texts = folder_texts(self._source.path, file.path)
+        texts = folder_texts(self._path, file.path)
         for name, value in file.partition_values.items():
             if name not in texts or texts[name] != value:
                 raise SourceError(
-                    f"{self._source.path}/{file.path}: expected the folder {name}={value}, as the table's log has it, "
+                    f"{self._path}/{file.path}: expected the folder {name}={value}, as the table's log has it, "
                     f"got {f'{name}={texts[name]}' if name in texts else 'none'}. "
                     "Try: a writer that names folders by partition, or a copy of the table"
                 )

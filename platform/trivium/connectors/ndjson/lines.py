@@ -8,7 +8,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from trivium.connectors.parquet.files import RowGroup
+from trivium.connectors.archive.units import RowGroup
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage
 

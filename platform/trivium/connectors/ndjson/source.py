@@ -9,13 +9,12 @@ from typing import Final
 
 import pyarrow as pa
 
-from trivium.config.model.sources import RECORD
+from trivium.config.model.sources import RECORD, NdjsonSource
+from trivium.connectors.archive.columns import FileColumns, SourceColumns
+from trivium.connectors.archive.days import folder_day
+from trivium.connectors.archive.listing import Listing, list_files, root_of
+from trivium.connectors.archive.units import Range, SourceFile, is_unchanged
 from trivium.connectors.ndjson.lines import TextFile
-from trivium.connectors.parquet.columns import FileColumns
-from trivium.connectors.parquet.days import folder_day
-from trivium.connectors.parquet.files import SourceFile
-from trivium.connectors.parquet.listing import Listing, list_files
-from trivium.connectors.parquet.source import ParquetReader, Range
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
 
@@ -25,28 +24,45 @@ _THREADS: Final = 16
 _STEP_LINES: Final = 4096
 
 
-class NdjsonReader(ParquetReader):
-    """Reads lines of files. The driver counts them; workers read a plain file from the byte where a unit begins."""
+class NdjsonArchive:
+    """Lines of files. The driver counts them; workers read a plain file from the byte where a unit begins."""
+
+    def __init__(self, section: NdjsonSource, columns: SourceColumns) -> None:
+        self._section, self._columns = section, columns
+        self._storage, _ = root_of(section.path)
+
+    @property
+    def uri(self) -> str:
+        """The place of the archive."""
+        return self._storage.uri
 
     def listing(self) -> Listing:
-        """Return the files of the source.
+        """Return its files.
 
         Raises:
             SourceError: there are none.
         """
-        return list_files(self._source.path, getattr(self._source, "pattern", None), _by_name, "NDJSON")
+        return list_files(self._section.path, self._section.pattern, _by_name, "NDJSON")
 
-    def read_files(self, storage: Storage, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:
+    def describe(self, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:
         """Count the lines of files, in parallel.
 
         Raises:
             SourceError: a file is torn, a line is too long, or no folder names the day that `day_column` asks for.
         """
         with ThreadPoolExecutor(_THREADS) as pool:
-            return list(pool.map(lambda file: _counted(storage, file, day_column), files))
+            return list(pool.map(lambda file: _counted(self._storage, file, day_column), files))
 
-    def rows_of(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
-        """Read the lines of a range in order, each step with the number of its first."""
+    def is_unchanged(self, each: Range) -> bool:
+        """Return whether the file of a range is as it was when the run was planned."""
+        return is_unchanged(self._storage, each)
+
+    def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
+        """Read the lines of a range in order, each step with the number of its first.
+
+        Raises:
+            SourceError: the file is torn or damaged, or a line is too long.
+        """
         columns = self._columns.of(each.path, _SCHEMA)
         for first, lines in TextFile(self._storage, each.path).read(range(each.start, each.stop), each.mark):
             for low in range(0, len(lines), _STEP_LINES):
@@ -67,4 +83,4 @@ def _counted(storage: Storage, file: StoredFile, day_column: str | None) -> Sour
 def _by_name(storage: Storage, there: Sequence[StoredFile]) -> Listing:
     read = tuple(file for file in there if _SUFFIX.search(file.path))
     foreign = tuple(file.path for file in there if not _SUFFIX.search(file.path))
-    return Listing(storage, read, foreign=foreign)
+    return Listing(read, foreign=foreign)

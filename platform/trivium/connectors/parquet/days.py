@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from datetime import date
-from typing import Any, Final
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trivium.connectors.parquet.hive_folders import folder_texts
+from trivium.connectors.archive.days import day_text, folder_day
 from trivium.core.errors import SourceError
-
-_DAY: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[-T_ ]\d{2}([:-]?\d{2}){0,2})?", re.ASCII)
-
-
-def folder_day(uri: str, path: str, day_column: str | None) -> str | None:
-    """Return the source day that a folder `day_column=YYYY-MM-DD` names for a file, or None."""
-    return None if day_column is None else _day_text(folder_texts(uri, path).get(day_column))
 
 
 def group_days(
@@ -63,18 +52,6 @@ def _group_day(place: str, metadata: pq.FileMetaData, index: int, day_column: st
 
 def _bounds(statistics: pq.Statistics) -> tuple[str | None, str | None]:
     try:
-        return _day_text(statistics.min), _day_text(statistics.max)
+        return day_text(statistics.min), day_text(statistics.max)
     except (ValueError, OverflowError):  # a time beyond the years that Python knows
         return None, None
-
-
-def _day_text(value: Any) -> str | None:
-    if value is None:
-        return None
-    found = _DAY.fullmatch(value.isoformat()[:10] if hasattr(value, "isoformat") else str(value))
-    if found is None:
-        return None
-    try:
-        return date.fromisoformat(found.group(1)).isoformat()
-    except ValueError:
-        return None

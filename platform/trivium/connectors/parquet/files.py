@@ -5,50 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from trivium.connectors.parquet.days import folder_day, group_days
+from trivium.connectors.archive.days import folder_day
+from trivium.connectors.archive.listing import root_of
+from trivium.connectors.archive.units import RowGroup, SourceFile
+from trivium.connectors.parquet.days import group_days
 from trivium.connectors.parquet.listing import list_parquet
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
 
 _THREADS: Final = 16
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """One row group: its rows, and the source day all its rows belong to, if days are known.
-
-    `mark` is its first row and the byte where that begins, in files of lines.
-    """
-
-    rows: int
-    day: str | None
-    mark: tuple[int, int] = (0, 0)
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a source with what its footer says; `day` is the source day its folder names, if one does."""
-
-    file: StoredFile
-    schema: pa.Schema
-    groups: tuple[RowGroup, ...]
-    day: str | None = None
-
-    @property
-    def days(self) -> frozenset[str | None]:
-        """The source days that the file stands for, be it without rows."""
-        return frozenset({self.day} if self.day is not None else {group.day for group in self.groups if group.rows})
-
-    @property
-    def rows(self) -> int:
-        """Rows in the whole file."""
-        return sum(group.rows for group in self.groups)
 
 
 def locate(uri: str) -> tuple[Storage, list[StoredFile]]:
@@ -57,8 +27,7 @@ def locate(uri: str) -> tuple[Storage, list[StoredFile]]:
     Raises:
         SourceError: there is none.
     """
-    listing = list_parquet(uri)
-    return listing.storage, list(listing.files)
+    return root_of(uri)[0], list(list_parquet(uri).files)
 
 
 def read_footers(storage: Storage, files: Sequence[StoredFile], day_column: str | None) -> list[SourceFile]:

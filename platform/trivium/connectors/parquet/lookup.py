@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
+from trivium.connectors.archive.hive_folders import folder_column, folder_texts
 from trivium.connectors.file_lookup import Files, LookupOverFiles
 from trivium.connectors.parquet.files import locate, open_parquet, reading
-from trivium.connectors.parquet.hive_folders import folder_column, folder_texts
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage
 from trivium.types.column_types import type_problem

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
+from trivium.connectors.archive.columns import plain_type
 from trivium.connectors.parquet.files import open_parquet
 from trivium.connectors.parquet.leaves import Leaf, Size, leaf_arrays, leaves_of, size_of
 from trivium.delivery.storage.storage import Storage
@@ -179,20 +180,3 @@ def _plain_column(column: pa.Array) -> pa.Array:
         return column.storage
     plain = plain_type(column.type)
     return column if plain == column.type else column.cast(plain)
-
-
-def plain_type(arrow: pa.DataType) -> pa.DataType:
-    """Return the type with all dictionaries in it replaced by their values' types, and JSON by text."""
-    if isinstance(arrow, pa.JsonType):
-        return arrow.storage_type
-    if pt.is_dictionary(arrow):
-        return plain_type(arrow.value_type)
-    if pt.is_struct(arrow):
-        return pa.struct([field.with_type(plain_type(field.type)) for field in arrow])
-    for matches, build in _LISTS:
-        if matches(arrow):
-            return build(arrow.value_field.with_type(plain_type(arrow.value_type)))
-    return arrow
-
-
-_LISTS: Final[list[tuple[Any, Any]]] = [(pt.is_list, pa.list_), (pt.is_large_list, pa.large_list)]

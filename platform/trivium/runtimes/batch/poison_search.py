@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trivium.connectors.parquet.source import Unit
+from trivium.connectors.archive.units import Unit
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner

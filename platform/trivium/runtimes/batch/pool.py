@@ -16,7 +16,7 @@ from ray.data import ActorPoolStrategy, DataContext
 from ray.exceptions import RayError
 from ray.util.annotations import RayDeprecationWarning
 
-from trivium.connectors.parquet.source import Unit
+from trivium.connectors.archive.units import Unit
 from trivium.core.error_text import raised
 from trivium.core.errors import TriviumError
 from trivium.delivery.storage.storage import Storage

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import ray
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors.parquet.source import Unit
+from trivium.connectors.archive.units import Unit
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import RUNTIME

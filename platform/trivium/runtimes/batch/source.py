@@ -10,7 +10,7 @@ from trivium.config.model.pipeline import Batch
 from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source
-from trivium.connectors.parquet.source import SourcePlan, Unit
+from trivium.connectors.archive.units import SourcePlan, Unit
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.scope import Scope, Window

@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Literal
 
 from trivium.config.model.pipeline import Batch
-from trivium.connectors.parquet.days import folder_day
-from trivium.connectors.parquet.source import SourcePlan
+from trivium.connectors.archive.days import folder_day
+from trivium.connectors.archive.units import SourcePlan
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.days import days_around

@@ -13,7 +13,8 @@ import pyarrow as pa
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_lookup, open_source, place_of, snapshot_of
-from trivium.connectors.parquet.source import Slice, Unit
+from trivium.connectors.archive.slices import Slice
+from trivium.connectors.archive.units import Unit
 from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trivium.connectors.parquet.source import Slice
+from trivium.connectors.archive.slices import Slice
 from trivium.delivery.coverage.scope import Scope
 from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject, count_distinct
 from trivium.runtimes.batch.job import joined_days

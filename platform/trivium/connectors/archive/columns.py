@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.types as pt
 
 from trivium.config.model.sources import BatchSource as SourceSettings
-from trivium.connectors.parquet.hive_folders import folder_texts, natural_type, read_text
-from trivium.connectors.parquet.rows import plain_type
+from trivium.connectors.archive.hive_folders import folder_texts, natural_type, read_text
 from trivium.contract.declaration import Declaration
 from trivium.engine.decoding.typed_columns import columns_read, schema_problems
 from trivium.types.column_types import is_bytes, is_text
@@ -155,3 +155,20 @@ def _raw_problems(schema: pa.Schema, key: str, name: str) -> Iterator[str]:
     plain = plain_type(found)
     if not is_text(plain) and not is_bytes(plain):
         yield f"column {name}: expected bytes or text, got {found}"
+
+
+def plain_type(arrow: pa.DataType) -> pa.DataType:
+    """Return the type with all dictionaries in it replaced by their values' types, and JSON by text."""
+    if isinstance(arrow, pa.JsonType):
+        return arrow.storage_type
+    if pt.is_dictionary(arrow):
+        return plain_type(arrow.value_type)
+    if pt.is_struct(arrow):
+        return pa.struct([field.with_type(plain_type(field.type)) for field in arrow])
+    for matches, build in _LISTS:
+        if matches(arrow):
+            return build(arrow.value_field.with_type(plain_type(arrow.value_type)))
+    return arrow
+
+
+_LISTS: Final[list[tuple[Any, Any]]] = [(pt.is_list, pa.list_), (pt.is_large_list, pa.large_list)]

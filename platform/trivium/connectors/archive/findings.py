@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from trivium.connectors.parquet.columns import FileColumns, SourceColumns
-from trivium.connectors.parquet.files import SourceFile
-from trivium.connectors.parquet.listing import named
+from trivium.connectors.archive.columns import FileColumns, SourceColumns
+from trivium.connectors.archive.listing import named
+from trivium.connectors.archive.units import SourceFile
 from trivium.core.suggest import did_you_mean
 from trivium.types.spec import FieldSpec
 
