@@ -14,6 +14,7 @@ from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Answer, Lookup, LookupRequest, LookupSettings
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
+from trivium.contract.source import BatchSource, SourcePart, SourceRequest, SourceSettings
 from trivium.core.clock import Deadline
 from trivium.core.errors import ContractError, TriviumError
 from trivium.types.numbers import Float32, Int8, Int16, Int32, Precision
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Answer",
+    "BatchSource",
     "ContractError",
     "Deadline",
     "Enrichment",
@@ -45,6 +47,9 @@ __all__ = [
     "RetryPolicy",
     "Row",
     "RowErrors",
+    "SourcePart",
+    "SourceRequest",
+    "SourceSettings",
     "TransientError",
     "TriviumError",
     "field",

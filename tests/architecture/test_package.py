@@ -21,6 +21,7 @@ PUBLIC = {
     *("Executor", "ExecutorOptions", "Enrichment", "Hint", "RetryPolicy"),
     *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
     *("Answer", "Deadline", "Lookup", "LookupRequest", "LookupSettings", "Meta", "field"),
+    *("BatchSource", "SourcePart", "SourceRequest", "SourceSettings"),
     "run",
 }
 

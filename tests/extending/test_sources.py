@@ -139,7 +139,7 @@ def test_features_of_others_are_refused(project: Path, ray_cluster: str) -> None
 
 def test_problems_of_the_file_are_named(project: Path) -> None:
     for source, said in {
-        "{type: iceberg, path: ../data/visits}": "got 'iceberg' (one of delta, ndjson, parquet)",
+        "{type: iceberg, path: ../data/visits}": "got 'iceberg' (one of delta, ndjson, parquet; or module:Class)",
         "{type: delta, path: ../data/visits, verson: 1}": "there is no key verson (did you mean version?)",
         "{type: delta, path: ../data/visits, pattern: x}": "there is no key pattern",
         "{type: delta, path: ../data/visits, version: -1}": "version: Input should be greater than or equal to 0",

@@ -13,11 +13,12 @@ import msgspec
 import pyarrow as pa
 
 from trivium.analysis.source_digest import Digest, engine_versions, file_sha256, source_digest
-from trivium.config.model.lookups import BUILT_IN
+from trivium.config.model.kinds import Kinds
+from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
+from trivium.config.model.sources import SOURCE_KINDS
 from trivium.config.pipeline import BoundLookup, Pipeline, bind_lookups
 from trivium.config.plan import Plan, canonical, slow_digest
-from trivium.config.plugins import LOOKUPS, plugin
 from trivium.config.problems import Path as Place
 from trivium.config.worker_spec import BoundExecutor, table_columns
 from trivium.contract.declaration import Declaration
@@ -66,6 +67,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
         "impure_rejected": config.purity == "strict",
         "lookups": {name: lookup_logic(lookup, root) for name, lookup in lookups.items()},
         "routing": config.routing.model_dump(mode="json"),
+        "source": source_logic(config, root),
         "table": _columns(table_columns(part.cls.declaration for part in parts)),
     }
     return Plan.of({"config": config.model_dump(mode="json"), "config_file": config_file, "logic": logic})
@@ -133,16 +135,25 @@ def lookup_logic(lookup: BoundLookup, root: Path) -> dict[str, Any]:
     settings = lookup.config.model_dump(mode="json", exclude={"retry", *_SCHEDULING})
     if "path" in settings:
         settings["path"] = inside(root, settings["path"])
-    source = None
-    if lookup.config.type not in BUILT_IN:
-        cls = plugin(LOOKUPS, lookup.config.type, sorted(BUILT_IN))
-        source = msgspec.to_builtins(source_digest(cls.__module__, Path(inspect.getfile(cls)), root))
     return {
         "columns": _fields(lookup.columns),
         "key_type": str(lookup.key_type),
         "settings": settings,
-        "source": source,
+        "source": _plugin_digest(LOOKUP_KINDS, lookup.config.type, root),
     }
+
+
+def source_logic(config: PipelineConfig, root: Path) -> dict[str, Any] | None:
+    """Return the digest of the plug-in that reads the archive; None where a built-in source does, or none."""
+    return None if config.batch is None else _plugin_digest(SOURCE_KINDS, config.batch.source.type, root)
+
+
+def _plugin_digest(kinds: Kinds[Any], name: str, root: Path) -> dict[str, Any] | None:
+    if name in kinds.built_in:
+        return None
+    cls = kinds.plugin(name)
+    found: dict[str, Any] = msgspec.to_builtins(source_digest(cls.__module__, Path(inspect.getfile(cls)), root))
+    return found
 
 
 def _fields(specs: Sequence[FieldSpec]) -> list[dict[str, Any]]:

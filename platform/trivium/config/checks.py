@@ -11,13 +11,15 @@ from typing import Any, Final
 import pyarrow as pa
 
 from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
-from trivium.config.model.lookups import BUILT_IN
-from trivium.config.model.section import EVENT_TYPE
+from trivium.config.model.kinds import Kinds
+from trivium.config.model.lookups import LOOKUP_KINDS
+from trivium.config.model.sources import SOURCE_KINDS
 from trivium.config.problems import Path, dotted
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
+from trivium.contract.source import EVENT_TYPE
 from trivium.core.errors import RunError
 from trivium.core.suggest import did_you_mean, one_of
 from trivium.types.spec import UTC_MICROSECONDS, FieldSpec
@@ -108,15 +110,22 @@ def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
 
 def check_plugin_variables(document: Document) -> None:
     """Hold plug-ins' settings to values that may stand in the plan: a variable's value may not, whatever its key."""
-    declared = document.value.get("lookups")
-    for name, section in declared.items() if isinstance(declared, dict) else ():
-        if not isinstance(section, dict) or section.get("type") in BUILT_IN:
+    lookups = document.value.get("lookups")
+    sections: dict[Path, Kinds[Any]] = {("lookups", name): LOOKUP_KINDS for name in _names(lookups)}
+    sections["batch", "source"] = SOURCE_KINDS
+    for section, kinds in sections.items():
+        settings = document.at(section)
+        if not isinstance(settings, dict) or settings.get("type") in kinds.built_in:
             continue
         for place, reference in document.references.items():
-            if place[:2] == ("lookups", name) and place[2:] not in (("path",), ("type",)):
+            if place[: len(section)] == section and place[len(section) :] not in (("path",), ("type",)):
                 message = f"{dotted(place)}: a plug-in's setting takes no variable, got {reference}"
                 hint = "let the plug-in read the variable, or a file that the setting names"
                 document.add(place, "plugin-variable", message, hint)
+
+
+def _names(section: Any) -> list[str]:
+    return list(section) if isinstance(section, dict) else []
 
 
 def check_used(document: Document, executors: Sequence[Listed]) -> None:

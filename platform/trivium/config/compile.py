@@ -183,7 +183,8 @@ class _Compilation:
             "dead_letters": config.dead_letters.model_copy(update={"path": data[("dead_letters", "path")]}),
         }
         if config.batch is not None:
-            source = config.batch.source.model_copy(update={"path": data[("batch", "source", "path")]})
+            path = data.get(("batch", "source", "path"))
+            source = config.batch.source.model_copy(update={} if path is None else {"path": path})
             update["batch"] = config.batch.model_copy(update={"source": source})
         if config.streaming is not None:
             update["streaming"] = self._streaming(config.streaming)

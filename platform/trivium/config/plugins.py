@@ -12,6 +12,7 @@ from typing import Any, Final
 from trivium.core.suggest import one_of
 
 LOOKUPS: Final = "trivium.lookups"
+SOURCES: Final = "trivium.sources"
 
 
 class PluginProblem(ValueError):

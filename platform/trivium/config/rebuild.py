@@ -13,7 +13,7 @@ import msgspec
 from pydantic import ValidationError
 
 from trivium.analysis.source_digest import engine_versions
-from trivium.config.binding import Part, executor_logic, lookup_logic, part, pipeline_of, secret_name
+from trivium.config.binding import Part, executor_logic, lookup_logic, part, pipeline_of, secret_name, source_logic
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan, canonical
@@ -38,6 +38,7 @@ def rebuild(plan_json: bytes, secrets: Mapping[str, str], root: Path) -> Pipelin
     # The project comes first: a lookup of the configuration may be a class of it.
     registry = Registry.from_project(root, [entry["type"] for entry in document["executors"]])
     config = _config(document)
+    _refuse("the batch source", logic["source"], source_logic(config, root))
     parts = [_part(entry, _found(registry, entry.type), plan, secrets, root) for entry in config.executors]
     made = pipeline_of(config, parts, root, plan, secrets)
     for name, lookup in made.lookups.items():

@@ -13,13 +13,13 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from trivium.config.model.lookups import settings_model
-from trivium.config.model.sources import SOURCES, BatchSource
+from trivium.config.model.kinds import Kinds
+from trivium.config.model.lookups import LOOKUP_KINDS
+from trivium.config.model.sources import SOURCE_KINDS
 from trivium.config.problems import Path, dotted
 from trivium.config.yaml import nodes
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import is_one_reference
-from trivium.contract.lookup import LookupSettings
 from trivium.core.suggest import one_of
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -27,6 +27,7 @@ _AUTHORS: Final = ("value_error", "assertion_error")
 _PIECE: Final = 4
 _LONGEST: Final = 1_000
 _CONVERTED: Final = ("int_type", "float_type", "bool_type")
+_KINDS: Final[tuple[Kinds[Any], ...]] = (LOOKUP_KINDS, SOURCE_KINDS)
 
 
 @dataclass(frozen=True)
@@ -164,10 +165,9 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int], value: Any = None
     for part in path:
         here = _below(here, part)
     found = next((option for option in _options(here) if _is_model(option)), None)
-    if found is LookupSettings and isinstance(value, dict):
-        found = settings_model(value["type"])
-    if found is BatchSource and isinstance(value, dict):
-        found = SOURCES[value["type"]]
+    kinds = next((each for each in _KINDS if each.base is found), None)
+    if kinds is not None and isinstance(value, dict):
+        found = kinds.model(value["type"])
     return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 

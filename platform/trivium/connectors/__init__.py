@@ -6,15 +6,16 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Final
 
-from trivium.config.model.lookups import BUILT_IN
-from trivium.config.model.sources import BatchSource
+from trivium.config.model.lookups import LOOKUP_KINDS
+from trivium.config.model.sources import SOURCE_KINDS, FileSource
 from trivium.config.pipeline import BoundLookup
-from trivium.config.plugins import LOOKUPS, plugin
 from trivium.connectors.archive.columns import SourceColumns
 from trivium.connectors.archive.listing import root_of
+from trivium.connectors.archive.plugin import PluginArchive, naming
 from trivium.connectors.archive.reader import SourceReader
 from trivium.contract.declaration import Declaration
-from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
+from trivium.contract.lookup import Lookup, LookupRequest, LookupSettings, SnapshotLookup
+from trivium.contract.source import SourceRequest, SourceSettings
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
 
@@ -29,15 +30,24 @@ _LOOKUPS: Final = {
 }
 
 
-def open_source(section: BatchSource, declarations: Mapping[str, Declaration], tag_field: str | None) -> SourceReader:
+def open_source(
+    section: SourceSettings, declarations: Mapping[str, Declaration], tag_field: str | None
+) -> SourceReader:
     """Return the reader of a batch source of the pipeline file; nothing is read yet.
 
     `tag_field` is the column that names event types; None where the source says the type of all events.
+
+    Raises:
+        SourceError: a plug-in does not open.
     """
-    columns = SourceColumns(section, root_of(section.path)[0].uri, declarations, tag_field)
-    module, _, attribute = _SOURCES[section.type].partition(":")
-    archive = getattr(importlib.import_module(module), attribute)(section, columns)
-    return SourceReader(section, archive, columns)
+    if isinstance(section, FileSource) and section.type in _SOURCES:
+        columns = SourceColumns(section, root_of(section.path)[0].uri, declarations, tag_field)
+        module, _, attribute = _SOURCES[section.type].partition(":")
+        return SourceReader(section, getattr(importlib.import_module(module), attribute)(section, columns), columns)
+    columns, uri = SourceColumns(section, None, declarations, tag_field), f"the source {place_of(section)}"
+    with naming(uri, "opening it"):
+        source = SOURCE_KINDS.plugin(section.type)(section, SourceRequest(columns=columns.wanted()))
+    return SourceReader(section, PluginArchive(source, uri, columns), columns)
 
 
 def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lookup:
@@ -63,9 +73,9 @@ def check_lookup(bound: BoundLookup, clock: Clock) -> None:
         lookup.check()
 
 
-def place_of(bound: BoundLookup) -> str:
-    """Return where a lookup answers from: the path of its section, or its type where it has none."""
-    return str(getattr(bound.config, "path", bound.config.type))
+def place_of(section: LookupSettings | SourceSettings) -> str:
+    """Return where a lookup or a source reads from: the path of its section, or its type where it has none."""
+    return str(getattr(section, "path", section.type))
 
 
 def snapshot_of(lookup: Lookup) -> str:
@@ -80,7 +90,7 @@ def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
         module, _, attribute = _LOOKUPS[name].partition(":")
         return getattr(importlib.import_module(module), attribute)(bound.config, request)
     try:
-        return plugin(LOOKUPS, name, sorted(BUILT_IN))(bound.config, request)
+        return LOOKUP_KINDS.plugin(name)(bound.config, request)
     except TriviumError:
         raise
     except Exception as error:

@@ -80,7 +80,8 @@ def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
 def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
     """Return the lookups: their type and where they answer from."""
     return tuple(
-        {"name": name, "type": bound.config.type, "place": place_of(bound)} for name, bound in pipeline.lookups.items()
+        {"name": name, "type": bound.config.type, "place": place_of(bound.config)}
+        for name, bound in pipeline.lookups.items()
     )
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors import open_source
+from trivium.connectors import open_source, place_of
 from trivium.core.clock import Clock, SystemClock
 from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
@@ -121,7 +121,7 @@ def _source(pipeline: Pipeline, source: Source, window: Window | None) -> Source
     days = sorted(day for day in source.days.read if day)
     late = [day for day in days if window is not None and date.fromisoformat(day) >= window.end]
     return SourceSummary(
-        path=section.path,
+        path=place_of(section),
         files=len(sizes),
         rows=sum(each.rows for each in ranges),
         bytes=sum(sizes.values()),

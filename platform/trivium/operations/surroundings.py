@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivium.config.key_file import read_keys
-from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import check_lookup, open_source, place_of
 from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.contract.source import SourceSettings
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
 
@@ -53,11 +53,11 @@ def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
 def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> Surroundings:
     found = Surroundings()
     batch = pipeline.config.batch
-    if batch is not None and wanted(batch.source.path):
+    if batch is not None and wanted(place_of(batch.source)):
         source = batch.source
         found.missing += _tried("batch.source", lambda: found.notes.extend(_read_footers(pipeline, source)))
     for name, bound in pipeline.lookups.items():
-        if wanted(place_of(bound)):
+        if wanted(place_of(bound.config)):
             found.missing += _tried(f"lookups.{name}", lambda bound=bound: check_lookup(bound, SystemClock()))  # type: ignore[misc]
     keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
     if keys is not None:
@@ -73,11 +73,11 @@ def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
     return []
 
 
-def _read_footers(pipeline: Pipeline, source: BatchSource) -> Sequence[str]:
+def _read_footers(pipeline: Pipeline, source: SourceSettings) -> Sequence[str]:
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = open_source(source, declarations, pipeline.config.type_column).plan()
     if not plan.days():
-        raise SourceError(f"{source.path}: expected rows, found files without any. Try: check the path")
+        raise SourceError(f"{place_of(source)}: expected rows, found files without any. Try: check the path")
     return plan.notes
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError, WithJsonSchema
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
 
-from trivium.config.model.section import ColumnName, Location
-from trivium.config.plugins import LOOKUPS, PluginProblem, plugin
+from trivium.config.model.kinds import Kinds
+from trivium.config.model.section import Location
+from trivium.config.plugins import LOOKUPS
 from trivium.contract.lookup import LookupSettings
+from trivium.contract.source import ColumnName
 
 
 class FileLookup(LookupSettings):
@@ -46,38 +46,7 @@ class CsvLookup(FileLookup):
     """The text of an absent value, where it is not quoted."""
 
 
-BUILT_IN: Final[dict[str, type[LookupSettings]]] = {"csv": CsvLookup, "parquet": ParquetLookup}
-
-
-def settings_model(name: str) -> type[LookupSettings]:
-    """Return the model of a lookup's section by its `type`.
-
-    Raises:
-        PluginProblem: there is no such lookup, or it cannot be used.
-    """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    settings = getattr(plugin(LOOKUPS, name, sorted(BUILT_IN)), "Settings", None)
-    if not (isinstance(settings, type) and issubclass(settings, LookupSettings)):
-        hint = "class Settings(trivium.LookupSettings) inside of it"
-        raise PluginProblem(f"the lookup {name} has no Settings of trivium.LookupSettings", hint)
-    return settings
-
-
-def _by_its_model(value: Any) -> Any:
-    """Validate a lookup's section by the model its `type` names; problems point at the keys of the section."""
-    if isinstance(value, LookupSettings) or not isinstance(value, dict) or not isinstance(value.get("type"), str):
-        return value
-    try:
-        model = settings_model(value["type"])
-    except PluginProblem as problem:
-        error = PydanticCustomError("plugin", "{message}", {"message": str(problem), "hint": problem.hint})
-        raise ValidationError.from_exception_data(
-            "lookup", [InitErrorDetails(type=error, loc=("type",), input=value["type"])]
-        ) from problem
-    return model.model_validate_json(json.dumps(value))
-
-
+LOOKUP_KINDS: Final = Kinds(LOOKUPS, LookupSettings, {"csv": CsvLookup, "parquet": ParquetLookup})
 AnyLookup = Annotated[
-    SerializeAsAny[LookupSettings], BeforeValidator(_by_its_model), WithJsonSchema({"type": "object"})
+    SerializeAsAny[LookupSettings], BeforeValidator(LOOKUP_KINDS.read), WithJsonSchema({"type": "object"})
 ]

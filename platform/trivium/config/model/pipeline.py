@@ -8,19 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from trivium.config.model.lookups import AnyLookup
-from trivium.config.model.section import (
-    EventType,
-    Location,
-    LookupName,
-    Name,
-    Seconds,
-    Section,
-)
+from trivium.config.model.section import Location, LookupName, Name, Seconds, Section
 from trivium.config.model.serving import Serving
 from trivium.config.model.sources import AnySource
 from trivium.config.model.streaming import Breaker, BreakerSetting, Streaming
 from trivium.config.worker_spec import Purity, Unwanted
 from trivium.contract.retry import RetryPolicy
+from trivium.contract.source import EventType
 
 
 class ExecutorEntry(Section):

@@ -9,10 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")]
 LookupName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")]
-EVENT_TYPE = r"^[A-Za-z_][A-Za-z0-9_.-]{0,126}$"
-EventType = Annotated[str, Field(pattern=EVENT_TYPE)]
 Location = Annotated[str, Field(min_length=1, max_length=4096)]
-ColumnName = Annotated[str, Field(min_length=1, max_length=255)]
 Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
-import pyarrow.types as pt
 
-from trivium.config.model.sources import BatchSource as SourceSettings
 from trivium.connectors.archive.hive_folders import folder_texts, natural_type, read_text
+from trivium.connectors.archive.plain_columns import plain_type
 from trivium.contract.declaration import Declaration
+from trivium.contract.source import SourceSettings
 from trivium.engine.decoding.typed_columns import columns_read, schema_problems
 from trivium.types.column_types import is_bytes, is_text
 from trivium.types.conform import conform
@@ -35,10 +35,13 @@ class FileColumns:
 
 
 class SourceColumns:
-    """Finds the columns of a source's files. `tag_field` is the one that names event types, None where none does."""
+    """Finds the columns of a source's files. `tag_field` is the one that names event types, None where none does.
+
+    `uri` is the location whose folders, and those below it, name columns too; None of a source without folders.
+    """
 
     def __init__(
-        self, source: SourceSettings, uri: str, declarations: Mapping[str, Declaration], tag_field: str | None
+        self, source: SourceSettings, uri: str | None, declarations: Mapping[str, Declaration], tag_field: str | None
     ) -> None:
         self._source, self._uri, self._declarations, self._tag_field = source, uri, declarations, tag_field
         self._raw = [name for name in (source.record_column, source.type_column) if name]
@@ -48,13 +51,17 @@ class SourceColumns:
         """True where events are columns, and not records in one column."""
         return self._source.record_column is None
 
+    def wanted(self) -> tuple[str, ...]:
+        """Return the columns that are read, as far as they are there."""
+        return tuple(columns_read(self._declarations, self._tag_field) if self.typed else self._raw)
+
     def of(self, path: str, schema: pa.Schema) -> FileColumns:
         """Return the columns of a file, with whatever keeps them from being read as declared.
 
         Raises:
             SourceError: the folders' names contradict one another or are no text.
         """
-        texts = folder_texts(self._uri, path)
+        texts = {} if self._uri is None else folder_texts(self._uri, path)
         if not self.typed:
             return self._of_raw(texts, schema)
         return self._of_typed(texts, schema)
@@ -155,20 +162,3 @@ def _raw_problems(schema: pa.Schema, key: str, name: str) -> Iterator[str]:
     plain = plain_type(found)
     if not is_text(plain) and not is_bytes(plain):
         yield f"column {name}: expected bytes or text, got {found}"
-
-
-def plain_type(arrow: pa.DataType) -> pa.DataType:
-    """Return the type with all dictionaries in it replaced by their values' types, and JSON by text."""
-    if isinstance(arrow, pa.JsonType):
-        return arrow.storage_type
-    if pt.is_dictionary(arrow):
-        return plain_type(arrow.value_type)
-    if pt.is_struct(arrow):
-        return pa.struct([field.with_type(plain_type(field.type)) for field in arrow])
-    for matches, build in _LISTS:
-        if matches(arrow):
-            return build(arrow.value_field.with_type(plain_type(arrow.value_type)))
-    return arrow
-
-
-_LISTS: Final[list[tuple[Any, Any]]] = [(pt.is_list, pa.list_), (pt.is_large_list, pa.large_list)]

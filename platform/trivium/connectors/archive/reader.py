@@ -8,12 +8,12 @@ from typing import Final, Protocol
 import numpy as np
 import pyarrow as pa
 
-from trivium.config.model.sources import BatchSource
 from trivium.connectors.archive.columns import FileColumns, SourceColumns
 from trivium.connectors.archive.findings import SourceFindings
 from trivium.connectors.archive.listing import Listing
 from trivium.connectors.archive.slices import Piece, Slice, slice_of
 from trivium.connectors.archive.units import Range, SourceFile, SourcePlan, Unit
+from trivium.contract.source import SourceSettings
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import StoredFile
 
@@ -45,8 +45,12 @@ class Archive(Protocol):
         """
         ...
 
-    def is_unchanged(self, each: Range) -> bool:
-        """Return whether the file of a range is as it was when the run was planned."""
+    def check_unchanged(self, each: Range) -> None:
+        """Prove that the file of a range is as it was when the run was planned.
+
+        Raises:
+            SourceError: it is not.
+        """
         ...
 
     def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
@@ -61,7 +65,7 @@ class Archive(Protocol):
 class SourceReader:
     """Reads an archive as the pipeline's section describes it."""
 
-    def __init__(self, section: BatchSource, archive: Archive, columns: SourceColumns) -> None:
+    def __init__(self, section: SourceSettings, archive: Archive, columns: SourceColumns) -> None:
         self._section, self._columns = section, columns
         self.archive = archive
 
@@ -126,10 +130,7 @@ class SourceReader:
                 ) from error
 
     def _read(self, each: Range) -> Iterator[Piece]:
-        if not self.archive.is_unchanged(each):
-            raise SourceError(
-                f"{self.archive.uri}/{each.path}: the file changed while the run was on. Try: run again when it rests"
-            )
+        self.archive.check_unchanged(each)
         for first, rows, columns in self.archive.rows(each):
             positions = np.arange(first, first + rows.num_rows, dtype=np.int64)
             yield Piece(each.path, each.day, positions, rows, columns.folders)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from trivium.config.model.sources import BatchSource
+from trivium.contract.source import SourceSettings
 from trivium.engine.batch import Batch, Positions, RawBatch, Source, TypedBatch
 from trivium.engine.decoding.packed_values import pack_column
 
@@ -51,7 +51,7 @@ class Piece:
         return self.rows.schema, {name: value.type for name, value in self.folders.items()}
 
 
-def slice_of(pieces: Sequence[Piece], section: BatchSource) -> Slice:
+def slice_of(pieces: Sequence[Piece], section: SourceSettings) -> Slice:
     """Return pieces of one shape as one slice."""
     lengths = [piece.rows.num_rows for piece in pieces]
     positions = np.concatenate([piece.positions for piece in pieces])
@@ -67,7 +67,9 @@ def slice_of(pieces: Sequence[Piece], section: BatchSource) -> Slice:
     return Slice(TypedBatch(rows, source, positions, section.zone, section.event_type), days)
 
 
-def _types(section: BatchSource, rows: pa.RecordBatch, folders: Mapping[str, pa.Array]) -> Sequence[str | None] | None:
+def _types(
+    section: SourceSettings, rows: pa.RecordBatch, folders: Mapping[str, pa.Array]
+) -> Sequence[str | None] | None:
     """Return the event type of each raw record, where the source says it beside them."""
     name = section.type_column
     if name is None:

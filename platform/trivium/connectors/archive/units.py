@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
 
 
@@ -30,12 +31,16 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file of a source with what its footer says; `day` is the source day its folder names, if one does."""
+    """One file of a source with what it says of its rows, or one part of a plug-in's, which has a `version`.
+
+    `day` is the source day that the folder names, if one does.
+    """
 
     file: StoredFile
     schema: pa.Schema
     groups: tuple[RowGroup, ...]
     day: str | None = None
+    version: str = ""
 
     @property
     def days(self) -> frozenset[str | None]:
@@ -51,7 +56,8 @@ class SourceFile:
 class Range(msgspec.Struct, frozen=True):
     """Rows `start` to before `stop` of a file that had this size and time when the run was planned.
 
-    `mark` is a row at or before `start` and the byte where that begins, in files of lines.
+    `mark` is a row at or before `start` and the byte where that begins, in files of lines. `version` is that of a
+    plug-in's part, which is told by it and not by size and time.
     """
 
     path: str
@@ -61,6 +67,7 @@ class Range(msgspec.Struct, frozen=True):
     start: int
     stop: int
     mark: tuple[int, int] = (0, 0)
+    version: str = ""
 
     @property
     def rows(self) -> int:
@@ -137,7 +144,9 @@ class SourcePlan:
             for group in source.groups:
                 stop = start + group.rows
                 if group.rows and (days is None or group.day in days):
-                    yield Range(file.path, file.size, file.modified_us, group.day, start, stop, group.mark)
+                    yield Range(
+                        file.path, file.size, file.modified_us, group.day, start, stop, group.mark, source.version
+                    )
                 start = stop
 
 
@@ -149,7 +158,14 @@ def _append(pending: list[Range], each: Range) -> None:
         pending.append(each)
 
 
-def is_unchanged(storage: Storage, each: Range) -> bool:
-    """Return whether the file of a range is as it was when the run was planned."""
+def check_unchanged(storage: Storage, each: Range) -> None:
+    """Prove that the file of a range is as it was when the run was planned.
+
+    Raises:
+        SourceError: it is not.
+    """
     found = storage.stat(each.path)
-    return found is not None and (found.size, found.modified_us) == (each.size, each.modified_us)
+    if found is None or (found.size, found.modified_us) != (each.size, each.modified_us):
+        raise SourceError(
+            f"{storage.uri}/{each.path}: the file changed while the run was on. Try: run again when it rests"
+        )

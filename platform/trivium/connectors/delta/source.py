@@ -64,9 +64,13 @@ class DeltaArchive:
         """
         return self._files.describe(files, day_column)
 
-    def is_unchanged(self, each: Range) -> bool:
-        """Return whether the file of a range is as it was when the run was planned."""
-        return self._files.is_unchanged(each)
+    def check_unchanged(self, each: Range) -> None:
+        """Prove that the file of a range is as it was when the run was planned.
+
+        Raises:
+            SourceError: it is not.
+        """
+        self._files.check_unchanged(each)
 
     def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
         """Read the rows of a range in order, each step with the place of its first row.

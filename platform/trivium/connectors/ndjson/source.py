@@ -13,7 +13,7 @@ from trivium.config.model.sources import RECORD, NdjsonSource
 from trivium.connectors.archive.columns import FileColumns, SourceColumns
 from trivium.connectors.archive.days import folder_day
 from trivium.connectors.archive.listing import Listing, list_files, root_of
-from trivium.connectors.archive.units import Range, SourceFile, is_unchanged
+from trivium.connectors.archive.units import Range, SourceFile, check_unchanged
 from trivium.connectors.ndjson.lines import TextFile
 from trivium.core.errors import SourceError
 from trivium.delivery.storage.storage import Storage, StoredFile
@@ -53,9 +53,13 @@ class NdjsonArchive:
         with ThreadPoolExecutor(_THREADS) as pool:
             return list(pool.map(lambda file: _counted(self._storage, file, day_column), files))
 
-    def is_unchanged(self, each: Range) -> bool:
-        """Return whether the file of a range is as it was when the run was planned."""
-        return is_unchanged(self._storage, each)
+    def check_unchanged(self, each: Range) -> None:
+        """Prove that the file of a range is as it was when the run was planned.
+
+        Raises:
+            SourceError: it is not.
+        """
+        check_unchanged(self._storage, each)
 
     def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
         """Read the lines of a range in order, each step with the number of its first.

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pyarrow.types as pt
 
-from trivium.connectors.archive.columns import plain_type
+from trivium.connectors.archive.plain_columns import plain_rows
 from trivium.connectors.parquet.files import open_parquet
 from trivium.connectors.parquet.leaves import Leaf, Size, leaf_arrays, leaves_of, size_of
 from trivium.delivery.storage.storage import Storage
@@ -142,14 +142,14 @@ def _expanded(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
     """Cut a batch where its expanded rows exceed a step, and expand each part's dictionaries."""
     indexed = any(pt.is_dictionary(each.type) for each in batch.columns)
     if not indexed and batch.nbytes <= STEP_BYTES:
-        yield _plain(batch)
+        yield plain_rows(batch)
         return
     ends = np.cumsum(sum(map(_row_bytes, batch.columns)))
     start = 0
     while start < batch.num_rows:
         before = ends[start - 1] if start else 0
         stop = max(start + 1, int(np.searchsorted(ends, before + STEP_BYTES, side="right")))
-        yield _plain(batch.slice(start, stop - start))
+        yield plain_rows(batch.slice(start, stop - start))
         start = stop
 
 
@@ -165,18 +165,3 @@ def _row_bytes(column: pa.Array) -> npt.NDArray[np.int64]:
 
 def _none(column: pa.Array) -> npt.NDArray[np.int64]:
     return np.zeros(len(column), np.int64)
-
-
-def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the batch with dictionaries expanded and without metadata."""
-    columns = [_plain_column(each) for each in batch.columns]
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def _plain_column(column: pa.Array) -> pa.Array:
-    if pt.is_dictionary(column.type):
-        return column.dictionary_decode()
-    if isinstance(column.type, pa.JsonType):
-        return column.storage
-    plain = plain_type(column.type)
-    return column if plain == column.type else column.cast(plain)

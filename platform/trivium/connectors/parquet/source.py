@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
-from trivium.config.model.sources import BatchSource
+from trivium.config.model.sources import FileSource
 from trivium.connectors.archive.columns import FileColumns, SourceColumns
 from trivium.connectors.archive.listing import Listing, root_of
-from trivium.connectors.archive.units import Range, SourceFile, is_unchanged
+from trivium.connectors.archive.units import Range, SourceFile, check_unchanged
 from trivium.connectors.parquet.files import open_parquet, read_footers
 from trivium.connectors.parquet.listing import list_parquet
 from trivium.connectors.parquet.rows import read_rows
@@ -19,7 +19,7 @@ from trivium.delivery.storage.storage import StoredFile
 class ParquetArchive:
     """The Parquet files below a path. Only the declared columns are read."""
 
-    def __init__(self, section: BatchSource, columns: SourceColumns) -> None:
+    def __init__(self, section: FileSource, columns: SourceColumns) -> None:
         self._path, self._pattern = section.path, getattr(section, "pattern", None)
         self._columns = columns
         self._storage, _ = root_of(section.path)
@@ -45,9 +45,13 @@ class ParquetArchive:
         """
         return read_footers(self._storage, files, day_column)
 
-    def is_unchanged(self, each: Range) -> bool:
-        """Return whether the file of a range is as it was when the run was planned."""
-        return is_unchanged(self._storage, each)
+    def check_unchanged(self, each: Range) -> None:
+        """Prove that the file of a range is as it was when the run was planned.
+
+        Raises:
+            SourceError: it is not.
+        """
+        check_unchanged(self._storage, each)
 
     def rows(self, each: Range) -> Iterator[tuple[int, pa.RecordBatch, FileColumns]]:
         """Read the rows of a range in order, each step with the place of its first row.

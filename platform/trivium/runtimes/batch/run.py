@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import ray
 
 from trivium.config.pipeline import Pipeline
+from trivium.connectors import place_of
 from trivium.connectors.archive.units import Unit
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
@@ -56,7 +57,7 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
     clock, arguments = clock or SystemClock(), arguments or BatchArguments()
     batch = batch_section(pipeline)
     lookups = f", the lookups {', '.join(pipeline.lookups)}" if pipeline.lookups else ""
-    steps.begin(f"reading the source {batch.source.path}{lookups} and the table {pipeline.config.table.path}")
+    steps.begin(f"reading the source {place_of(batch.source)}{lookups} and the table {pipeline.config.table.path}")
     prepared = prepare(pipeline, arguments, clock)
     for note in prepared.source.plan.notes:
         _log.warning("source: %s", note)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from trivium.config.model.pipeline import Batch
-from trivium.config.model.sources import BatchSource
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source
 from trivium.connectors.archive.units import SourcePlan, Unit
+from trivium.contract.source import SourceSettings
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import batch_sources
 from trivium.delivery.coverage.scope import Scope, Window
@@ -91,7 +91,7 @@ def check_nothing_left_out(table: str, source: Source) -> None:
         )
 
 
-def _check_days(source: BatchSource) -> None:
+def _check_days(source: SourceSettings) -> None:
     if source.day_column is None:
         raise RunError(
             "a window needs to know the days of the source. Try: set batch.source.day_column to the folder or column "

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Literal
 
 from trivium.config.model.pipeline import Batch
+from trivium.connectors import place_of
 from trivium.connectors.archive.days import folder_day
 from trivium.connectors.archive.units import SourcePlan
 from trivium.core.errors import RunError
@@ -90,7 +91,7 @@ class _Missing:
         lost: dict[str, set[str]] = {}
         for path, days in batch_sources(table, self._scope).items():
             if path not in files:
-                named = folder_day(source.path, path, source.day_column)
+                named = folder_day(place_of(source), path, source.day_column)
                 for day in self._gone & {named} if named else self._gone:
                     lost.setdefault(day, set()).update(days)
         return lost
@@ -110,9 +111,9 @@ def _refusal(batch: Batch, missing: list[str], there: Mapping[str | None, int], 
     has = f"it has {days[0]} to {days[-1]}" if days else "it has none at all"
     wanted = f"every day of {window}" if window else "every source day that an earlier run read"
     return (
-        f"expected {wanted} in {batch.source.path}, found no files of {named} ({has}). A day that is missing is not "
-        "taken for an empty one: what is in the table of it would be replaced by nothing. Try: bring the files back, "
-        "choose another --from and --to, or give --allow-missing-days, which leaves those days as they are"
+        f"expected {wanted} in {place_of(batch.source)}, found no files of {named} ({has}). A day that is missing is "
+        "not taken for an empty one: what is in the table of it would be replaced by nothing. Try: bring the files "
+        "back, choose another --from and --to, or give --allow-missing-days, which leaves those days as they are"
     )
 
 

@@ -128,7 +128,7 @@ def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Lookup
         opened[name] = open_lookup(bound, clock, pinned=True)
         if snapshot_of(opened[name]) != job.lookups[name]:
             raise RunError(
-                f"lookup {name} ({place_of(bound)}) changed after the run was planned. Try: run again; units "
+                f"lookup {name} ({place_of(bound.config)}) changed after the run was planned. Try: run again; units "
                 "finished with the old lookup are not reused"
             )
     return opened
