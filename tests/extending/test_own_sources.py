@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import deltalake
 import pytest
@@ -15,14 +16,17 @@ import pytest
 from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests
 from tests.support.terminal import Trivium
 from tests.support.visit_log import add_bodies, add_visits
+from trivium import SourceRequest
 from trivium.config import plugins
 from trivium.config.compile import compile_file
+from trivium.config.model.sources import SOURCE_KINDS
 from trivium.config.pipeline import Pipeline
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_source
 from trivium.connectors.archive.reader import SourceReader
 from trivium.core.errors import RunError, SourceError
+from trivium.testing import assert_batch_source_compliance
 
 PROJECT = Path(__file__).parent / "project"
 DAYS = ("2026-03-01", "2026-03-02")
@@ -105,6 +109,18 @@ def test_a_run_reads_it_and_replaces_a_day(project: Path, ray_cluster: str) -> N
     code, said = run(project)
     assert (code, DAYS[0] in said) == (1, True), said
     assert ids(project) == ["a", "b", "c", "d"]
+
+
+def test_it_complies(project: Path) -> None:
+    add_visits(log(project), DAYS[0], [f"v{number}" for number in range(2500)])
+    add_visits(log(project), DAYS[1], ["a", "b"])
+    pipeline = compiled(project)
+    assert pipeline.config.batch is not None
+    section = pipeline.config.batch.source
+    made: Any = SOURCE_KINDS.plugin(section.type)
+    assert_batch_source_compliance(
+        lambda: made(section, SourceRequest(columns=("body",))), lambda: add_visits(log(project), DAYS[1], ["c"])
+    )
 
 
 def test_check_looks_at_it(project: Path) -> None:

@@ -4,6 +4,7 @@ The kit needs the extra `testing`: `pip install "trivium[testing]"`.
 """
 
 from trivium.connectors.memory.source import Crash, Eof, MemorySource, Pause
+from trivium.testing.batch_source import assert_batch_source_compliance
 from trivium.testing.compliance import assert_executor_compliance
 from trivium.testing.lookup import assert_lookup_compliance
 from trivium.testing.manual_clock import ManualClock
@@ -16,6 +17,7 @@ __all__ = [
     "MemorySource",
     "Patience",
     "Pause",
+    "assert_batch_source_compliance",
     "assert_executor_compliance",
     "assert_lookup_compliance",
     "assert_source_compliance",
