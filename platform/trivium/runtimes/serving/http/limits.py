@@ -153,7 +153,7 @@ def _resumed(begun: Coroutine[Any, Any, bytes], waits_for: Any) -> Generator[Any
     while True:
         try:
             sent = yield waits_for
-        except BaseException as error:  # noqa: BLE001 - a cancellation is the coroutine's business
+        except BaseException as error:  # noqa: BLE001 - whatever ends it is the coroutine's business
             step = partial(begun.throw, error)
         else:
             step = partial(begun.send, sent)
