@@ -14,7 +14,6 @@ import numpy as np
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source
-from trivium.connectors.archive.units import Range, Unit
 from trivium.core.regular_file import read_regular
 from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.errors import ArgumentError
@@ -114,10 +113,8 @@ def _archive(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:
     for each in files:
         most = each.rows if wanted.sample is None else min(each.rows, -(-wanted.sample // len(chosen)))
         places = np.sort(np.array(chance.sample(range(each.rows), most), np.int64))
-        file = each.file
-        unit = Unit((Range(file.path, file.size, file.modified_us, None, 0, each.rows),))
-        for part in reader.batches(unit):
-            yield from _chosen(pipeline, file.path, part.batch, places)
+        for part in reader.batches(each.whole()):
+            yield from _chosen(pipeline, each.file.path, part.batch, places)
 
 
 def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> Iterator[Input]:

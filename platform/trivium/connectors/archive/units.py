@@ -52,6 +52,11 @@ class SourceFile:
         """Rows in the whole file."""
         return sum(group.rows for group in self.groups)
 
+    def whole(self) -> Unit:
+        """Return all rows as one unit, whatever their days."""
+        file = self.file
+        return Unit((Range(file.path, file.size, file.modified_us, None, 0, self.rows, version=self.version),))
+
 
 class Range(msgspec.Struct, frozen=True):
     """Rows `start` to before `stop` of a file that had this size and time when the run was planned.
