@@ -41,9 +41,9 @@ class PluginArchive:
         """
         with naming(self._uri, "listing its parts"):
             found = sorted(self._source.parts(), key=lambda part: part.name)
-        self._parts = {part.name: part for part in found}
-        for part in found:
-            self._check(part)
+            self._parts = {part.name: part for part in found}
+            for part in found:
+                self._check(part)
         if len(self._parts) < len(found):
             raise SourceError(f"{self._uri}: expected parts of different names, got some name twice")
         if not found:
@@ -100,7 +100,8 @@ class PluginArchive:
 
     def _described(self, file: StoredFile, schema: pa.Schema, day_column: str | None) -> SourceFile:
         part = self._parts[file.path]
-        day = None if day_column is None or part.day is None else part.day.isoformat()
+        with naming(self._uri, f"the day of the part {part.name}"):
+            day = None if day_column is None or part.day is None else part.day.isoformat()
         if day_column is not None and day is None:
             raise SourceError(
                 f"{self._uri}: expected a day of the part {part.name}, since batch.source.day_column is set, got none. "
