@@ -52,16 +52,17 @@ class Shape:
 
 
 def annotations(depth: int = DEPTH) -> st.SearchStrategy[Any]:
-    """Types of fields: leaves, lists with and without null items, rows, nested at most so deep."""
+    """Types of fields: leaves, lists and maps with and without null items, rows, nested at most so deep."""
     leaves = st.sampled_from(LEAVES)
     if depth == 0:
         return leaves
     inner = st.deferred(lambda: annotations(depth - 1))
-    return leaves | st.builds(_list, inner, st.booleans()) | st.builds(_nested, fields(inner))
+    held = st.builds(_list, inner, st.booleans()) | st.builds(_map, inner, st.booleans())
+    return leaves | held | st.builds(_nested, fields(inner))
 
 
 def patterns(leaf: Any) -> list[tuple[Any, bool]]:
-    """The ways a type can stand in a row: required, optional, in lists, in rows, in both, four levels deep."""
+    """The ways a type can stand in a row: required, optional, in lists, maps, rows, and all, four levels deep."""
     row, optional = _nested([(leaf, False)]), _nested([(leaf, True)])
     both = _nested([(leaf, False), (row, True), (_list(row, nullable=True), True)])
     return [
@@ -69,6 +70,8 @@ def patterns(leaf: Any) -> list[tuple[Any, bool]]:
         (leaf, True),
         (_list(leaf, nullable=False), False),
         (_list(leaf, nullable=True), True),
+        (_map(leaf, nullable=False), False),
+        (_map(_list(_map(row, nullable=True), nullable=False), nullable=True), True),
         (row, False),
         (row, True),
         (optional, True),
@@ -86,6 +89,10 @@ def fields(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Sequence[tuple[An
 
 def _list(item: Any, nullable: bool) -> Any:
     return tuple.__class_getitem__((item | None if nullable else item, ...))
+
+
+def _map(item: Any, nullable: bool) -> Any:
+    return dict.__class_getitem__((str, item | None if nullable else item))
 
 
 def _nested(inside: Sequence[tuple[Any, bool]]) -> Any:

@@ -6,7 +6,6 @@ import contextlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
 from operator import countOf
 from types import NoneType
 from typing import Any
@@ -152,9 +151,7 @@ def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
     if not spec.kind.inside(spec):
         return True
     there = [value for value in values if value is not None]
-    inside = [(child.type, [getattr(value, child.name) for value in there]) for child in spec.fields]
-    if spec.item is not None:
-        inside.append((spec.item, list(chain.from_iterable(there))))
+    inside = spec.kind.inside_values(spec, there)
     return all(_of_declared_types(each, kind) and _aware(each, kind) for kind, each in inside)
 
 

@@ -100,7 +100,7 @@ def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: s
     """Decoded events of one type as a typed source has them: wire names, and the column that names their type."""
     fields = declaration.event_fields
     columns = columns_of(events, fields)
-    named = {spec.wire: columns.column(spec.name).view(_wired(spec.type)) for spec in fields}
+    named = {spec.wire: columns.column(spec.name).view(spec.type.kind.wired(spec.type)) for spec in fields}
     if tag_column is not None:
         named[tag_column] = pa.array([declaration.event_type] * len(events))
     return pa.RecordBatch.from_pydict(named)
@@ -119,12 +119,3 @@ def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
 def _translated(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
     """Return the columns whose values are no JSON data as they are."""
     return [(each.name, each.type) for each in schema if not (pt.is_integer(each.type) or pt.is_string(each.type))]
-
-
-def _wired(spec: Any) -> pa.DataType:
-    """Return the Arrow type of a field with wire names inside."""
-    if spec.item is not None:
-        return pa.list_(spec.arrow.value_field.with_type(_wired(spec.item)))
-    if spec.fields:
-        return pa.struct([pa.field(child.wire, _wired(child.type)) for child in spec.fields])
-    return spec.arrow

@@ -25,8 +25,8 @@ def plain(value: Any, arrow: pa.DataType) -> Any:
         return None
     if _is_list(arrow) and isinstance(value, list | tuple):
         return [plain(each, arrow.value_type) for each in value]
-    if pt.is_map(arrow) and isinstance(value, list | tuple):
-        return [[plain(key, arrow.key_type), plain(each, arrow.item_type)] for key, each in value]
+    if pt.is_map(arrow) and isinstance(value, list | tuple | dict):
+        return _map(list(value.items() if isinstance(value, dict) else value), arrow)
     if pt.is_struct(arrow) and isinstance(value, dict):
         return {
             name: plain(each, arrow.field(name).type) if arrow.get_field_index(name) >= 0 else each
@@ -36,6 +36,13 @@ def plain(value: Any, arrow: pa.DataType) -> Any:
         return _scalar(value, arrow)
     except (ValueError, InvalidOperation, OverflowError):
         return value
+
+
+def _map(pairs: list[Any], arrow: pa.MapType) -> Any:
+    """Return a map as a JSON object where its keys are texts that stand once each, else as pairs."""
+    plained = [[plain(key, arrow.key_type), plain(each, arrow.item_type)] for key, each in pairs]
+    texts = {key for key, _ in pairs if isinstance(key, str)}
+    return dict(plained) if len(texts) == len(pairs) else plained
 
 
 def _scalar(value: Any, arrow: pa.DataType) -> Any:
@@ -71,7 +78,7 @@ def _number(value: float, arrow: pa.DataType) -> Any:
 
 
 def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
-    """Return the rows as plain data: times RFC 3339 in UTC, bytes base64, decimals text, maps as pairs."""
+    """Return the rows as plain data: times RFC 3339 in UTC, bytes base64, decimals text, maps as objects."""
     columns = {name: plain_column(column) for name, column in zip(table.column_names, table.columns, strict=True)}
     return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 

@@ -12,6 +12,7 @@
 | UUID                                       | string               | lower case, with hyphens |
 | Annotated[Decimal, Precision(p, s)]        | decimal128(p, s)     | exact or a reject |
 | tuple[T, ...]                              | list<T>              | frozen means frozen: no list |
+| dict[str, T]                               | map<string, T>       | in the order of its keys |
 | a Row subclass                             | struct               | nested |
 | T | None                                   | nullable             | on the way in the default is None |
 """
@@ -158,5 +159,5 @@ def _name(info: ms.Type) -> str:
 
 
 def _advice(info: ms.Type) -> str:
-    mutable = isinstance(info, ms.ListType | ms.SetType | ms.DictType)
+    mutable = isinstance(info, ms.ListType | ms.SetType)
     return "tuple[T, ...] or a nested Row: fields must not be mutable" if mutable else "a type of docs/contract.md"

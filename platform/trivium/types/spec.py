@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -60,6 +60,8 @@ class Kind(ABC):
     """Subclasses of `exact` that are no values of this kind: a bool is an int to Python."""
     plain: ClassVar[bool] = False
     """True where one msgspec conversion holds a row's value to its type and JSON shows it as Python has it."""
+    reads_back: ClassVar[bool] = True
+    """True where the JSON of a row's value, decoded and normalised, is what the column holds."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -86,6 +88,18 @@ class Kind(ABC):
     def inside(self, spec: TypeSpec) -> list[TypeSpec]:
         """Return the types inside of this one."""
         return []
+
+    def inside_values(self, spec: TypeSpec, values: Sequence[Any]) -> list[tuple[TypeSpec, list[Any]]]:
+        """Return the types inside of this one, each with what values, none of them null, hold of it."""
+        return []
+
+    def around(self, inner: Any) -> Any:
+        """Return the annotation of values of this kind with items of another type."""
+        raise NotImplementedError
+
+    def wired(self, spec: TypeSpec) -> pa.DataType:
+        """Return the Arrow type with the names that fields have in JSON and in typed columns."""
+        return spec.arrow
 
     def types(self, spec: TypeSpec) -> tuple[type, ...]:
         """Return Python's types of the values of a row."""
@@ -155,8 +169,8 @@ class TypeSpec:
     """One type: its Arrow twin, the constraints beside it, and what is inside it.
 
     `limits` holds msgspec.Meta's names (`ge`, `le`, `gt`, `lt`, `multiple_of`, `min_length`, `max_length`, `pattern`).
-    `python` is the enum or struct class; `values` a Literal's values; `item` a list's element; `fields` a struct's;
-    `item_nullable` says whether an element may be null.
+    `python` is the enum or struct class; `values` a Literal's values; `item` a list's element or a map's value,
+    `key` a map's key; `fields` a struct's; `item_nullable` says whether an element may be null.
 
     In `arrow` everything inside another value is nullable, whatever is declared: a null struct has no children to ask
     for, and Arrow's casts, DuckDB and other readers ask for them all the same. The engine holds values to `fields` and
@@ -169,6 +183,7 @@ class TypeSpec:
     python: type | None = None
     values: tuple[Any, ...] = ()
     item: TypeSpec | None = None
+    key: TypeSpec | None = None
     item_nullable: bool = False
     fields: tuple[FieldSpec, ...] = ()
 

@@ -62,5 +62,5 @@ def _guarded(spec: TypeSpec) -> Any:
     if spec.fields:
         return fraction_guard(spec.fields) | None
     if spec.item is not None:
-        return tuple.__class_getitem__((_guarded(spec.item), ...)) | None
+        return spec.kind.around(_guarded(spec.item)) | None
     return Annotated[str, msgspec.Meta(pattern=r"^[^.]*(\.\d{1,6}(\D.*)?)?$")] | None

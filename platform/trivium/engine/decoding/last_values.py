@@ -47,7 +47,20 @@ def _rewrite(spec: TypeSpec) -> _Rewrite | None:
         objects = LastValues(spec.fields)
         return lambda value: objects(value) if value[:1] == b"{" else value
     inner = _rewrite(spec.item) if spec.item is not None else None
+    if spec.key is not None:
+        return _map_of(inner or bytes)
     return None if inner is None else _list_of(inner)
+
+
+def _map_of(inner: _Rewrite) -> _Rewrite:
+    decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+    def rewrite(value: bytes) -> bytes:
+        if value[:1] != b"{":
+            return value
+        return msgspec.json.encode({key: msgspec.Raw(inner(bytes(each))) for key, each in decode(value).items()})
+
+    return rewrite
 
 
 def _list_of(inner: _Rewrite) -> _Rewrite:

@@ -173,7 +173,7 @@ def _writes_all_by_name(row: type[msgspec.Struct]) -> bool:
 
 def _is_simple(spec: TypeSpec) -> bool:
     """Return whether JSON says all there is to say about a value; Float32's limits hold for its rounded value."""
-    if spec.fields or (spec.limits and pt.is_float32(spec.arrow)):
+    if spec.fields or not spec.kind.reads_back or (spec.limits and pt.is_float32(spec.arrow)):
         return False
     if spec.item is not None:
         return spec.item.item is None and not spec.item_nullable and _is_simple(spec.item)

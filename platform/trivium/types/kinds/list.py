@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -44,10 +45,19 @@ class Items(Kind):
     def inside(self, spec: TypeSpec) -> list[TypeSpec]:
         return [_item(spec)]
 
+    def inside_values(self, spec: TypeSpec, values: Sequence[Any]) -> list[tuple[TypeSpec, list[Any]]]:
+        return [(_item(spec), list(chain.from_iterable(values)))]
+
+    def around(self, inner: Any) -> Any:
+        return tuple.__class_getitem__((inner, ...))
+
+    def wired(self, spec: TypeSpec) -> pa.DataType:
+        return pa.list_(pa.field("item", _item(spec).kind.wired(_item(spec))))
+
     def annotation(self, spec: TypeSpec) -> Any:
         item = _item(spec)
         inner = item.kind.nullable(item) if spec.item_nullable else item.kind.annotation(item)
-        return limited(tuple.__class_getitem__((inner, ...)), spec.limits)
+        return limited(self.around(inner), spec.limits)
 
     def column_problem(self, arrow: pa.DataType, spec: TypeSpec, timezone: str | None) -> str | None:
         if is_list(arrow):

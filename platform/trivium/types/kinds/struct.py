@@ -38,6 +38,12 @@ class NestedRow(Kind):
     def inside(self, spec: TypeSpec) -> list[TypeSpec]:
         return [child.type for child in spec.fields]
 
+    def inside_values(self, spec: TypeSpec, values: Sequence[Any]) -> list[tuple[TypeSpec, list[Any]]]:
+        return [(child.type, [getattr(value, child.name) for value in values]) for child in spec.fields]
+
+    def wired(self, spec: TypeSpec) -> pa.DataType:
+        return pa.struct([pa.field(child.wire, child.type.kind.wired(child.type)) for child in spec.fields])
+
     def types(self, spec: TypeSpec) -> tuple[type, ...]:
         return (_row(spec),)
 
