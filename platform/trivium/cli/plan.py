@@ -118,7 +118,8 @@ def _executor(each: ExecutorSummary) -> str:
 def _amount(found: BatchPlan) -> str:
     source = found.source
     days = f"; {span(source.days)}" if source.days else ""
-    return f"{plural(source.files, 'file')}, {plural(source.rows, 'row')}, {size(source.bytes)}{days}"
+    amount = f", {size(source.bytes)}" if source.bytes else ""
+    return f"{plural(source.files, 'file')}, {plural(source.rows, 'row')}{amount}{days}"
 
 
 def _table(table: TableSummary) -> str:
