@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from trivium.config.model.lookups import ParquetLookup
+from trivium.config.model.lookups import ParquetLookupSettings
 from trivium.config.model.pipeline import (
     DeadLetters,
     EventTimeRange,
@@ -38,7 +38,7 @@ def pipeline_of(
         pipeline="in-memory",
         executors=tuple(ExecutorEntry(type=each.event_type) for each in declarations),
         routing=routing or Routing(),
-        lookups={name: ParquetLookup(type="parquet", path=_NOWHERE, key="key") for name in sorted(names)},
+        lookups={name: ParquetLookupSettings(type="parquet", path=_NOWHERE, key="key") for name in sorted(names)},
         table=Table(type="delta", path=_NOWHERE),
         dead_letters=DeadLetters(type="delta", path=_NOWHERE),
         retry=retry or RetryPolicy(),

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.kafka_batches import write
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
-from trivium.config.model.lookups import ParquetLookup as LookupConfig
+from trivium.config.model.lookups import ParquetLookupSettings as LookupConfig
 from trivium.config.pipeline import BoundLookup
 from trivium.connectors import open_lookup, snapshot_of
 from trivium.contract.errors import LookupUnavailable

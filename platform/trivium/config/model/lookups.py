@@ -28,14 +28,14 @@ class FileLookup(LookupSettings):
     """The most bytes of memory a worker loads."""
 
 
-class ParquetLookup(FileLookup):
+class ParquetLookupSettings(FileLookup):
     """A lookup over a Parquet file or a folder of them."""
 
     type: Literal["parquet"]
     """The kind of lookup."""
 
 
-class CsvLookup(FileLookup):
+class CsvLookupSettings(FileLookup):
     """A lookup over a CSV file in UTF-8 with a header, or a folder of them; quoted as RFC 4180 says."""
 
     type: Literal["csv"]
@@ -46,7 +46,7 @@ class CsvLookup(FileLookup):
     """The text of an absent value, where it is not quoted."""
 
 
-LOOKUP_KINDS: Final = Kinds(LOOKUPS, LookupSettings, {"csv": CsvLookup, "parquet": ParquetLookup})
+LOOKUP_KINDS: Final = Kinds(LOOKUPS, LookupSettings, {"csv": CsvLookupSettings, "parquet": ParquetLookupSettings})
 AnyLookup = Annotated[
     SerializeAsAny[LookupSettings], BeforeValidator(LOOKUP_KINDS.read), WithJsonSchema({"type": "object"})
 ]

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.types as pt
 
-from trivium.config.model.lookups import CsvLookup as CsvSettings
+from trivium.config.model.lookups import CsvLookupSettings
 from trivium.connectors.archive.hive_folders import folder_column, natural_type
 from trivium.connectors.archive.listing import root_of
 from trivium.connectors.file_lookup import Files, LookupOverFiles
@@ -19,9 +19,9 @@ from trivium.types.spec import FieldSpec
 class CsvLookup(LookupOverFiles):
     """Answers keys from CSV files held in memory."""
 
-    settings: CsvSettings
+    settings: CsvLookupSettings
 
-    def __init__(self, settings: CsvSettings, request: LookupRequest) -> None:
+    def __init__(self, settings: CsvLookupSettings, request: LookupRequest) -> None:
         super().__init__(settings, request)
 
     def locate(self) -> Files:
