@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-class Day(click.ParamType[date]):
+class DayParameter(click.ParamType[date]):
     """A UTC day."""
 
     name = "day"
@@ -31,7 +31,7 @@ class Day(click.ParamType[date]):
             self.fail(f"expected a day such as 2013-01-31, got {value!r}", param, ctx)
 
 
-class Moment(click.ParamType[datetime]):
+class MomentParameter(click.ParamType[datetime]):
     """A moment; without an offset it is UTC."""
 
     name = "time"
@@ -47,8 +47,10 @@ class Moment(click.ParamType[datetime]):
 
 def window(command: CommandT) -> CommandT:
     """Add `--from` and `--to`, as the parameters `start` and `end`."""
-    end = click.option("--to", "end", type=Day(), help="Event day to end before (not included).")
-    start = click.option("--from", "start", type=Day(), help="First event day (UTC); default: all of the source.")
+    end = click.option("--to", "end", type=DayParameter(), help="Event day to end before (not included).")
+    start = click.option(
+        "--from", "start", type=DayParameter(), help="First event day (UTC); default: all of the source."
+    )
     return start(end(command))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from trivium.cli.options import Moment
+from trivium.cli.options import MomentParameter
 from trivium.cli.terminal.tables import show_table
 from trivium.cli.terminal.text import plural
 
@@ -20,7 +20,7 @@ _LINEAGE = "_"
 @click.command()
 @click.argument("table")
 @click.option("--version", type=click.IntRange(min=0), help="Version of the table; default: the newest.")
-@click.option("--as-of", type=Moment(), help="The version that was current at this time.")
+@click.option("--as-of", type=MomentParameter(), help="The version that was current at this time.")
 @click.option("--sql", type=click.Choice(["duckdb", "polars", "spark"]), help="Print the statement, read nothing.")
 @click.option(
     "--limit", type=click.IntRange(min=0), help=f"Rows to show or write; default: {_FIRST}, or all to a file."

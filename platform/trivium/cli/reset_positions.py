@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import Moment, offsets_of
+from trivium.cli.options import MomentParameter, offsets_of
 from trivium.cli.terminal.tables import show_table
 from trivium.cli.terminal.text import plural
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--to-beginning", "ends", flag_value="beginning", multiple=True, help="To the oldest record; never back.")
 @click.option("--to-end", "ends", flag_value="end", multiple=True, help="Past everything there is now.")
-@click.option("--to-time", type=Moment(), help="To the first record of this time or later; never back.")
+@click.option("--to-time", type=MomentParameter(), help="To the first record of this time or later; never back.")
 @click.option("--to-offsets", multiple=True, metavar="TOPIC/PARTITION=OFFSET", help="Exactly there; repeatable.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, do nothing.")
 @click.option("--yes", is_flag=True, help="Do not ask.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import Moment, allow_missing_days, beginning, checked, window
+from trivium.cli.options import MomentParameter, allow_missing_days, beginning, checked, window
 from trivium.cli.run_serving import serving
 from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import plural, span
@@ -36,7 +36,7 @@ run.add_command(serving)
 @allow_missing_days
 @click.option(
     "--complete-as-of",
-    type=Moment(),
+    type=MomentParameter(),
     help="When the source was complete: what was streamed before and batch does not have is hidden. Default: each "
     "source day's oldest file.",
 )
@@ -61,7 +61,9 @@ def batch(
 @run.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--until-caught-up", is_flag=True, help="Stop at what the topics held at the start; default: endless.")
-@click.option("--from-time", type=Moment(), help="Only for a table without positions: start at this record time.")
+@click.option(
+    "--from-time", type=MomentParameter(), help="Only for a table without positions: start at this record time."
+)
 @click.option(
     "--from-offsets",
     multiple=True,
