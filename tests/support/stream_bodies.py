@@ -16,7 +16,7 @@ from trivium.delivery.commit.committer import Landed, commit
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, Reset, adopt, source_name
 from trivium.delivery.commit.stream import OffsetRange
-from trivium.delivery.coverage.documents import Document
+from trivium.delivery.coverage.documents import RunCoverage
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
@@ -148,7 +148,9 @@ def batch(world: World, seed: int, actor: Actor) -> None:
         letters = world.letter_files([("raw.parquet", 3)], "unit", "batch")
         append_letters = dead_letters.DeadLetterCommit(PIPELINE, generation, letters, days)
         dead_letters.append(world.letters_uri, append_letters, actor.clock)
-    proposal = BatchCommit(PIPELINE, generation, Scope(None, TYPES), files, days, Document(generation), {}, "l1", "p1")
+    proposal = BatchCommit(
+        PIPELINE, generation, Scope(None, TYPES), files, days, RunCoverage(generation), {}, "l1", "p1"
+    )
     commit(world.uri, proposal, actor.clock)
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.support.proposals import Append
 from tests.support.sample_table import SCHEMA, Tables, day, event_rows, write_rows
 from trivium.delivery.commit import committer
-from trivium.delivery.coverage.documents import Covered, Document, Reading
+from trivium.delivery.coverage.documents import Covered, Reading, RunCoverage
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.delta.transactions import ALL_DAYS
 from trivium.delivery.errors import StorageError
@@ -151,7 +151,7 @@ def _fill(tables: Tables, rows: list[Row], covered: Cover) -> None:
     proposal = tables.proposed(generation, (), scope, Reading({}, {}))
     outside = replace(scope, left_out=frozenset())
     proposal = replace(
-        proposal, scope=outside, files=files.get("batch", ()), covered=Document(generation, days=days, whole=None)
+        proposal, scope=outside, files=files.get("batch", ()), covered=RunCoverage(generation, days=days, whole=None)
     )
     tables.commit(proposal)
 

@@ -50,7 +50,7 @@ class BatchCommit(RunProposal):
     scope: Scope
     files: tuple[DataFile, ...]
     source_days: tuple[str, ...]
-    covered: coverage.Document
+    covered: coverage.RunCoverage
     balance: Mapping[str, Counts]
     logic: str
     plan: str

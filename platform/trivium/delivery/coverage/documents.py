@@ -55,7 +55,7 @@ class Whole(msgspec.Struct, frozen=True):
     """Event type to the moment, for a source without days."""
 
 
-class Document(msgspec.Struct, frozen=True):
+class RunCoverage(msgspec.Struct, frozen=True):
     """A run's coverage. `read` are all source days that any committed run has read, as first and last of each stretch.
 
     `days` are the event days that are found here from this run's commit on.
@@ -102,7 +102,7 @@ class CoverageReader:
     def __init__(self, uri: str, snapshot: Snapshot) -> None:
         self._storage, self._snapshot = Storage(uri), snapshot
         self._pipeline = snapshot.pipeline or ""
-        self._documents: dict[int, Document] = {}
+        self._documents: dict[int, RunCoverage] = {}
 
     def of_days(self, days: Iterable[str]) -> dict[str, DayCoverage]:
         """Return the coverage of event days (ISO); days without any are left out.
@@ -152,10 +152,10 @@ class CoverageReader:
         with ThreadPoolExecutor(_READERS, thread_name_prefix="coverage") as pool:
             self._documents |= zip(todo, pool.map(self._document, todo), strict=True)
 
-    def _document(self, generation: int) -> Document:
+    def _document(self, generation: int) -> RunCoverage:
         path = _path(generation)
         try:
-            return msgspec.json.decode(self._storage.read(path), type=Document)
+            return msgspec.json.decode(self._storage.read(path), type=RunCoverage)
         except (msgspec.MsgspecError, StorageError) as error:
             raise StorageError(
                 f"{self._storage.uri}/{path}: expected what a batch run covered, got: {error}. Without it nobody can "
@@ -167,14 +167,14 @@ class CoverageReader:
 class _Earlier(CoverageReader):
     """The coverage that a new run builds on: of a document that is gone nothing is covered, which hides no row."""
 
-    def _document(self, generation: int) -> Document:
+    def _document(self, generation: int) -> RunCoverage:
         if self._storage.stat(_path(generation)) is None:
             _log.warning("%s/%s is gone; nothing of it is covered any more", self._storage.uri, _path(generation))
-            return Document(generation)
+            return RunCoverage(generation)
         return super()._document(generation)
 
 
-def covering(uri: str, generation: int, scope: Scope, reading: Reading) -> Document:
+def covering(uri: str, generation: int, scope: Scope, reading: Reading) -> RunCoverage:
     """Return the document of a run that is about to commit, merged with what was covered before.
 
     Call it after the run took its generation: from then on no older run can commit.
@@ -187,14 +187,14 @@ def covering(uri: str, generation: int, scope: Scope, reading: Reading) -> Docum
     if scope.window is None:
         days = before.of_days(scope.left_out)
         kept = {day: _grouped(days.get(day, {})) for day in sorted(scope.left_out)}
-        return Document(generation, stretches(read), kept, _whole(before.all_days(), generation, scope, reading))
+        return RunCoverage(generation, stretches(read), kept, _whole(before.all_days(), generation, scope, reading))
     wanted = [day for day in (each.isoformat() for each in scope.window.days()) if scope.holds_day(day)]
     earlier = before.of_days(wanted)
     merged = {day: _grouped({**_other_types(earlier.get(day, {}), scope), **reading.covers(day)}) for day in wanted}
-    return Document(generation, stretches(read), merged)
+    return RunCoverage(generation, stretches(read), merged)
 
 
-def publish(uri: str, document: Document) -> None:
+def publish(uri: str, document: RunCoverage) -> None:
     """Store a document durably; it counts once a commit names it."""
     Storage(uri).publish(_path(document.generation), msgspec.json.encode(document))
 
