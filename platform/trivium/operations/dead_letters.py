@@ -15,7 +15,7 @@ from trivium.operations.tables import Tables, existing, letters_table
 
 
 @dataclass(frozen=True)
-class Group:
+class LetterGroup:
     """Dead letters of one event type, stage and reason. Positions read SOURCE:POSITION; `error` is the first one's."""
 
     event_type: str
@@ -53,14 +53,14 @@ def chosen(letters: Iterable[dict[str, Any]], reason: str | None, event_type: st
     ]
 
 
-def grouped(letters: Iterable[dict[str, Any]]) -> list[Group]:
+def grouped(letters: Iterable[dict[str, Any]]) -> list[LetterGroup]:
     """Return one group per cause, the largest first."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for letter in letters:
         key = (letter["event_type"] or "", letter["stage"], letter["reason"])
         groups.setdefault(key, []).append(letter)
     made = [
-        Group(*key, len(members), place(members[0]), place(members[-1]), members[0]["error"] or "")
+        LetterGroup(*key, len(members), place(members[0]), place(members[-1]), members[0]["error"] or "")
         for key, members in groups.items()
     ]
     return sorted(made, key=lambda group: (-group.count, group.event_type, group.stage, group.reason))
