@@ -37,7 +37,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Hint:
+class CheckpointHint:
     """The content of `_last_checkpoint`; sizes are None where it does not say them."""
 
     version: int
@@ -57,7 +57,7 @@ def checkpoints_among(names: Iterable[str]) -> list[Checkpoint]:
     return [Checkpoint(key[0], tuple(found[key]), key[1]) for key in sorted(found, reverse=True)]
 
 
-def read_hint(storage: Storage) -> Hint | str | None:
+def read_hint(storage: Storage) -> CheckpointHint | str | None:
     """Return the hint, None when there is none, or in words why it is no hint."""
     try:
         content = storage.read(HINT)
@@ -75,16 +75,16 @@ def read_hint(storage: Storage) -> Hint | str | None:
         return "no JSON object with a version"
     tags = document.get("tags")
     synced = isinstance(tags, dict) and SYNCED_TAG in tags
-    return Hint(version, _whole_number(document, "size"), _whole_number(document, "sizeInBytes"), synced)
+    return CheckpointHint(version, _whole_number(document, "size"), _whole_number(document, "sizeInBytes"), synced)
 
 
 def hinted_version(storage: Storage) -> int | None:
     """Return the version that the hint names, or None when there is no readable hint."""
     hint = read_hint(storage)
-    return hint.version if isinstance(hint, Hint) else None
+    return hint.version if isinstance(hint, CheckpointHint) else None
 
 
-def checkpoint_damage(storage: Storage, checkpoint: Checkpoint, hint: Hint | None) -> str | None:
+def checkpoint_damage(storage: Storage, checkpoint: Checkpoint, hint: CheckpointHint | None) -> str | None:
     """Return what is wrong with a checkpoint, or None. `hint` is the one that names it, if one does."""
     if not checkpoint.complete:
         return f"incomplete ({len(checkpoint.paths)} of {checkpoint.parts} parts)"
@@ -96,7 +96,7 @@ def checkpoint_damage(storage: Storage, checkpoint: Checkpoint, hint: Hint | Non
     return None if hint is not None and hint.synced else _damage_inside(storage, checkpoint, hint)
 
 
-def _damage_inside(storage: Storage, checkpoint: Checkpoint, hint: Hint | None) -> str | None:
+def _damage_inside(storage: Storage, checkpoint: Checkpoint, hint: CheckpointHint | None) -> str | None:
     try:
         actions = sum(_count(storage, path) for path in checkpoint.paths)
     except (pa.ArrowException, OSError, ValueError, StorageError) as error:

@@ -18,7 +18,7 @@ from typing import Final
 from trivium.delivery.delta.checkpoint_files import (
     HINT,
     Checkpoint,
-    Hint,
+    CheckpointHint,
     checkpoint_damage,
     checkpoints_among,
     read_hint,
@@ -28,7 +28,7 @@ from trivium.delivery.errors import LogBroken
 from trivium.delivery.storage.storage import Storage
 
 Judged = Iterator[tuple[Checkpoint, str | None]]
-Judge = Callable[[Storage, list[Checkpoint], Hint | None], Judged]
+Judge = Callable[[Storage, list[Checkpoint], CheckpointHint | None], Judged]
 """Says of checkpoints, newest first, what is wrong with each, or None."""
 
 _LONGEST_UNWRITTEN_US: Final = 3_600_000_000
@@ -66,7 +66,7 @@ def find_torn(storage: Storage, judge: Judge) -> list[Torn]:
     if not names:
         return []
     read, found = read_hint(storage), checkpoints_among(names)
-    hint = read if isinstance(read, Hint) else None
+    hint = read if isinstance(read, CheckpointHint) else None
     damaged = {each: damage for each, damage in judge(storage, found, hint) if damage is not None}
     whole = {each.version for each in found if each.complete and each not in damaged}
     torn = [Torn(path, damage) for each, damage in damaged.items() for path in each.paths]
@@ -81,7 +81,7 @@ def find_torn(storage: Storage, judge: Judge) -> list[Torn]:
     return _torn_entries(storage, versions, needed) + torn
 
 
-def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Hint | None) -> Judged:
+def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: CheckpointHint | None) -> Judged:
     """Judge checkpoints from the newest to the first whole one.
 
     One that its hint calls synced is believed, and one on storage that keeps whatever was written.
@@ -94,18 +94,18 @@ def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Hint | N
             return
 
 
-def every_one(storage: Storage, found: list[Checkpoint], hint: Hint | None) -> Judged:
+def every_one(storage: Storage, found: list[Checkpoint], hint: CheckpointHint | None) -> Judged:
     """Judge all checkpoints by their content."""
     for checkpoint in _seen_by_readers(found, hint):
         yield checkpoint, checkpoint_damage(storage, checkpoint, None)
 
 
-def _seen_by_readers(found: list[Checkpoint], hint: Hint | None) -> list[Checkpoint]:
+def _seen_by_readers(found: list[Checkpoint], hint: CheckpointHint | None) -> list[Checkpoint]:
     """Leave out those with missing parts, as readers do: a writer may be at work. The hint must not lead to one."""
     return [each for each in found if each.complete or (hint is not None and each.version == hint.version)]
 
 
-def _naming(checkpoint: Checkpoint, hint: Hint | None) -> Hint | None:
+def _naming(checkpoint: Checkpoint, hint: CheckpointHint | None) -> CheckpointHint | None:
     return hint if hint is not None and hint.version == checkpoint.version else None
 
 
