@@ -17,7 +17,7 @@ from trivium.core.errors import RunError, TriviumError
 from trivium.engine.batch import Batch
 from trivium.engine.worker import Worker
 from trivium.notebook.data import Data
-from trivium.notebook.result import Part, part_of
+from trivium.notebook.result import PartialResult, part_of
 from trivium.notebook.shipment import Shipment, packed
 from trivium.runtimes.cluster import connected
 
@@ -32,7 +32,7 @@ class CellWorker:
     def __init__(self, shipment: Shipment) -> None:
         self._shipment = shipment
 
-    def run(self, batch: Batch) -> Part:
+    def run(self, batch: Batch) -> PartialResult:
         """Return the outcomes of one batch."""
         return part_of(self._worker.run(batch), int(batch.positions[0]), self._spec.table_columns)
 
@@ -53,7 +53,7 @@ def run(
     lookups: Mapping[str, Lookup],
     data: Data,
     address: str,
-) -> list[Part]:
+) -> list[PartialResult]:
     """Return the outcomes of all batches, in the order of the data.
 
     Raises:
@@ -71,7 +71,7 @@ def run(
             raise _refusal(error) from error
 
 
-def _run(shipment: Any, data: Data) -> list[Part]:
+def _run(shipment: Any, data: Data) -> list[PartialResult]:
     free = int(ray.available_resources().get("CPU", 1))
     # Two batches an actor: one slow batch does not leave the others idle for long.
     most = max(1, min(free, MAX_ACTORS))

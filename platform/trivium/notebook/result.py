@@ -34,7 +34,7 @@ class Drop:
 
 
 @dataclass(frozen=True)
-class Part:
+class PartialResult:
     """The outcomes of one batch, counted from the first event handed over. It travels from worker to driver."""
 
     rows: pa.RecordBatch
@@ -118,7 +118,7 @@ class RunResult:
         return html(self)
 
 
-def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> Part:
+def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> PartialResult:
     """Return the outcomes of a batch whose first event has the index `first`; of the rows, the author's columns."""
     emitted = list(outcomes.emitted.values())
     batches = [each.rows.select(columns.names) for each in emitted]
@@ -133,14 +133,14 @@ def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> Part:
         key=lambda drop: drop.index,
     )
     rejects = sorted((_moved(each, first) for each in outcomes.rejects), key=lambda reject: reject.index)
-    return Part(rows, parents, tuple(drops), tuple(rejects), outcomes.counts())
+    return PartialResult(rows, parents, tuple(drops), tuple(rejects), outcomes.counts())
 
 
 def _moved(reject: Reject, by: int) -> Reject:
     return Reject(reject.index + by, reject.stage, reject.reason, reject.error, reject.event_type, reject.attempts)
 
 
-def joined(event_type: str, parts: Iterable[Part], columns: pa.Schema, data: Data) -> RunResult:
+def joined(event_type: str, parts: Iterable[PartialResult], columns: pa.Schema, data: Data) -> RunResult:
     """Return the outcomes of all batches, in the order of the events."""
     parts = list(parts)
     return RunResult(
