@@ -13,7 +13,7 @@ import pytest
 from tests.support.asgi_client import Client, Response, bought, client, orders
 from trivium.core.clock import Deadline, SystemClock
 from trivium.engine.requests.worker import EventAnswer
-from trivium.runtimes.serving.http.admission import Admission, Place
+from trivium.runtimes.serving.http.admission import Admission, AdmittedRequest
 from trivium.runtimes.serving.http.answering import Answering, Inline, InThread
 from trivium.runtimes.serving.http.problems import Refused
 from trivium.testing import ManualClock
@@ -109,7 +109,7 @@ def test_long_bodies_weigh_more_and_slow_ones_among_many_mean_nothing() -> None:
         admission.leave(place)
 
     def fits(*sizes: int) -> bool:
-        held: list[Place] = []
+        held: list[AdmittedRequest] = []
         try:
             for size in sizes:
                 held.append(admission.enter(size, Deadline.after(clock, 1.0)))

@@ -19,7 +19,7 @@ _OUTLIERS: Final = 2
 _MARGIN: Final = 0.7
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class AdmittedRequest(msgspec.Struct, frozen=True, gc=False):
     """A request that was let in: what it weighs, in bytes, and when it came (monotonic seconds)."""
 
     weight: int
@@ -42,7 +42,7 @@ class Admission:
         self._paces: deque[float] = deque(maxlen=_REMEMBERED)
         self._pace: float | None = 0.0
 
-    def enter(self, size: int, limit: Deadline) -> Place:
+    def enter(self, size: int, limit: Deadline) -> AdmittedRequest:
         """Take a place for a request with a body of `size` bytes.
 
         Raises:
@@ -60,23 +60,23 @@ class Admission:
                 raise Refused(overloaded(held, section.retry_after_seconds))
         self._places += 1
         self._weight += weight
-        return Place(weight, self._clock.monotonic())
+        return AdmittedRequest(weight, self._clock.monotonic())
 
-    def leave(self, place: Place) -> None:
+    def leave(self, admitted: AdmittedRequest) -> None:
         """Give a place back, whatever became of its request."""
         self._places -= 1
-        self._weight -= place.weight
+        self._weight -= admitted.weight
 
-    def learn(self, place: Place) -> None:
+    def learn(self, admitted: AdmittedRequest) -> None:
         """Take note that the request of this place has its answer now.
 
         What counts is the time since the answer before, or since this request came to an idle replica: it holds all
         that keeps a replica from answering, not the executor alone.
         """
         now = self._clock.monotonic()
-        spent = now - max(self._last_answer, place.since)
+        spent = now - max(self._last_answer, admitted.since)
         self._last_answer = now
-        self._paces.append(spent / place.weight)
+        self._paces.append(spent / admitted.weight)
         self._pace = None
 
     def _usual_pace(self) -> float:

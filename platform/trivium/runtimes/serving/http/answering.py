@@ -18,7 +18,7 @@ import msgspec
 
 from trivium.core.clock import Clock, Deadline
 from trivium.engine.requests.worker import EventAnswer, RequestWorker
-from trivium.runtimes.serving.http.admission import Admission, Place
+from trivium.runtimes.serving.http.admission import Admission, AdmittedRequest
 from trivium.runtimes.serving.http.problems import Refused, too_late
 
 _TURN_SECONDS: Final = 0.005
@@ -53,7 +53,7 @@ class Answering(Protocol):
 @dataclass(frozen=True)
 class _Waiting:
     question: Question
-    place: Place
+    admitted: AdmittedRequest
     answer: asyncio.Future[Sequence[EventAnswer]]
 
 
@@ -74,27 +74,27 @@ class Inline:
 
     async def answer(self, question: Question) -> Sequence[EventAnswer]:
         """Return the outcome of each event, on the spot if this turn of the loop has time left."""
-        place = self._admission.enter(len(question.body), question.limit)
+        admitted = self._admission.enter(len(question.body), question.limit)
         try:
             if not self._line and self._spent < _TURN_SECONDS:
-                return self._answered(question, place)
-            waiting = _Waiting(question, place, asyncio.get_running_loop().create_future())
+                return self._answered(question, admitted)
+            waiting = _Waiting(question, admitted, asyncio.get_running_loop().create_future())
             self._line.append(waiting)
             return await waiting.answer
         finally:
-            self._admission.leave(place)
+            self._admission.leave(admitted)
 
     def close(self) -> None:
         """Do nothing: there is nothing to end."""
 
-    def _answered(self, question: Question, place: Place) -> Sequence[EventAnswer]:
+    def _answered(self, question: Question, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
         if question.limit.passed():
             raise Refused(too_late(question.allowed))
         began = self._clock.monotonic()
         try:
             answers = self._worker.answer(question.body, question.event_type, question.limit, self._max_events)
         finally:
-            self._admission.learn(place)
+            self._admission.learn(admitted)
             self._spent += self._clock.monotonic() - began
             if not self._turn_due:
                 self._turn_due = True
@@ -112,7 +112,7 @@ class Inline:
             if waiting.answer.done():  # nobody waits for it any more
                 continue
             try:
-                waiting.answer.set_result(self._answered(waiting.question, waiting.place))
+                waiting.answer.set_result(self._answered(waiting.question, waiting.admitted))
             except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who waits
                 waiting.answer.set_exception(error)
         self._spent, self._turn_ended = 0.0, self._clock.monotonic()
@@ -132,26 +132,26 @@ class InThread:
 
     async def answer(self, question: Question) -> Sequence[EventAnswer]:
         """Return the outcome of each event; late ones go on in the thread and are thrown away."""
-        place = self._admission.enter(len(question.body), question.limit)
+        admitted = self._admission.enter(len(question.body), question.limit)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(question.limit.remaining()):
-                return await loop.run_in_executor(self._pool, self._answer, question, place)
+                return await loop.run_in_executor(self._pool, self._answer, question, admitted)
         except TimeoutError as error:
             raise Refused(too_late(question.allowed)) from error
         finally:
-            self._admission.leave(place)
+            self._admission.leave(admitted)
 
     def close(self) -> None:
         """End the thread once it is done with what it does."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, question: Question, place: Place) -> Sequence[EventAnswer]:
+    def _answer(self, question: Question, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
         if question.limit.passed():
             raise Refused(too_late(question.allowed))
         self.busy_since = self._clock.monotonic()
         try:
             return self._worker.answer(question.body, question.event_type, question.limit, self._max_events)
         finally:
-            self._admission.learn(place)
+            self._admission.learn(admitted)
             self.busy_since = None
