@@ -42,7 +42,9 @@ def test_every_problem_is_listed(page: str, repository: Path) -> None:
         slug
         for source in sources
         for slug in re.findall(
-            r'(?:HTTPStatus\.\w+|Problem\(\d+), "([a-z-]+)"|^    \d+: "([a-z-]+)"', source.read_text(), re.MULTILINE
+            r'(?:HTTPStatus\.\w+|Details\(\s*\d+), "([a-z-]+)"|^    \d+: "([a-z-]+)"',
+            source.read_text(),
+            re.MULTILINE,
         )
         for slug in slug
         if slug

@@ -21,7 +21,7 @@ from trivium.runtimes.serving.http.answering import Answering, Question
 from trivium.runtimes.serving.http.auth import Keys
 from trivium.runtimes.serving.http.docs_page import page
 from trivium.runtimes.serving.http.openapi import openapi
-from trivium.runtimes.serving.http.problems import Headers, Problem, Refused
+from trivium.runtimes.serving.http.problems import Headers, ProblemDetails, Refused
 
 EVENTS: Final = "/v1/events"
 PLAN: Final = "/v1/plan"
@@ -96,9 +96,9 @@ class Api:
         try:
             return await self._answering.answer(question)
         except MalformedBody as error:
-            raise Refused(Problem(HTTPStatus.BAD_REQUEST, "malformed-body", str(error))) from error
+            raise Refused(ProblemDetails(HTTPStatus.BAD_REQUEST, "malformed-body", str(error))) from error
         except TooManyEvents as error:
-            raise Refused(Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-events", str(error))) from error
+            raise Refused(ProblemDetails(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-events", str(error))) from error
         except LookupOutage as error:
             raise Refused(problems.unavailable(str(error), self._section.retry_after_seconds)) from error
 
@@ -130,11 +130,11 @@ class Api:
             raise Refused(self._nothing_at(path))
         return event_type
 
-    def _nothing_at(self, path: str) -> Problem:
+    def _nothing_at(self, path: str) -> ProblemDetails:
         every = [EVENTS] if self._pipeline.config.routing.by_body else []
         known = [*every, *self._types, PLAN, OPENAPI, DOCS]
         near = one_of(path[:200], known)
-        return Problem(HTTPStatus.NOT_FOUND, "not-found", f"nothing is served at {path[:200]}. {near}")
+        return ProblemDetails(HTTPStatus.NOT_FOUND, "not-found", f"nothing is served at {path[:200]}. {near}")
 
     def hashes_for(self, headers: Mapping[bytes, bytes]) -> Headers:
         """Return the headers that say what answers, which is nobody's business who has no key where one is needed."""

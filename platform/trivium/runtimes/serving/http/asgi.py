@@ -17,7 +17,7 @@ from trivium.core.clock import Clock
 from trivium.runtimes.serving.http import problems
 from trivium.runtimes.serving.http.api import Api, Reply
 from trivium.runtimes.serving.http.limits import PLAIN_ID, Disconnected, Message, Receive, Scope, Send, headers_of
-from trivium.runtimes.serving.http.problems import MEDIA_TYPE, Problem, Refused
+from trivium.runtimes.serving.http.problems import MEDIA_TYPE, ProblemDetails, Refused
 
 _log: Final = logging.getLogger(__name__)
 _access: Final = logging.getLogger("trivium.access")
@@ -94,7 +94,7 @@ class ServingApp:
         reply = self.api.show(path, mount, headers)
         return _closing(reply) if _has_body(headers) else reply
 
-    def _problem(self, problem: Problem, headers: dict[bytes, bytes]) -> Reply:
+    def _problem(self, problem: ProblemDetails, headers: dict[bytes, bytes]) -> Reply:
         sent = (_PROBLEM_TYPE, *problem.headers, *self.api.hashes_for(headers))
         return Reply(problem.status, sent, problem.body(_id_of(headers)))
 

@@ -13,7 +13,7 @@ from typing import Final
 from trivium.config.key_file import keys_of, read_key_file, weakness
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
-from trivium.runtimes.serving.http.problems import Problem, Refused
+from trivium.runtimes.serving.http.problems import ProblemDetails, Refused
 
 _SCHEME: Final = b"bearer "
 _LOOK_SECONDS: Final = 1.0
@@ -55,7 +55,7 @@ class Keys:
         """
         if not self.admits(authorization):
             slug, got = ("no-key", "none") if _given(authorization) is None else ("wrong-key", "another")
-            raise Refused(Problem(HTTPStatus.UNAUTHORIZED, slug, _DETAIL + got, _CHALLENGE))
+            raise Refused(ProblemDetails(HTTPStatus.UNAUTHORIZED, slug, _DETAIL + got, _CHALLENGE))
 
     def admits(self, authorization: bytes | None) -> bool:
         """Tell whether a request with this header's value may know and do everything."""

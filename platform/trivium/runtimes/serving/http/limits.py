@@ -12,7 +12,7 @@ from http import HTTPStatus
 from math import isfinite
 from typing import Any, Final
 
-from trivium.runtimes.serving.http.problems import Problem, Refused, overloaded
+from trivium.runtimes.serving.http.problems import ProblemDetails, Refused, overloaded
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -140,11 +140,11 @@ class Bodies:
             self._bytes -= self._awaited.pop(longest)
             longest.cancel(_CROWDED_OUT)
 
-    def _given_up(self, why: str, seconds: float) -> Problem:
+    def _given_up(self, why: str, seconds: float) -> ProblemDetails:
         if why == _CROWDED_OUT:
             return overloaded("too many bodies are on their way, and this one took longest", self._retry_after)
         detail = f"the body did not arrive within {seconds:g} s"
-        return Problem(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail)
+        return ProblemDetails(HTTPStatus.REQUEST_TIMEOUT, "body-too-slow", detail)
 
 
 @types.coroutine
@@ -183,12 +183,12 @@ def seconds_since(headers: Mapping[bytes, bytes], now_us: int) -> float:
     return max(0.0, now_us / 1e6 - int(stamp) / 1e3)
 
 
-def _unsupported(expected: str, got: bytes, header: tuple[bytes, bytes]) -> Problem:
+def _unsupported(expected: str, got: bytes, header: tuple[bytes, bytes]) -> ProblemDetails:
     shown = ascii(got[:80].decode("latin-1")) if got else "nothing"
     detail = f"expected {expected}, got {shown}"
-    return Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-content", detail, (header,))
+    return ProblemDetails(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-content", detail, (header,))
 
 
-def _too_large(max_bytes: int, got: str) -> Problem:
+def _too_large(max_bytes: int, got: str) -> ProblemDetails:
     detail = f"expected a body of at most {max_bytes:,} bytes, got {got}. Try: several requests"
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)
+    return ProblemDetails(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body-too-large", detail)

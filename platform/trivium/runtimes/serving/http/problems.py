@@ -16,7 +16,7 @@ _PREFIX: Final = "urn:trivium:problem:"
 
 
 @dataclass(frozen=True)
-class Problem:
+class ProblemDetails:
     """Reason why a request has no answer. `slug` is stable and names the kind; `detail` is a sentence for a person."""
 
     status: int
@@ -48,40 +48,40 @@ class Refused(Exception):
     `body_read` is set where nothing more of the request can come; the connection of any other is closed.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ProblemDetails) -> None:
         super().__init__(problem.slug, problem.detail)
         self.problem = problem
         self.body_read = False
 
 
-def method_not_allowed(method: str, allowed: str) -> Problem:
+def method_not_allowed(method: str, allowed: str) -> ProblemDetails:
     """Refuse a method that the path does not have."""
     detail = f"expected {allowed}, got {method}"
     allow = ((b"allow", allowed.encode()),)
-    return Problem(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, allow)
+    return ProblemDetails(HTTPStatus.METHOD_NOT_ALLOWED, "method-not-allowed", detail, allow)
 
 
-def overloaded(why: str, retry_after: int) -> Problem:
+def overloaded(why: str, retry_after: int) -> ProblemDetails:
     """Too much at once."""
     detail = f"{why}. Try: again in {retry_after} s"
-    return Problem(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", detail, _retry(retry_after))
+    return ProblemDetails(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", detail, _retry(retry_after))
 
 
-def too_late(seconds: float) -> Problem:
+def too_late(seconds: float) -> ProblemDetails:
     """Return no answer within the deadline."""
     detail = f"no answer within {seconds:g} s. Try: fewer events in a request, or again when there is less to do"
-    return Problem(HTTPStatus.GATEWAY_TIMEOUT, "deadline-passed", detail)
+    return ProblemDetails(HTTPStatus.GATEWAY_TIMEOUT, "deadline-passed", detail)
 
 
-def unavailable(detail: str, retry_after: int) -> Problem:
+def unavailable(detail: str, retry_after: int) -> ProblemDetails:
     """Something an answer needs is out of reach."""
-    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, "lookup-unavailable", detail, _retry(retry_after))
+    return ProblemDetails(HTTPStatus.SERVICE_UNAVAILABLE, "lookup-unavailable", detail, _retry(retry_after))
 
 
-def failed() -> Problem:
+def failed() -> ProblemDetails:
     """Report a defect. The log has the cause under the request's id."""
     detail = "this request failed for a reason that is in the service's log, under the id in `instance`"
-    return Problem(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", detail)
+    return ProblemDetails(HTTPStatus.INTERNAL_SERVER_ERROR, "failed", detail)
 
 
 def _retry(seconds: int) -> Headers:

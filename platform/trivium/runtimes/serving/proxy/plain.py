@@ -11,7 +11,7 @@ from typing import Any, Final
 from starlette.middleware import Middleware
 
 from trivium.runtimes.serving.http.limits import PLAIN_ID, Message, Receive, Scope, Send
-from trivium.runtimes.serving.http.problems import MEDIA_TYPE, Problem
+from trivium.runtimes.serving.http.problems import MEDIA_TYPE, ProblemDetails
 
 IMPORT_PATH: Final = f"{__name__}:middlewares"
 """The value of Serve's variable for what to put around a proxy."""
@@ -30,10 +30,12 @@ _SERVES_HEADERS: Final = frozenset(
     ]
 )
 _TOLD: Final = {
-    404: Problem(HTTPStatus.NOT_FOUND, "not-found", "nothing is served here"),
-    408: Problem(HTTPStatus.GATEWAY_TIMEOUT, "replica-silent", "the replica did not answer in time"),
-    500: Problem(HTTPStatus.BAD_GATEWAY, "replica-lost", "the replica died before it answered. Try: again"),
-    503: Problem(HTTPStatus.SERVICE_UNAVAILABLE, "no-replica", "no replica is there to answer. Try: again in a moment"),
+    404: ProblemDetails(HTTPStatus.NOT_FOUND, "not-found", "nothing is served here"),
+    408: ProblemDetails(HTTPStatus.GATEWAY_TIMEOUT, "replica-silent", "the replica did not answer in time"),
+    500: ProblemDetails(HTTPStatus.BAD_GATEWAY, "replica-lost", "the replica died before it answered. Try: again"),
+    503: ProblemDetails(
+        HTTPStatus.SERVICE_UNAVAILABLE, "no-replica", "no replica is there to answer. Try: again in a moment"
+    ),
 }
 
 
@@ -74,7 +76,7 @@ class _Answer:
             await self._send(message)
 
     async def _problem(self, status: int) -> None:
-        problem = _TOLD.get(status) or Problem(status, "refused", "the proxy refuses this request")
+        problem = _TOLD.get(status) or ProblemDetails(status, "refused", "the proxy refuses this request")
         body = problem.body(self._request_id)
         sent: list[Any] = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode())]
         await self._send(

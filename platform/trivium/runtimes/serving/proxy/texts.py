@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from trivium.runtimes.serving.http.problems import MEDIA_TYPE, Problem
+from trivium.runtimes.serving.http.problems import MEDIA_TYPE, ProblemDetails
 
 _TEXT: Final = re.compile(
     rb"(HTTP/1\.1 (\d{3}) [^\r\n]+\r\n)Content-length: \d+\r\nCache-Control: no-cache\r\n(Connection: close\r\n)?"
@@ -54,5 +54,5 @@ def _replaced(found: re.Match[bytes]) -> bytes:
 
 def _document(status: int) -> bytes:
     slug = _REFUSALS[status]
-    problem = Problem(status, slug, "")
+    problem = ProblemDetails(status, slug, "")
     return msgspec.json.encode({"type": f"urn:trivium:problem:{slug}", "title": problem.title, "status": status})
