@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.asgi_client import Response, bought, client, orders
 from trivium.core.errors import LookupOutage
-from trivium.runtimes.serving.http.answering import Question
+from trivium.runtimes.serving.http.answering import EventRequest
 from trivium.runtimes.serving.http.limits import Bodies
 from trivium.runtimes.serving.http.problems import Refused
 from trivium.testing import ManualClock
@@ -235,7 +235,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    async def answer(self, question: Question) -> Any:
+    async def answer(self, request: EventRequest) -> Any:
         raise self.error
 
     def close(self) -> None:
@@ -281,8 +281,8 @@ def test_a_client_may_ask_for_less_time_and_not_for_more(asked: str, allowed: fl
     seen: list[float] = []
 
     class Seen(Failing):
-        async def answer(self, question: Question) -> Any:
-            seen.append(question.allowed)
+        async def answer(self, request: EventRequest) -> Any:
+            seen.append(request.allowed)
             return []
 
     client(orders(deadline_seconds=0.5), Seen(ValueError())).post(bought(), x_request_timeout_seconds=asked)

@@ -25,7 +25,7 @@ _TURN_SECONDS: Final = 0.005
 _LONGEST_TURN_SECONDS: Final = 0.02
 
 
-class Question(msgspec.Struct, frozen=True, gc=False):
+class EventRequest(msgspec.Struct, frozen=True, gc=False):
     """A request's body, and the type of its events if the path named one. `allowed` is in seconds."""
 
     body: bytes
@@ -43,7 +43,7 @@ class Answering(Protocol):
 
     busy_since: float | None
 
-    async def answer(self, question: Question) -> Sequence[EventAnswer]:
+    async def answer(self, request: EventRequest) -> Sequence[EventAnswer]:
         """Return the outcome of each event."""
 
     def close(self) -> None:
@@ -52,7 +52,7 @@ class Answering(Protocol):
 
 @dataclass(frozen=True)
 class _Waiting:
-    question: Question
+    request: EventRequest
     admitted: AdmittedRequest
     answer: asyncio.Future[Sequence[EventAnswer]]
 
@@ -72,13 +72,13 @@ class Inline:
         self._turn_due = False
         self.busy_since: float | None = None
 
-    async def answer(self, question: Question) -> Sequence[EventAnswer]:
+    async def answer(self, request: EventRequest) -> Sequence[EventAnswer]:
         """Return the outcome of each event, on the spot if this turn of the loop has time left."""
-        admitted = self._admission.enter(len(question.body), question.limit)
+        admitted = self._admission.enter(len(request.body), request.limit)
         try:
             if not self._line and self._spent < _TURN_SECONDS:
-                return self._answered(question, admitted)
-            waiting = _Waiting(question, admitted, asyncio.get_running_loop().create_future())
+                return self._answered(request, admitted)
+            waiting = _Waiting(request, admitted, asyncio.get_running_loop().create_future())
             self._line.append(waiting)
             return await waiting.answer
         finally:
@@ -87,20 +87,20 @@ class Inline:
     def close(self) -> None:
         """Do nothing: there is nothing to end."""
 
-    def _answered(self, question: Question, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
-        if question.limit.passed():
-            raise Refused(too_late(question.allowed))
+    def _answered(self, request: EventRequest, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
+        if request.limit.passed():
+            raise Refused(too_late(request.allowed))
         began = self._clock.monotonic()
         try:
-            answers = self._worker.answer(question.body, question.event_type, question.limit, self._max_events)
+            answers = self._worker.answer(request.body, request.event_type, request.limit, self._max_events)
         finally:
             self._admission.learn(admitted)
             self._spent += self._clock.monotonic() - began
             if not self._turn_due:
                 self._turn_due = True
                 asyncio.get_running_loop().call_soon(self._turn)
-        if question.limit.passed():
-            raise Refused(too_late(question.allowed))
+        if request.limit.passed():
+            raise Refused(too_late(request.allowed))
         return answers
 
     def _turn(self) -> None:
@@ -112,7 +112,7 @@ class Inline:
             if waiting.answer.done():  # nobody waits for it any more
                 continue
             try:
-                waiting.answer.set_result(self._answered(waiting.question, waiting.admitted))
+                waiting.answer.set_result(self._answered(waiting.request, waiting.admitted))
             except Exception as error:  # noqa: BLE001 - whatever it is belongs to the one who waits
                 waiting.answer.set_exception(error)
         self._spent, self._turn_ended = 0.0, self._clock.monotonic()
@@ -130,15 +130,15 @@ class InThread:
         self.busy_since: float | None = None
         self._worker = self._pool.submit(make).result()
 
-    async def answer(self, question: Question) -> Sequence[EventAnswer]:
+    async def answer(self, request: EventRequest) -> Sequence[EventAnswer]:
         """Return the outcome of each event; late ones go on in the thread and are thrown away."""
-        admitted = self._admission.enter(len(question.body), question.limit)
+        admitted = self._admission.enter(len(request.body), request.limit)
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(question.limit.remaining()):
-                return await loop.run_in_executor(self._pool, self._answer, question, admitted)
+            async with asyncio.timeout(request.limit.remaining()):
+                return await loop.run_in_executor(self._pool, self._answer, request, admitted)
         except TimeoutError as error:
-            raise Refused(too_late(question.allowed)) from error
+            raise Refused(too_late(request.allowed)) from error
         finally:
             self._admission.leave(admitted)
 
@@ -146,12 +146,12 @@ class InThread:
         """End the thread once it is done with what it does."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _answer(self, question: Question, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
-        if question.limit.passed():
-            raise Refused(too_late(question.allowed))
+    def _answer(self, request: EventRequest, admitted: AdmittedRequest) -> Sequence[EventAnswer]:
+        if request.limit.passed():
+            raise Refused(too_late(request.allowed))
         self.busy_since = self._clock.monotonic()
         try:
-            return self._worker.answer(question.body, question.event_type, question.limit, self._max_events)
+            return self._worker.answer(request.body, request.event_type, request.limit, self._max_events)
         finally:
             self._admission.learn(admitted)
             self.busy_since = None

@@ -17,7 +17,7 @@ from trivium.engine.requests.body import MalformedBody, TooManyEvents
 from trivium.engine.requests.worker import EventAnswer, encode
 from trivium.runtimes.serving.counts import RequestCounts
 from trivium.runtimes.serving.http import limits, problems
-from trivium.runtimes.serving.http.answering import Answering, Question
+from trivium.runtimes.serving.http.answering import Answering, EventRequest
 from trivium.runtimes.serving.http.auth import Keys
 from trivium.runtimes.serving.http.docs_page import page
 from trivium.runtimes.serving.http.openapi import openapi
@@ -80,21 +80,21 @@ class Api:
         limits.check_content(headers, section.max_body_bytes)
         body = await self._bodies.read(receive, section.max_body_bytes, section.body_seconds)
         allowed = limits.seconds_allowed(headers, section.deadline_seconds)
-        question = Question(body, event_type, Deadline.after(self._clock, allowed - waited), allowed)
+        request = EventRequest(body, event_type, Deadline.after(self._clock, allowed - waited), allowed)
         try:
             if waited > allowed:
                 late = f"this request waited for {waited:.2g} s in front of this replica, and {allowed:g} s are allowed"
                 raise Refused(problems.overloaded(late, section.retry_after_seconds))
-            answers = await self._answers(question)
+            answers = await self._answers(request)
         except Refused as refused:
             refused.body_read = True
             raise
         self.counts.add(answers)
         return Reply(HTTPStatus.OK, self._events_headers, b'{"events":' + encode(answers) + b"}", len(answers))
 
-    async def _answers(self, question: Question) -> Sequence[EventAnswer]:
+    async def _answers(self, request: EventRequest) -> Sequence[EventAnswer]:
         try:
-            return await self._answering.answer(question)
+            return await self._answering.answer(request)
         except MalformedBody as error:
             raise Refused(ProblemDetails(HTTPStatus.BAD_REQUEST, "malformed-body", str(error))) from error
         except TooManyEvents as error:
