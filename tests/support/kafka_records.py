@@ -9,7 +9,7 @@ from crc32c import crc32c
 from kafka.record.default_records import DefaultRecordBatchBuilder
 
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.connectors.kafka.wire.batches import PartitionBatches, Reading
+from trivium.connectors.kafka.wire.batches import PartitionBatches, ReadOptions
 
 Headers = list[tuple[str, bytes | None]]
 CODECS = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -70,7 +70,7 @@ def read(
     max_bytes: int = 1 << 30,
 ) -> list[Fetched]:
     """Everything in a response, under read_committed."""
-    batches = PartitionBatches("t/0", data, position, aborted, Reading(cap, header, True))
+    batches = PartitionBatches("t/0", data, position, aborted, ReadOptions(cap, header, True))
     pieces = []
     while batches:
         pieces.append(batches.read(max_bytes))

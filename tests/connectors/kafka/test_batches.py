@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.support.kafka_records import ATTRIBUTES_AT, CODECS, RECORDS_AT, batch, marker, read, sealed, with_records
 from trivium.connectors.kafka.errors import KafkaRecordError
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.connectors.kafka.wire.batches import PartitionBatches, Reading
+from trivium.connectors.kafka.wire.batches import PartitionBatches, ReadOptions
 from trivium.connectors.kafka.wire.kernels import _crc32c
 
 VALUES = [b"one", None, b"", b"x" * 300, b"five"]
@@ -110,7 +110,7 @@ def test_aborted_transactions_and_markers() -> None:
     assert pairs(pieces) == [(1, b"b1"), (2, b"plain"), (4, b"a2")]
     assert pieces[-1].next == 7
     assert sum(piece.holes for piece in pieces) == 4
-    uncommitted = PartitionBatches("t/0", data, 0, [(1, 0)], Reading(1 << 20, None, False)).read(1 << 20)
+    uncommitted = PartitionBatches("t/0", data, 0, [(1, 0)], ReadOptions(1 << 20, None, False)).read(1 << 20)
     assert uncommitted.values == [b"a1", b"b1", b"plain", b"a2"]
 
 
@@ -136,7 +136,7 @@ def test_old_message_formats_are_refused_with_the_reason(magic: int) -> None:
 def test_what_comes_before_a_damaged_batch_is_handed_out_first() -> None:
     damaged = bytearray(batch([b"bad", b"worse"], 2))
     damaged[-3] ^= 1
-    batches = PartitionBatches("t/0", batch([b"a", b"b"], 0) + bytes(damaged), 0, [], Reading(1 << 20, None, True))
+    batches = PartitionBatches("t/0", batch([b"a", b"b"], 0) + bytes(damaged), 0, [], ReadOptions(1 << 20, None, True))
     assert batches.read(1 << 20).next == 2
     for _ in range(2):
         with pytest.raises(KafkaRecordError, match=r"t/0, the record batch of offsets 2 to 3 .* CRC") as caught:
@@ -149,7 +149,7 @@ def test_what_comes_before_a_malformed_batch_of_right_crc_is_handed_out_first() 
     sound = batch([b"a", b"b"], 2)
     malformed = with_records(sound, sound[RECORDS_AT:-1])
     batches = PartitionBatches(
-        "t/0", batch([b"a"], 0, 3) + batch([b"c"], 1) + malformed, 0, [], Reading(99, None, True)
+        "t/0", batch([b"a"], 0, 3) + batch([b"c"], 1) + malformed, 0, [], ReadOptions(99, None, True)
     )
     assert batches.read(1 << 20).values == [b"a", b"c"]
     with pytest.raises(KafkaRecordError, match="offsets 2 to 3"):
@@ -157,7 +157,7 @@ def test_what_comes_before_a_malformed_batch_of_right_crc_is_handed_out_first() 
 
 
 def test_offsets_that_go_back_are_refused() -> None:
-    batches = PartitionBatches("t/0", batch([b"a"], 5) + batch([b"b"], 5), 5, [], Reading(99, None, True))
+    batches = PartitionBatches("t/0", batch([b"a"], 5) + batch([b"b"], 5), 5, [], ReadOptions(99, None, True))
     assert batches.read(99).next == 6
     with pytest.raises(KafkaRecordError, match="do not follow"):
         batches.read(99)

@@ -12,7 +12,7 @@ from trivium.config.model.streaming import KafkaSource
 from trivium.connectors.kafka.consumer import ColumnarConsumer
 from trivium.connectors.kafka.errors import KafkaPositionError, KafkaStalledError, KafkaUnavailableError
 from trivium.connectors.kafka.fetched import Fetched
-from trivium.connectors.kafka.wire.batches import Reading
+from trivium.connectors.kafka.wire.batches import ReadOptions
 from trivium.core.clock import Clock, Deadline
 from trivium.core.errors import SourceError
 
@@ -30,7 +30,7 @@ class Connection:
     """
 
     def __init__(
-        self, source: KafkaSource, password: str | None, reading: Reading, clock: Clock, stall_seconds: float
+        self, source: KafkaSource, password: str | None, reading: ReadOptions, clock: Clock, stall_seconds: float
     ) -> None:
         self.reconnects = 0
         self._source, self._password, self._reading = source, password, reading

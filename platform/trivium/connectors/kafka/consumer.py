@@ -16,7 +16,7 @@ from trivium.connectors.kafka.errors import KafkaPositionError
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.connectors.kafka.partition import from_client, to_client
 from trivium.connectors.kafka.patched_fetcher import Budget, PartitionRecords
-from trivium.connectors.kafka.wire.batches import Reading
+from trivium.connectors.kafka.wire.batches import ReadOptions
 from trivium.core.errors import SourceError
 
 _FETCH_WAIT_MS: Final = 500
@@ -29,7 +29,7 @@ class ColumnarConsumer:
     """Reads its partitions on. It never chooses a position: each is given, or an error is raised."""
 
     def __init__(
-        self, source: KafkaSource, password: str | None, reading: Reading, positions: Mapping[str, int]
+        self, source: KafkaSource, password: str | None, reading: ReadOptions, positions: Mapping[str, int]
     ) -> None:
         """Connect. `positions`: the next offset to read of each partition to be read.
 

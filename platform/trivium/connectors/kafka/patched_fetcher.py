@@ -11,7 +11,7 @@ from typing import Any
 
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.connectors.kafka.partition import from_client
-from trivium.connectors.kafka.wire.batches import PartitionBatches, Reading
+from trivium.connectors.kafka.wire.batches import PartitionBatches, ReadOptions
 
 
 @dataclass
@@ -26,7 +26,7 @@ class PartitionRecords:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: ReadOptions,
         budget: Budget,
         fetch_offset: int,
         topic_partition: Any,

@@ -9,7 +9,7 @@ from typing import Final
 from trivium.config.model.streaming import KafkaSource
 from trivium.connectors.kafka.connection import Connection
 from trivium.connectors.kafka.fetched import Fetched, join
-from trivium.connectors.kafka.wire.batches import Reading
+from trivium.connectors.kafka.wire.batches import ReadOptions
 from trivium.core.clock import Clock, Deadline
 from trivium.core.errors import SourceError
 
@@ -36,7 +36,7 @@ class KafkaReader:
         stall_seconds: float = 30.0,
     ) -> None:
         """Take the routing header whose values `poll` hands out. Nothing is connected before `assign`."""
-        reading = Reading(
+        reading = ReadOptions(
             max_batch_bytes=source.max_batch_bytes,
             header=None if header is None else header.encode(),
             read_committed=source.isolation == "read_committed",

@@ -21,8 +21,8 @@ from trivium.engine.decoding.packed_values import PackedValues
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Settings of reading batches: the cap of a decompressed one in bytes, the routing header, the isolation."""
+class ReadOptions:
+    """Options of reading batches: the cap of a decompressed one in bytes, the routing header, the isolation."""
 
     max_batch_bytes: int
     header: bytes | None
@@ -44,7 +44,7 @@ class PartitionBatches:
     """Reads through one response. `position` is the next offset, `epoch` the leader epoch of what was read last."""
 
     def __init__(
-        self, partition: str, data: bytes, position: int, aborted: Iterable[tuple[int, int]], reading: Reading
+        self, partition: str, data: bytes, position: int, aborted: Iterable[tuple[int, int]], reading: ReadOptions
     ) -> None:
         """Take (producer id, first offset) of each aborted transaction that touches the response."""
         self.partition, self.position, self.epoch = partition, position, -1
