@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from trivium.analysis.purity import rules
-from trivium.analysis.purity.scopes import Module, Scope, Use, read_module
+from trivium.analysis.purity.scopes import LexicalScope, Module, Use, read_module
 from trivium.analysis.source_digest import in_project, project_files
 from trivium.contract.executor import Executor
 
@@ -61,7 +61,7 @@ class _Walk:
         self._classes = {(each.__module__, each.__qualname__) for each in executor.__mro__}
         self._start = (executor.__module__, Path(executor.declaration.file))
         self._modules: dict[str, Module] = {}
-        self._reached: dict[Scope, Phase] = {}
+        self._reached: dict[LexicalScope, Phase] = {}
         self._mentions: set[str] = set()
         self._attributes: set[str] = set()
 
@@ -88,7 +88,7 @@ class _Walk:
                         found[(module.file, use.what)] = self._finding(use, module)
         return sorted(found.values(), key=lambda each: (len(each.chain), each.file, each.line, each.what))
 
-    def _own(self, names: tuple[str, ...]) -> list[Scope]:
+    def _own(self, names: tuple[str, ...]) -> list[LexicalScope]:
         """Return the executor's methods of these names, and everything of its options."""
         return [
             scope
@@ -110,7 +110,7 @@ class _Walk:
                     if scope not in self._reached and self._wanted(scope):
                         self._reach(scope, phase)
 
-    def _wanted(self, scope: Scope) -> bool:
+    def _wanted(self, scope: LexicalScope) -> bool:
         if not scope.owner:
             return f"{scope.module}.{scope.name}" in self._mentions
         if scope.name == "open" and (scope.module, scope.owner) in self._classes:
@@ -119,7 +119,7 @@ class _Walk:
             return True
         return scope.name.startswith("__") and f"{scope.module}.{scope.owner}" in self._mentions
 
-    def _reach(self, scope: Scope, phase: Phase) -> None:
+    def _reach(self, scope: LexicalScope, phase: Phase) -> None:
         if scope in self._reached:
             return
         self._reached[scope] = phase
@@ -149,7 +149,7 @@ class _Walk:
             name = f"{target}.{more}" if more else target
         return name
 
-    def _counts(self, use: Use, scope: Scope, phase: Phase) -> bool:
+    def _counts(self, use: Use, scope: LexicalScope, phase: Phase) -> bool:
         if use.kind == "own state":
             return (scope.module, scope.owner) in self._classes and phase == "call" and scope.name != "__init__"
         if use.kind == "shared variable":

@@ -31,7 +31,7 @@ class Use:
 
 
 @dataclass(eq=False)
-class Scope:
+class LexicalScope:
     """A function, a method (`owner` is its class), or a module's own statements (no name)."""
 
     module: str
@@ -50,7 +50,7 @@ class Module:
     file: Path
     chain: tuple[str, ...]
     names: Names
-    scopes: tuple[Scope, ...]
+    scopes: tuple[LexicalScope, ...]
 
 
 def read_module(module: str, file: Path, chain: tuple[str, ...]) -> Module:
@@ -65,11 +65,11 @@ class _Reader:
     def __init__(self, names: Names, package: str) -> None:
         self._names, self._package = names, package
 
-    def scopes(self, tree: ast.Module) -> list[Scope]:
-        top = Scope(self._names.module)
+    def scopes(self, tree: ast.Module) -> list[LexicalScope]:
+        top = LexicalScope(self._names.module)
         return [top, *self._inside(tree.body, top, "")]
 
-    def _inside(self, body: list[ast.stmt], top: Scope, owner: str) -> Iterator[Scope]:
+    def _inside(self, body: list[ast.stmt], top: LexicalScope, owner: str) -> Iterator[LexicalScope]:
         """Make functions scopes of their own; everything else runs when the module is imported."""
         visit = _Visitor(top, self._names, self._package, None).visit
         for statement in body:
@@ -87,8 +87,8 @@ class _Reader:
             elif not _for_types(statement):
                 visit(statement)
 
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> Scope:
-        scope = Scope(self._names.module, owner, node.name)
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, owner: str) -> LexicalScope:
+        scope = LexicalScope(self._names.module, owner, node.name)
         visitor = _Visitor(scope, self._names, self._package, node)
         for statement in node.body:
             visitor.visit(statement)
@@ -110,7 +110,7 @@ class _Visitor(ast.NodeVisitor):
     """Fills one scope. `function` is None for a module's own statements, which may build what the module keeps."""
 
     def __init__(
-        self, scope: Scope, names: Names, package: str, function: ast.FunctionDef | ast.AsyncFunctionDef | None
+        self, scope: LexicalScope, names: Names, package: str, function: ast.FunctionDef | ast.AsyncFunctionDef | None
     ) -> None:
         self._scope, self._names, self._package, self._function = scope, names, package, function
         self._local = local_names(function) if function else frozenset()
