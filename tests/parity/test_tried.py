@@ -16,7 +16,7 @@ from trivium.config.model.pipeline import Batch, Routing
 from trivium.config.model.sources import ParquetSource
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import SourceError
-from trivium.parity.compare import ParityReport, Scope, compare
+from trivium.parity.compare import ComparisonScope, ParityReport, compare
 from trivium.parity.inputs import Input, InputSpec, inputs_of
 from trivium.parity.page import page
 from trivium.parity.results import DROPPED, InputOutcome
@@ -25,7 +25,7 @@ ROW = InputOutcome("emitted", "item", ('{"n":1}',))
 NO_SECTION = "the file has no such section"
 
 
-def report(found: Mapping[str, list[InputOutcome | None]], scope: Scope | None = None) -> ParityReport:
+def report(found: Mapping[str, list[InputOutcome | None]], scope: ComparisonScope | None = None) -> ParityReport:
     inputs = [Input(b'{"event_type":"item","n":1}', "")] * 2
     return compare(pipeline_of([row_form(line)]), inputs, found, "again", scope)
 
@@ -40,7 +40,7 @@ def test_a_runtime_that_could_take_nothing_is_never_green() -> None:
 
 
 def test_a_runtime_that_the_file_has_not_is_said() -> None:
-    scope = Scope({"serving": NO_SECTION})
+    scope = ComparisonScope({"serving": NO_SECTION})
     made = report({"batch": [ROW, ROW], "streaming": [ROW, ROW], "serving": [None, None]}, scope)
     assert made.holds
     assert made.verdict == "Parity holds: batch, streaming made the same of 2 inputs. Not tried: serving."
@@ -49,7 +49,9 @@ def test_a_runtime_that_the_file_has_not_is_said() -> None:
 
 
 def test_a_runtime_that_the_file_has_not_and_that_is_required_fails() -> None:
-    made = report({"batch": [ROW, ROW], "serving": [None, None]}, Scope({"serving": NO_SECTION}, ("serving", "batch")))
+    made = report(
+        {"batch": [ROW, ROW], "serving": [None, None]}, ComparisonScope({"serving": NO_SECTION}, ("serving", "batch"))
+    )
     assert not made.holds
     assert made.verdict == "PARITY IS NOT SHOWN: serving was not tried, the file has no such section."
 

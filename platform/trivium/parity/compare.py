@@ -99,7 +99,7 @@ class ParityReport:
 
 
 @dataclass(frozen=True)
-class Scope:
+class ComparisonScope:
     """Scope of a comparison: runtimes that the file has not (`absent`, with why), and those that must be tried."""
 
     absent: Mapping[str, str] = field(default_factory=dict)
@@ -119,7 +119,7 @@ def compare(
     inputs: Sequence[Input],
     found: Mapping[str, Iterable[InputOutcome | None]],
     again: str,
-    scope: Scope | None = None,
+    scope: ComparisonScope | None = None,
 ) -> ParityReport:
     """Hold every runtime to the first one that takes an input, one input at a time.
 
@@ -130,7 +130,7 @@ def compare(
         again: The command that repeats it.
         scope: What was to be tried; None: whatever is in `found`.
     """
-    scope = scope or Scope()
+    scope = scope or ComparisonScope()
     counts: dict[str, Counter[Kind]] = {runtime: Counter() for runtime in found}
     differences: dict[str, list[Difference]] = {runtime: [] for runtime in found}
     tried = Tried(pipeline)

@@ -12,7 +12,7 @@ from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.parity import runtimes
 from trivium.parity.branches import branches_of, traced
-from trivium.parity.compare import ParityReport, Scope, compare
+from trivium.parity.compare import ComparisonScope, ParityReport, compare
 from trivium.parity.inputs import InputSpec, inputs_of
 from trivium.parity.results import InputOutcome
 from trivium.parity.runtimes import Scene, Take
@@ -44,7 +44,7 @@ def check_parity(
             tell(name)
             yield from take(scene, inputs)
 
-        scope = Scope(_absent(pipeline, wanted, ways), required)
+        scope = ComparisonScope(_absent(pipeline, wanted, ways), required)
         again = _again(config, wanted, ways, required)
         ways_found = {name: found(name, take) for name, take in ways.items()}
         if ways is not FAST:
