@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +76,16 @@ def test_docstrings_of_functions_begin_with_a_verb_and_no_other_with_a_question(
 @pytest.mark.parametrize("folder", ["executors", "jobs", "serve"])
 def test_docstrings_of_the_project_do_so_too(folder: str) -> None:
     assert [place for place, node, word in begun(ROOT / folder) if wrong(node, word)] == []
+
+
+def test_no_two_public_types_share_a_name() -> None:
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert len(places) > 300
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}
 
 
 def test_a_host_of_workers_is_called_a_runtime() -> None:
