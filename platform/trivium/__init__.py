@@ -17,6 +17,7 @@ from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.contract.source import BatchSource, SourcePart, SourceRequest, SourceSettings
 from trivium.core.clock import Deadline
 from trivium.core.errors import ContractError, TriviumError
+from trivium.types.kinds.raw_json import RawJson
 from trivium.types.numbers import Float32, Int8, Int16, Int32, Precision
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "Meta",
     "NormalizedEvent",
     "Precision",
+    "RawJson",
     "RejectError",
     "RetryPolicy",
     "Row",

@@ -17,7 +17,7 @@ import trivium
 CONTRACT = Path(trivium.__file__).parent / "contract"
 TYPING = {"Annotated", "Any", "Literal", "Mapping", "Sequence", "Decimal", "BaseModel"}  # what these modules import
 PUBLIC = {
-    *("Event", "NormalizedEvent", "Row", "Float32", "Int8", "Int16", "Int32", "Precision"),
+    *("Event", "NormalizedEvent", "Row", "Float32", "Int8", "Int16", "Int32", "Precision", "RawJson"),
     *("Executor", "ExecutorOptions", "Enrichment", "Hint", "RetryPolicy"),
     *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
     *("Answer", "Deadline", "Lookup", "LookupRequest", "LookupSettings", "Meta", "field"),

@@ -71,8 +71,8 @@ class Empty(Event, tag="empty"):
     pass
 
 
-class WithDict(NormalizedEvent):
-    more: dict[str, int]
+class WithNumbers(NormalizedEvent):
+    more: dict[int, int]
 
 
 MISUSES: dict[str, tuple[Callable[[], Any], str, str]] = {
@@ -145,7 +145,7 @@ MISUSES: dict[str, tuple[Callable[[], Any], str, str]] = {
         "Odd.a: list has no Arrow type",
         "tuple[T, ...]",
     ),
-    "a dict": (lambda: define(row=WithDict, process=process), "WithDict.more: dict has no Arrow type", "mutable"),
+    "a dict of numbers": (lambda: define(row=WithNumbers, process=process), "WithNumbers.more: keys", "dict[str, T]"),
     "a set": (lambda: define(event=event(a=set[int]), process=process), "Odd.a: set has no", "mutable"),
     "anything": (
         lambda: define(event=event(a=Any), process=process),

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from trivium import Event, Executor, Float32, Int8, Int16, Int32, NormalizedEvent, Precision, Row
+from trivium import Event, Executor, Float32, Int8, Int16, Int32, NormalizedEvent, Precision, RawJson, Row
 from trivium.contract.rows import RowMeta
 
 MOMENT: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -32,7 +32,7 @@ class Grade(enum.IntEnum):
 
 
 LEAVES: Final[tuple[Any, ...]] = (
-    bool, int, Int8, Int16, Int32, float, Float32, str, bytes, datetime, date, UUID, Colour, Grade,
+    bool, int, Int8, Int16, Int32, float, Float32, str, RawJson, bytes, datetime, date, UUID, Colour, Grade,
     Literal["a", "b"], Literal[1, 2], Annotated[Decimal, Precision(9, 2)], Annotated[Decimal, Precision(38, 10)],
 )  # fmt: skip
 

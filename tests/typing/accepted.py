@@ -21,6 +21,7 @@ from trivium import (
     Lookup,
     Meta,
     NormalizedEvent,
+    RawJson,
     RejectError,
     Row,
     TransientError,
@@ -50,6 +51,8 @@ class LongFlight(Flight, tag="long"):
 
     miles: int
     booking: UUID | None = None
+    baggage: dict[str, int] | None = None
+    notes: RawJson | None = None
 
 
 class FlightRow(NormalizedEvent):
@@ -86,6 +89,8 @@ class RowForm(Executor[LongFlight, FlightRow]):
         assert_type(event.delay, int | None)
         assert_type(self.options.late_after, int)
         assert_type(event.stops, tuple[str, ...])
+        assert_type(event.baggage, dict[str, int] | None)
+        assert_type(event.notes, str | None)
         if event.delay is None:
             return None
         if event.delay > 10_000:

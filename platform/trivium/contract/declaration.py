@@ -153,8 +153,9 @@ def _check_keys(enrichments: Mapping[str, Enrichment], event_fields: tuple[Field
             message = f"enrichment {name} is keyed by {enrichment.key!r}, which the event does not have"
             raise ContractError(message, hint=f"one of {', '.join(names)}")
         key = next(spec.type for spec in event_fields if spec.name == enrichment.key)
-        if key.item is not None or key.fields:
-            message = f"enrichment {name} is keyed by {enrichment.key!r}, a {key.arrow}; a key is one value"
+        if key.item is not None or key.fields or key.kind.noun:
+            what = key.kind.noun or key.arrow
+            message = f"enrichment {name} is keyed by {enrichment.key!r}, a {what}; a key is one value"
             raise ContractError(message, hint="a field of str, int, date, …")
 
 

@@ -22,9 +22,13 @@ def conform(column: pa.Array, spec: FieldSpec, timezone: str | None = None) -> C
         out = Conformed(pa.nulls(len(column), spec.type.arrow))
     else:
         out = spec.type.kind.conform(column, spec.type, timezone)
-    if spec.nullable or not column.null_count:
+    if spec.nullable or not out.column.null_count:
         return out
-    missing = mask_of(pc.is_null(column))
+    missing = mask_of(pc.is_null(out.column))
+    for bad, _ in out.flaws:
+        missing &= ~bad
+    if not missing.any():
+        return out
     if not spec.required:
         out.column = pc.if_else(pa.array(missing), _default(spec), out.column)
         return out

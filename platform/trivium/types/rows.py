@@ -6,6 +6,7 @@
 | float, Float32                             | float64, float32     | finite only on the way in; Float32 is rounded |
 | str, Literal["…"], enum of str             | string               | |
 | enum of int, Literal[1, 2]                 | int64                | |
+| RawJson                                    | string               | any JSON value, as its text |
 | bytes                                      | binary               | base64 in JSON |
 | datetime                                   | timestamp[us, UTC]   | aware only |
 | date                                       | date32               | |
@@ -147,7 +148,7 @@ def type_of(info: ms.Type, extra: dict[str, Any], where: str) -> TypeSpec:
     """
     if isinstance(info, ms.Metadata):
         return type_of(info.type, {**extra, **(info.extra or {})}, where)
-    kind = all_kinds().get(type(info))
+    kind: Kind | None = extra.get("kind") or all_kinds().get(type(info))
     if kind is None:
         raise ContractError(f"{where}: {_name(info)} has no Arrow type", hint=_advice(info))
     return kind.spec(info, extra, where)

@@ -62,6 +62,8 @@ class Kind(ABC):
     """True where one msgspec conversion holds a row's value to its type and JSON shows it as Python has it."""
     reads_back: ClassVar[bool] = True
     """True where the JSON of a row's value, decoded and normalised, is what the column holds."""
+    noun: ClassVar[str] = ""
+    """Name of values that are no key of a lookup though their columns have single values."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from tests.support import wide_events
 from trivium.engine.batch import RawBatch
-from trivium.engine.decoding.record_checks import MAX_NESTING, TooDeep, brackets_outside_strings, check_nesting
+from trivium.engine.decoding.record_checks import TooDeep, check_nesting
 from trivium.engine.outcomes import Reject
+from trivium.types.nesting import MAX_NESTING, brackets_outside_strings
 
 PIECES = [b"[" * 40, b"]" * 30, b"{", b"}", b'"', b'\\"', b"\\\\", b"\\", b"a", b"\xff", b"\n", b'"[[["', b"\\u005b"]
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=12).map(b"".join)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from trivium.engine.decoding.decoded import decode_pass
 from trivium.engine.decoding.packed_values import PackedValues, concatenate, pack, pack_column
 from trivium.engine.decoding.record_checks import (
-    MAX_NESTING,
     may_have_long_fraction,
     with_long_fractions,
     with_many_brackets,
 )
+from trivium.types.nesting import MAX_NESTING
 
 Values = list[bytes | None]
 

@@ -8,16 +8,11 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from trivium.engine.decoding.packed_values import PackedValues
+from trivium.types.nesting import MAX_NESTING, ONE_BIT, is_too_deep
 
-MAX_NESTING: Final = 64
 FAILURES: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError)
-_SHAPE: Final = b'"[]{}'
-_NOT_SHAPE: Final = bytes(byte for byte in range(256) if byte not in _SHAPE)
-# "[" and "{", "]" and "}" differ in one bit.
-_ONE_BIT: Final = 0x20
 _LONG_FRACTION: Final = re.compile(rb"\.\d{7}")
 # A point or a digit may hide behind an escape; where one does, the digits are counted after decoding.
 _ESCAPED_FRACTION: Final = re.compile(rb"\\u00(?:2[eE]|3\d)")
@@ -74,7 +69,7 @@ def with_many_brackets(values: PackedValues, decoded: int) -> list[int]:
     Each of the `decoded` ones is an object, so has one; if not even the others of the whole batch together are many
     enough, no record needs a look of its own.
     """
-    opening = (np.frombuffer(values.text, np.uint8) | _ONE_BIT) == ord("{")
+    opening = (np.frombuffer(values.text, np.uint8) | ONE_BIT) == ord("{")
     if int(np.count_nonzero(opening)) - decoded < MAX_NESTING:
         return []
     # Each record has a byte at least, its line feed, so each has a sum of its own.
@@ -89,28 +84,6 @@ def check_nesting(value: bytes) -> None:
     Raises:
         TooDeep: it is.
     """
-    if _brackets(value) <= MAX_NESTING:
-        return
-    brackets = brackets_outside_strings(value) | _ONE_BIT
-    depth = np.cumsum(np.where(brackets == ord("{"), np.int8(1), np.int8(-1)), dtype=np.int32)
-    if depth.max(initial=0) > MAX_NESTING:
+    if is_too_deep(value):
         message = f"the record is nested deeper than {MAX_NESTING} levels"
         raise TooDeep(message)
-
-
-def brackets_outside_strings(value: bytes) -> npt.NDArray[np.uint8]:
-    """Return the brackets of a JSON text that stand outside of its strings, in order.
-
-    A string without an end reaches to the end of the text. Each step goes over the text once: a pattern that may start
-    at each position of such a string takes the square of its length.
-    """
-    without_escapes = value.replace(rb"\\", b"").replace(rb"\"", b"") if b"\\" in value else value
-    shape = np.frombuffer(without_escapes.translate(None, _NOT_SHAPE), np.uint8)
-    quotes = shape == ord('"')
-    inside = np.cumsum(quotes, dtype=np.uint8) & 1  # wrapping round keeps odd and even apart
-    brackets: npt.NDArray[np.uint8] = shape[~(quotes | inside.astype(np.bool_))]
-    return brackets
-
-
-def _brackets(value: bytes) -> int:
-    return value.count(b"{") + value.count(b"[")

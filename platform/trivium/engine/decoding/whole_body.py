@@ -8,8 +8,9 @@ from typing import Any, Final, Union
 import msgspec
 
 from trivium.engine.decoding.decoded import DeclaredType, Decoded
-from trivium.engine.decoding.record_checks import FAILURES, MAX_NESTING, may_have_long_fraction
+from trivium.engine.decoding.record_checks import FAILURES, may_have_long_fraction
 from trivium.engine.decoding.tagged import TaggedRecords
+from trivium.types.nesting import MAX_NESTING
 
 _UNREADABLE: Final = (*FAILURES, TypeError)
 _Decode = Callable[[bytes], Any]
