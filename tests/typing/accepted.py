@@ -1,6 +1,6 @@
 """Code an author may write: both checkers find nothing in this file, and know these types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Annotated, assert_type
 from uuid import UUID
@@ -11,6 +11,7 @@ import pyarrow as pa
 import trivium
 from trivium import (
     Answer,
+    BatchSource,
     Deadline,
     Enrichment,
     Event,
@@ -24,6 +25,9 @@ from trivium import (
     RawJson,
     RejectError,
     Row,
+    SourcePart,
+    SourceRequest,
+    SourceSettings,
     TransientError,
     field,
 )
@@ -136,3 +140,34 @@ class Nothing:
 lookup: Lookup = Nothing()
 result = trivium.run(RowForm, [{"tail": "N1"}], lookups={"plane": lookup})
 assert_type(result.rows, pa.Table)
+
+
+class Days:
+    """A source of one part."""
+
+    schema: pa.Schema = pa.schema([("tail", pa.string())])
+
+    class Settings(SourceSettings):
+        """One key of its own."""
+
+        rows: int = 3
+
+    def __init__(self, settings: Settings, request: SourceRequest) -> None:
+        """Take what is asked."""
+        self._rows, self._columns = settings.rows, request.columns
+
+    def parts(self) -> Iterator[SourcePart]:
+        """One part."""
+        yield SourcePart(name="all", rows=self._rows, version="1", day=date(2026, 3, 1))
+
+    def version(self, name: str) -> str | None:
+        """It never changes."""
+        return "1" if name == "all" else None
+
+    def read(self, name: str, rows: range) -> Iterator[pa.RecordBatch]:
+        """Yield empty texts."""
+        yield pa.record_batch([pa.array([""] * len(rows))], schema=self.schema)
+
+
+source: BatchSource = Days(Days.Settings(type="days:Days"), SourceRequest(columns=("tail",)))
+assert_type(source.version("all"), str | None)

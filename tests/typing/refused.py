@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from trivium import Enrichment, Event, Executor, ExecutorOptions, NormalizedEvent, Row
+from trivium import Enrichment, Event, Executor, ExecutorOptions, NormalizedEvent, Row, SourcePart
 
 
 class Customer(Row):
@@ -82,3 +82,4 @@ class WrongAnswer(Executor[Order, OrderRow]):
 Enrichment(Customer, key="order_id", missing="nothing")  # refused
 Enrichment(Customer, key="order_id", hints="CACHEABLE")  # refused
 Executor[Customer, OrderRow]  # refused
+SourcePart(name="all", rows="3", version="1")  # refused

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date, datetime
+from typing import Any
 
 import pyarrow as pa
 
@@ -49,6 +50,6 @@ class SqliteSource:
             found = [body for (body,) in self._rows(query, name, min(1000, rows.stop - start), start)]
             yield pa.record_batch([pa.array(found, pa.binary())], schema=self.schema)
 
-    def _rows(self, query: str, *values: object) -> Iterator[tuple]:
+    def _rows(self, query: str, *values: object) -> Iterator[tuple[Any, ...]]:
         with closing(sqlite3.connect(f"file:{self._settings.path}?mode=ro", uri=True)) as database:
             yield from database.execute(query.format(table=self._settings.table), values)
