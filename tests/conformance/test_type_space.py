@@ -28,6 +28,7 @@ from trivium.delivery.commit.committer import Change, commit
 from trivium.delivery.dead_letters.batch import dead_letter_table
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.data_file import DataFile
+from trivium.delivery.files.event_files import EventFiles
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.files.rewrite import EVENTS
@@ -101,8 +102,8 @@ def commit_batches(pipeline: Pipeline, batches: Sequence[Batch]) -> None:
     files: list[DataFile] = []
     for number, batch in enumerate(batches):
         schema, by = table_schema(pipeline.table_columns), pipeline.config.table.partition_by
-        writer = PartitionedFiles(Storage(uri), schema, by, f"unit-{number}", {"_runtime": "streaming"})
-        writer.write(pa.Table.from_batches([each.rows for each in worker.run(batch).emitted.values()]))
+        writer = EventFiles(PartitionedFiles(Storage(uri), schema, by, f"unit-{number}", {"_runtime": "streaming"}))
+        writer.add(worker.run(batch).emitted.values())
         files += writer.close()
     commit(uri, Append(tuple(files)), InstantClock())
 

@@ -7,10 +7,11 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.emitted_rows import emitted_rows
 from trivium.connectors.archive.slices import Slice
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.engine.batch import RawBatch
-from trivium.engine.outcomes import Counts, Emitted, Outcomes, Reject
+from trivium.engine.outcomes import Counts, Outcomes, Reject
 from trivium.runtimes.batch.window import InWindow, restrict
 
 DAYS = [date(2026, 3, number) for number in range(1, 6)]
@@ -28,9 +29,9 @@ def outcomes_of(inputs: list[tuple[Fate, date]]) -> Outcomes:
     for kind in "ab":
         rows = [(n, each) for n, ((fate, name, dates), _) in enumerate(inputs) if name == kind for each in dates]
         if rows:
-            columns = {"n": [n for n, _ in rows], "event_date": pa.array([each for _, each in rows], pa.date32())}
-            parents = np.array([n for n, _ in rows], np.int64)
-            out.emitted[kind] = Emitted(pa.RecordBatch.from_pydict(columns), parents)
+            times = pa.array([each for _, each in rows], pa.date32()).cast(pa.timestamp("us", "UTC"))
+            made = pa.RecordBatch.from_pydict({"n": [n for n, _ in rows], "event_time": times})
+            out.emitted[kind] = emitted_rows(kind, made, [n for n, _ in rows])
         dropped = [n for n, ((fate, name, _), _) in enumerate(inputs) if (fate, name) == ("dropped", kind)]
         if dropped:
             out.dropped[kind] = np.array(dropped, np.int64)
@@ -56,7 +57,9 @@ def total(parts: list[InWindow]) -> Counts:
 
 
 def rows(part: InWindow) -> list[tuple[int, date]]:
-    return sorted((row["n"], row["event_date"]) for each in part.rows.values() for row in each.to_pylist())
+    return sorted(
+        (row["n"], row["event_time"].date()) for each in part.emitted.values() for row in each.made.to_pylist()
+    )
 
 
 @given(batches, some_days, some_days)

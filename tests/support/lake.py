@@ -18,6 +18,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 
+from tests.support.emitted_rows import emitted_rows
 from tests.support.proposals import Append
 from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, letter_rows, write_rows
 from tests.support.stream_world import MemoryBackend
@@ -38,7 +39,7 @@ from trivium.delivery.storage.storage import Storage, StoredFile
 from trivium.delivery.storage.token import StorageToken
 from trivium.delivery.table import events_table
 from trivium.engine.batch import RawBatch
-from trivium.engine.outcomes import Emitted, Outcomes, Reject
+from trivium.engine.outcomes import Outcomes, Reject
 from trivium.runtimes.batch.commit import commit_results
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.prepare import Prepared
@@ -174,7 +175,7 @@ class Lake:
             rows = [n for n, (_, _, each) in enumerate(inputs) if (each.kind, each.fate) == (kind, "row")]
             if rows:
                 table = _rows([_archived(*inputs[n]) for n in rows], self._positions)
-                out.emitted[kind] = Emitted(table.combine_chunks().to_batches()[0], np.array(rows, np.int64))
+                out.emitted[kind] = emitted_rows(kind, table.combine_chunks().to_batches()[0], rows)
             dropped = [n for n, (_, _, each) in enumerate(inputs) if (each.kind, each.fate) == (kind, "drop")]
             if dropped:
                 out.dropped[kind] = np.array(dropped, np.int64)
@@ -184,7 +185,7 @@ class Lake:
             if each.fate == "reject" and each.kind in call.types
         ]
         written = restrict(out, part, scope)
-        tables = [pa.Table.from_batches([rows]) for rows in written.rows.values() if rows.num_rows]
+        tables = [pa.Table.from_batches([each.made]) for each in written.emitted.values() if len(each)]
         apart = ("_event_type",) if call.apart else ()
         files = write_rows(self.uri, pa.concat_tables(tables), "batch", apart=apart) if tables else ()
         letters = [inputs[reject.index] for reject in written.rejects]

@@ -32,7 +32,8 @@ def of_outcomes(out: Outcomes, columns: Sequence[str]) -> list[Seen]:
     """What the worker said of each input: rows as JSON of these author's columns, made from the Arrow values."""
     found: dict[int, Seen] = {}
     for name, emitted in out.emitted.items():
-        rows = emitted.rows.select([*columns, "_enrichments"]).to_pylist()
+        own = [each for each in columns if each in emitted.rows.schema.names]
+        rows = emitted.rows.select([*own, "_enrichments"]).to_pylist()
         for parent, row in zip(emitted.parents.tolist(), rows, strict=True):
             states = row.pop("_enrichments")
             seen = found.setdefault(parent, ("emitted", name, [], states and json.loads(states)))

@@ -19,27 +19,31 @@ _SIGNALS: Final = tuple(
 )
 
 
-class _Last:
-    """The error that a signal handler raised last, in this process."""
+class _Process:
+    """The error that a signal handler raised last in this process, and whether a context watches the handlers."""
 
-    error: BaseException | None = None
+    last: BaseException | None = None
+    watched = False
 
 
 class Interrupts:
     """Context around calls of an author's code.
 
     What a signal handler raises meanwhile leaves the context, even where the code caught it; ask `is_interrupt` to end
-    sooner. Handlers run in the main thread only: anywhere else there is nothing to tell apart.
+    sooner. Handlers run in the main thread only: anywhere else there is nothing to tell apart. Inside another context,
+    which watches already, it does nothing: the outer one lets the error out.
     """
 
     def __init__(self) -> None:
         self._handlers: list[tuple[int, _Handler, Any]] = []
+        self._watches = False
         self._raised: BaseException | None = None
 
     def __enter__(self) -> Interrupts:
         self._raised = None
-        if threading.current_thread() is not threading.main_thread():
+        if _Process.watched or threading.current_thread() is not threading.main_thread():
             return self
+        self._watches = _Process.watched = True
         for number in _SIGNALS:
             before = signal.getsignal(number)
             if callable(before):
@@ -49,6 +53,9 @@ class Interrupts:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: TracebackType | None) -> None:
+        if not self._watches:
+            return
+        self._watches = _Process.watched = False
         for number, handler, before in self._handlers:
             if signal.getsignal(number) is handler:
                 signal.signal(number, before)
@@ -60,10 +67,10 @@ class Interrupts:
         try:
             before(number, frame)
         except BaseException as error:
-            self._raised = _Last.error = error
+            self._raised = _Process.last = error
             raise
 
 
 def is_interrupt(error: BaseException) -> bool:
     """Tell whether a signal handler raised this error."""
-    return error is _Last.error
+    return error is _Process.last

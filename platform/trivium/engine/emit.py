@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import countOf
 from types import NoneType
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as pt
 
 from trivium.core.error_text import class_name, decode_error, shown
-from trivium.engine.outcomes import count_distinct
+from trivium.engine.lineage import Parents, count_distinct
 from trivium.types.conform import conform
 from trivium.types.convert import array_of, fields_of, written
 from trivium.types.spec import FieldSpec, TypeSpec
-
-Parents = npt.NDArray[np.int64]
 
 
 @dataclass
@@ -37,13 +34,19 @@ class Checked:
 def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[FieldSpec]) -> Checked:
     """Check structs an executor returned; return them as columns."""
     reasons: dict[int, str] = {}
-    arrays = []
+    arrays: list[pa.Array] = []
+    settled: set[str] = set()
     for spec, values in zip(fields, fields_of(rows, [spec.name for spec in fields]), strict=True):
-        array, bad = _column(values, spec)
+        bad: dict[int, str] = {}
+        array = _exact_column(values, spec)
+        if array is None:
+            array, bad = _by_value(values, spec.type, _wide(spec.type))
+        elif _needs_no_more(array, spec):
+            settled.add(spec.name)
         arrays.append(array)
         for row, reason in bad.items():
             reasons.setdefault(row, f"{spec.name}: {reason}")
-    columns, flawed = _conformed(arrays, fields)
+    columns, flawed = _conformed(arrays, fields, settled)
     refused = Checked(columns, np.asarray(parents, np.int64))
     return _in_order(without_refused(refused, flawed | reasons))
 
@@ -71,11 +74,19 @@ def _declared(rows: pa.RecordBatch, fields: Sequence[FieldSpec]) -> list[pa.Arra
     ]
 
 
-def _conformed(arrays: Sequence[pa.Array], fields: Sequence[FieldSpec]) -> tuple[pa.RecordBatch, dict[int, str]]:
-    """Return columns in the declared types, and the rows with a value that does not fit."""
+def _conformed(
+    arrays: Sequence[pa.Array], fields: Sequence[FieldSpec], settled: Container[str] = ()
+) -> tuple[pa.RecordBatch, dict[int, str]]:
+    """Return columns in the declared types, and the rows with a value that does not fit.
+
+    Nothing is left to do to the columns of the `settled` fields.
+    """
     reasons: dict[int, str] = {}
     conformed = []
     for array, spec in zip(arrays, fields, strict=True):
+        if spec.name in settled:
+            conformed.append(array)
+            continue
         result = conform(array, spec)
         conformed.append(result.column)
         for mask, reason in result.flaws:
@@ -106,6 +117,9 @@ def without_refused(checked: Checked, reasons: Mapping[int, str]) -> Checked:
 def refuse_times_outside(checked: Checked, earliest: pa.Scalar, latest: pa.Scalar) -> Checked:
     """Refuse inputs with a row whose event_time lies outside [earliest, latest]."""
     times = checked.columns.column("event_time")
+    moments = np.asarray(times.view(pa.int64()))
+    if not len(moments) or (earliest.value <= moments.min() and moments.max() <= latest.value):
+        return checked
     outside = pc.or_(pc.less(times, earliest), pc.greater(times, latest))
     rows = np.flatnonzero(outside.to_numpy(zero_copy_only=False))
     reason = f"event_time: expected {earliest.as_py().date()} to {latest.as_py().date()}"
@@ -126,21 +140,23 @@ def refuse_repeated_identity(checked: Checked) -> Checked:
     return without_refused(checked, reasons)
 
 
-def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
-    """Number each row among its input's rows; rows of one input follow one another."""
-    starts = np.flatnonzero(np.diff(parents, prepend=-1))
-    lengths = np.diff(np.append(starts, len(parents)))
-    numbers: npt.NDArray[np.int32] = (np.arange(len(parents)) - np.repeat(starts, lengths)).astype(np.int32)
-    return numbers
-
-
-def _column(values: list[Any], spec: FieldSpec) -> tuple[pa.Array, dict[int, str]]:
-    """Return one field's values in a column wide enough to judge it, and the rows with a value of the wrong type."""
-    arrow = pa.float64() if pt.is_floating(spec.type.arrow) else spec.type.arrow
+def _exact_column(values: list[Any], spec: FieldSpec) -> pa.Array | None:
+    """Return one field's values in a column wide enough to judge it, None where one is not exactly of its type."""
     if _of_declared_types(values, spec.type):
         with contextlib.suppress(Exception):  # a time zone, for one, has code of its own
-            return array_of(written(values, spec.type), arrow), {}
-    return _by_value(values, spec.type, arrow)
+            return array_of(written(values, spec.type), _wide(spec.type))
+    return None
+
+
+def _wide(spec: TypeSpec) -> pa.DataType:
+    return pa.float64() if pt.is_floating(spec.arrow) else spec.arrow
+
+
+def _needs_no_more(array: pa.Array, spec: FieldSpec) -> bool:
+    """Return whether a column of values of the exact type is conformed already."""
+    kind = spec.type
+    exact = not kind.limits and array.type == kind.arrow and (spec.nullable or not array.null_count)
+    return exact and kind.kind.fits(array)
 
 
 def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:

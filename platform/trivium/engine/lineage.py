@@ -5,50 +5,88 @@ Their names, types and meaning as columns of the table are in `trivium.delivery.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from trivium.engine.batch import constant
+from trivium.engine.batch import Source, constant
 from trivium.types.spec import UTC_MICROSECONDS
+
+Parents = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Origin:
-    """The lineage that all rows of one batch and event type share."""
+    """The lineage that all rows of one event type share, whatever batch they are of."""
 
     event_type: str
     logic: str
     plan: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of some rows of one batch: `parents` are its inputs, ascending, and `positions` theirs in `source`.
+
+    `source` names one source for all rows, or one for each input of the batch. `enrichments` is one text a row.
+    """
+
+    parents: Parents
+    source: Source
+    positions: npt.NDArray[np.int64]
     ingested_at_us: int
+    enrichments: pa.Array | None
 
 
-def lineage_columns(
-    origin: Origin,
-    source: pa.DictionaryArray,
-    positions: npt.NDArray[np.int64],
-    row_numbers: npt.NDArray[np.int32],
-    enrichments: pa.Array | None,
-) -> dict[str, pa.Array]:
-    """Make the lineage columns of rows made from the inputs at `positions`; `_runtime` is the writer's to add."""
-    length = len(positions)
-    columns: dict[str, Any] = {
+def lineage_columns(origin: Origin, places: Sequence[Places]) -> dict[str, pa.Array]:
+    """Make the lineage columns of rows of several batches, one after the other; `_runtime` is the writer's to add."""
+    lengths = [len(each.parents) for each in places]
+    length = sum(lengths)
+    moments = np.repeat(np.array([each.ingested_at_us for each in places], np.int64), lengths)
+    return {
         "_event_type": constant(origin.event_type, length),
         "_logic": constant(origin.logic, length),
         "_plan": constant(origin.plan, length),
-        "_source": source,
-        "_position": pa.array(positions),
-        "_row": pa.array(row_numbers),
-        "_ingested_at": pa.repeat(pa.scalar(origin.ingested_at_us, UTC_MICROSECONDS), length),
-        "_enrichments": pa.nulls(length, pa.string()) if enrichments is None else enrichments,
+        "_source": _sources(places, lengths),
+        "_position": pa.array(np.concatenate([each.positions for each in places])),
+        "_row": pa.array(np.concatenate([row_numbers(each.parents) for each in places])),
+        "_ingested_at": pa.array(moments).view(UTC_MICROSECONDS),
+        "_enrichments": _texts([each.enrichments for each in places], lengths),
     }
-    return columns
 
 
-def event_date(event_time: pa.Array) -> pa.Array:
-    """Return the UTC date of each event time."""
-    return pc.cast(event_time, pa.date32(), safe=False)
+def _sources(places: Sequence[Places], lengths: Sequence[int]) -> pa.DictionaryArray:
+    codes: list[npt.NDArray[np.int32]] = []
+    names: dict[str, int] = {}
+    for each, length in zip(places, lengths, strict=True):
+        if isinstance(each.source, str):
+            codes.append(np.full(length, names.setdefault(each.source, len(names)), np.int32))
+        else:
+            own = [names.setdefault(name, len(names)) for name in each.source.dictionary.to_pylist()]
+            codes.append(np.array(own, np.int32)[np.asarray(each.source.indices)[each.parents]])
+    return pa.DictionaryArray.from_arrays(pa.array(np.concatenate(codes)), pa.array(list(names), pa.string()))
+
+
+def _texts(parts: Sequence[pa.Array | None], lengths: Sequence[int]) -> pa.Array:
+    if all(part is None for part in parts):
+        return pa.nulls(sum(lengths), pa.string())
+    pairs = zip(parts, lengths, strict=True)
+    return pa.concat_arrays([pa.nulls(length, pa.string()) if part is None else part for part, length in pairs])
+
+
+def row_numbers(parents: Parents) -> npt.NDArray[np.int32]:
+    """Number each row among its input's rows; rows of one input follow one another."""
+    starts = np.flatnonzero(parents[1:] != parents[:-1]) + 1
+    if len(starts) + 1 == len(parents):  # one row an input, as most executors make them
+        return np.zeros(len(parents), np.int32)
+    edges = np.concatenate(([0], starts, [len(parents)]))
+    numbers: npt.NDArray[np.int32] = np.arange(len(parents), dtype=np.int32)
+    return numbers - np.repeat(edges[:-1], np.diff(edges)).astype(np.int32)
+
+
+def count_distinct(parents: Parents) -> int:
+    """Count the inputs rows came from; rows of one input follow one another."""
+    return int(np.count_nonzero(parents[1:] != parents[:-1])) + (len(parents) > 0)

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
+from trivium.engine.emitted import Emitted
+from trivium.engine.lineage import count_distinct
 
 UNROUTED = "_unrouted"
 TOMBSTONE = "_tombstone"
@@ -59,11 +60,6 @@ def total_of(counts: Mapping[str, Counts]) -> Counts:
     return total
 
 
-def count_distinct(parents: npt.NDArray[np.int64]) -> int:
-    """Count the inputs rows came from; rows of one input follow one another."""
-    return int(np.count_nonzero(np.diff(parents, prepend=-1)))
-
-
 @dataclass(frozen=True)
 class Reject:
     """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence.
@@ -83,14 +79,6 @@ class Reject:
         object.__setattr__(self, "error", bounded(self.error))
 
 
-@dataclass(frozen=True)
-class Emitted:
-    """Rows of one event type in the table's columns; `parents` is the batch row (int64) each came from, ascending."""
-
-    rows: pa.RecordBatch
-    parents: npt.NDArray[np.int64]
-
-
 @dataclass
 class Outcomes:
     """The outcome of one batch. `dropped` lists batch rows by event type."""
@@ -104,7 +92,7 @@ class Outcomes:
         """Return the balance per event type."""
         counts: dict[str, Counts] = defaultdict(Counts)
         for event_type, emitted in self.emitted.items():
-            counts[event_type].emitted_rows += emitted.rows.num_rows
+            counts[event_type].emitted_rows += len(emitted)
             counts[event_type].emitted_inputs += count_distinct(emitted.parents)
         for event_type, rows in self.dropped.items():
             counts[event_type].dropped += len(rows)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -17,24 +17,28 @@ from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import class_name, raised
 from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
-from trivium.engine.batch import Batch, source_column
+from trivium.engine.batch import Batch
 from trivium.engine.emit import (
     Checked,
     check_columns,
     check_rows,
     refuse_repeated_identity,
     refuse_times_outside,
-    row_numbers,
 )
+from trivium.engine.emitted import Emitted, Structs
 from trivium.engine.enrich import EnrichmentResult, EnrichmentStep, LookupUse, enrichment_steps
 from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
 from trivium.engine.invoke import ColumnForm, RowForm, as_exception
-from trivium.engine.lineage import Origin, event_date, lineage_columns
-from trivium.engine.outcomes import Emitted, Outcomes, Reject
+from trivium.engine.lineage import Origin, Places
+from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.quick_check import QuickCheck
 from trivium.engine.retry import Chosen, Failures, GivenUp, IsRetryable, never, retry_failed
 from trivium.types.convert import StructBuilder
 from trivium.types.spec import UTC_MICROSECONDS
+
+_FEW: Final = 128
+"""Rows of one type and batch that are judged as structs: beyond, columns at once cost less."""
 
 
 @dataclass
@@ -65,6 +69,8 @@ class TypeWorker:
         self._earliest = pa.scalar(spec.earliest, UTC_MICROSECONDS)
         self._latest = pa.scalar(spec.latest, UTC_MICROSECONDS)
         self._declaration = bound.declaration
+        self._quick = QuickCheck(bound.declaration, spec.earliest, spec.latest)
+        self._origin = Origin(bound.event_type, spec.logic, spec.plan)
         self._executor = _opened(bound)
         self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()
@@ -86,12 +92,14 @@ class TypeWorker:
     def run(self, inputs: Inputs, batch: Batch, out: Outcomes) -> None:
         """Take one type's events of a batch to their outcomes."""
         called = self.call(inputs)
-        checked = self.check(called)
-        parents = called.inputs.rows[checked.parents]
-        self._record(out, called.rejects, _without(inputs.rows, parents, called.rejects))
+        made, places, nbytes = self._made(called)
+        parents = called.inputs.rows[places]
+        if called.rejects or not np.array_equal(parents, inputs.rows):
+            self._record(out, called.rejects, _without(inputs.rows, parents, called.rejects))
         if len(parents):
-            rows = self._table_rows(checked, called, batch, parents)
-            out.emitted[self._declaration.event_type] = Emitted(rows, parents)
+            out.emitted[self._declaration.event_type] = Emitted(
+                made, self._declaration.row_specs, self._origin, self._places(called, batch, places, parents), nbytes
+            )
 
     def call(self, inputs: Inputs, limit: Deadline | None = None) -> Invocation:
         """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
@@ -122,6 +130,16 @@ class TypeWorker:
             return {}
         deadline = Deadline(self._clock, began + policy.deadline_seconds).within(limit)
         return retry_failed(failures, attempt, self._is_retryable, policy, deadline)
+
+    def _made(self, called: Invocation) -> tuple[Structs | pa.RecordBatch, Rows, int]:
+        """Return the good rows, the place of the input each came from, and about how many bytes they take."""
+        form = called.form
+        if isinstance(form, RowForm) and 0 < len(form.rows) <= _FEW:
+            size = self._quick.size(form.rows, form.parents)
+            if size is not None and form.parents == sorted(form.parents):
+                return form.rows, np.asarray(form.parents, np.int64), size
+        checked = self.check(called)
+        return checked.columns, checked.parents, checked.columns.nbytes
 
     def check(self, called: Invocation) -> Checked:
         """Hold what the executor answered to its declaration; what is refused joins the rejects."""
@@ -203,29 +221,10 @@ class TypeWorker:
         reason = "impure" if issubclass(type(error), ImpureError) else class_name(error)
         return Reject(index, stage, reason, raised(error), self._declaration.event_type, failure.attempts)
 
-    def _table_rows(self, checked: Checked, work: Invocation, batch: Batch, parents: Rows) -> pa.RecordBatch:
-        made = {name: checked.columns.column(name) for name in checked.columns.schema.names}
-        length = len(parents)
-        columns: dict[str, pa.Array] = {
-            column.name: made.get(column.name, pa.nulls(length, column.type)) for column in self._spec.table_columns
-        }
-        columns["event_date"] = event_date(columns["event_time"])
-        origin = Origin(
-            event_type=self._declaration.event_type,
-            logic=self._spec.logic,
-            plan=self._spec.plan,
-            ingested_at_us=self._clock.now_us(),
-        )
-        texts = _enrichment_texts(work.facts, len(work.inputs.rows))
-        enrichments = None if texts is None else texts.take(pa.array(checked.parents))
-        columns |= lineage_columns(
-            origin,
-            source_column(batch.source, parents),
-            batch.positions[parents],
-            row_numbers(parents),
-            enrichments,
-        )
-        return pa.RecordBatch.from_pydict(columns)
+    def _places(self, work: Invocation, batch: Batch, places: Rows, parents: Rows) -> Places:
+        texts = _enrichment_texts(work.facts, len(work.inputs.rows)) if work.facts else None
+        enrichments = None if texts is None else texts.take(pa.array(places))
+        return Places(parents, batch.source, batch.positions[parents], self._clock.now_us(), enrichments)
 
 
 def _opened(bound: BoundExecutor) -> Executor[Any, Any]:

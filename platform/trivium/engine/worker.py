@@ -10,6 +10,7 @@ import numpy as np
 from trivium.config.worker_spec import WorkerSpec
 from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.interrupts import Interrupts
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.concealment import Concealment
 from trivium.engine.decoding.decoder import Decoder
@@ -37,6 +38,7 @@ class Worker:
         self.decoder = Decoder(self._declarations, spec.routing.tag_field)
         uses = {name: LookupUse(each, lookups[name]) for name, each in spec.lookups.items()}
         self._concealment = Concealment(spec.secrets)
+        self._interrupts = Interrupts()
         with self._concealment.of_what_is_raised():
             self.types = {
                 name: TypeWorker(bound, uses, spec, clock or SystemClock()) for name, bound in spec.executors.items()
@@ -51,8 +53,9 @@ class Worker:
         """
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
-        for event_type, given in inputs.items():
-            self.types[event_type].run(given, batch, out)
+        with self._interrupts:  # once for all types: to watch the handlers costs more than a handful of events
+            for event_type, given in inputs.items():
+                self.types[event_type].run(given, batch, out)
         self.finish(out)
         return out
 

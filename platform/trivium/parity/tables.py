@@ -18,6 +18,7 @@ from trivium.config.model.sources import ParquetSource
 from trivium.config.model.streaming import KafkaSource, Streaming
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan
+from trivium.delivery.files.event_files import EventFiles
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
@@ -60,8 +61,8 @@ def written_and_read(pipeline: Pipeline, outcomes: Outcomes, folder: Path) -> di
         return {}
     folder.mkdir(exist_ok=True)
     schema, partition_by = table_schema(pipeline.table_columns), pipeline.config.table.partition_by
-    files = PartitionedFiles(Storage(str(folder)), schema, partition_by, "parity", {"_runtime": "batch"})
-    files.write(pa.Table.from_batches([each.rows for each in outcomes.emitted.values()]))
+    files = EventFiles(PartitionedFiles(Storage(str(folder)), schema, partition_by, "parity", {"_runtime": "batch"}))
+    files.add(outcomes.emitted.values())
     written = [pq.ParquetFile(folder / each.path).read() for each in files.close()]
     rows = pa.concat_tables(written)
     return {name: rows.filter(pc.equal(rows["_event_type"], name)) for name in outcomes.emitted}

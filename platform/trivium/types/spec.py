@@ -123,6 +123,10 @@ class Kind(ABC):
     def conform(self, column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
         """Cast a typed column without a problem of its own to `spec.arrow` and find the rows that do not fit."""
 
+    def fits(self, column: pa.Array) -> bool:
+        """Tell whether `conform` would leave a column of these values, of exactly this type, as it is, limits aside."""
+        return False
+
     def writer(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
         """Return how a value becomes one that pyarrow takes, None where it is one already.
 

@@ -54,7 +54,7 @@ def test_a_bad_file_is_named_before_anything_is_committed(tables: Tables, damage
     ("schema", "says"),
     [
         (SCHEMA.set(2, pa.field("delay", pa.int64())), "column delay int64, got int32"),
-        (SCHEMA.append(pa.field("gate", pa.string())), "column gate string, got no such column"),
+        (SCHEMA.append(pa.field("gate", pa.string(), nullable=False)), "column gate string, got no such column"),
         (SCHEMA.remove(2), r"also \['delay'\]"),
     ],
 )

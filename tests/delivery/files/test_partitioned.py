@@ -127,8 +127,10 @@ def test_dictionary_and_plain_text_may_follow_each_other(tmp_path: Path):
 
 def test_missing_and_mistyped_columns_are_named(tmp_path: Path):
     rows = event_rows({"a": day(0)})
-    with pytest.raises(SchemaConflict, match=r"missing.*delay"):
-        _writer(tmp_path).write(rows.drop_columns(["delay"]))
+    with pytest.raises(SchemaConflict, match=r"missing.*_logic"):
+        _writer(tmp_path).write(rows.drop_columns(["_logic"]))
+    with pytest.raises(SchemaConflict, match="gate: expected no such column, got int64"):
+        _writer(tmp_path).write(rows.append_column("gate", pa.array([1])))
     with pytest.raises(SchemaConflict, match="delay: expected int32, got int64"):
         _writer(tmp_path).write(rows.set_column(2, "delay", pa.array([1])))
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
+from tests.support.emitted_rows import emitted_rows
 from trivium.config.model.pipeline import Routing
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.engine.decoding.packed_values import pack
-from trivium.engine.outcomes import Emitted, Outcomes, Reject
+from trivium.engine.outcomes import Outcomes, Reject
 from trivium.runtimes.streaming.merge_chunks import gather
 
 
@@ -32,7 +33,7 @@ def test_a_stretch_knows_its_outcomes_and_its_holes() -> None:
     rows = pa.record_batch({"event_id": ["x", "y", "z"]})
     outcomes = Outcomes(
         4,
-        emitted={"t": Emitted(rows, np.array([0, 0, 3]))},
+        emitted={"t": emitted_rows("t", rows, [0, 0, 3])},
         dropped={"t": np.array([1])},
         rejects=[Reject(2, "decode", "invalid", "…")],
     )

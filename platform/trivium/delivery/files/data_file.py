@@ -72,7 +72,7 @@ def _check_columns(storage: Storage, file: DataFile, found: pa.Schema, schema: p
     optional = set(file.partition_values)
     for column in schema:
         if column.name not in found.names:
-            if column.name not in optional:
+            if not (column.nullable or column.name in optional):
                 raise _mismatch(storage, file, f"column {column.name}", column.type, "no such column")
         elif not _same_type(found.field(column.name).type, column.type):
             raise _mismatch(storage, file, f"column {column.name}", column.type, found.field(column.name).type)

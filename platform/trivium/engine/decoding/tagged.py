@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from operator import countOf
 from typing import Any, Union
 
 import msgspec
+import numpy as np
 
 from trivium.core.error_text import decode_error, shown
 from trivium.engine.decoding.decoded import DeclaredType, Decoded, decode_pass, suspects
@@ -52,17 +56,12 @@ class TaggedRecords:
 
     def sort(self, events: list[Any], out: Decoded) -> None:
         """Put decoded events under their types, and those of undeclared types under the dropped ones."""
-        kinds = set(map(type, events))
-        for struct in kinds & self._by_struct.keys():
-            each = self._by_struct[struct]
-            if len(kinds) == 1:
-                rows, chosen = list(range(len(events))), events
-            else:
-                rows = [i for i, event in enumerate(events) if type(event) is struct]
-                chosen = [events[i] for i in rows]
-            out.events[each.name] = each.normalised(rows, chosen, out)
-        if self._other in kinds:
-            out.dropped[UNROUTED] = [i for i, event in enumerate(events) if type(event) is self._other]
+        for struct, (rows, chosen) in _grouped(events).items():
+            each = self._by_struct.get(struct)
+            if each is not None:
+                out.events[each.name] = each.normalised(rows, chosen, out)
+            elif struct is self._other:
+                out.dropped[UNROUTED] = rows
 
     def _resolve(self, index: int, value: bytes | None, out: Decoded) -> None:
         """Find the answer for one record the fast path did not take."""
@@ -93,3 +92,19 @@ class TaggedRecords:
     def _no_tag(self, tag: Any) -> str:
         got = "nothing" if tag is msgspec.UNSET else shown(tag)
         return f"expected the event type as a string in {self._tag_field!r}, got {got}"
+
+
+def _grouped(events: list[Any]) -> dict[Any, tuple[list[int], list[Any]]]:
+    """Return the events by their class, each with its place in the list."""
+    kinds = list(map(type, events))
+    if events and countOf(kinds, kinds[0]) == len(events):
+        return {kinds[0]: (list(range(len(events))), events)}
+    codes: defaultdict[Any, int] = defaultdict(count().__next__)
+    coded = np.fromiter(map(codes.__getitem__, kinds), np.int16, len(kinds))
+    order = np.argsort(coded, kind="stable")
+    ends = np.cumsum(np.bincount(coded, minlength=len(codes))).tolist()
+    rows = order.tolist()
+    chosen = list(map(events.__getitem__, rows))
+    return {
+        kind: (rows[start:end], chosen[start:end]) for kind, start, end in zip(codes, [0, *ends], ends, strict=False)
+    }

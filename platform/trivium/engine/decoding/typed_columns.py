@@ -84,18 +84,23 @@ def route(batch: TypedBatch, declarations: Mapping[str, Declaration], tag_field:
     if len(declarations) == 1 and pc.all(pc.equal(tags, next(iter(declarations))), skip_nulls=False).as_py():
         _conform_events(batch, np.arange(len(batch), dtype=np.int64), next(iter(declarations.values())), out)
         return out
-    for event_type, declaration in declarations.items():
-        rows = _where(pc.equal(tags, event_type))
+    *typed, other = _by_type(tags, list(declarations))
+    for declaration, rows in zip(declarations.values(), typed, strict=True):
         if len(rows):
             _conform_events(batch, rows, declaration, out)
-    known = pc.is_in(tags, pa.array(list(declarations), tags.type))
-    untagged = pc.is_null(tags)
-    unknown = _where(pc.and_(pc.invert(known), pc.invert(untagged)))
-    if len(unknown):
-        _unrouted(tags, unknown, out)
+    tagged = tags.is_valid().to_numpy(zero_copy_only=False)[other]
+    if tagged.any():
+        _unrouted(tags, other[tagged], out)
     error = f"expected the event type as a string in {tag_field!r}, got null"
-    out.rejects += [Reject(int(row), "decode", "no_tag", error) for row in _where(untagged)]
+    out.rejects += [Reject(int(row), "decode", "no_tag", error) for row in other[~tagged]]
     return out
+
+
+def _by_type(tags: pa.Array, event_types: list[str]) -> list[Rows]:
+    """Return the rows of each event type, in their order, and last those of none."""
+    codes = pc.fill_null(pc.index_in(tags, pa.array(event_types, tags.type)), len(event_types)).to_numpy()
+    rows = np.argsort(codes, kind="stable").astype(np.int64)
+    return np.split(rows, np.cumsum(np.bincount(codes, minlength=len(event_types) + 1))[:-1])
 
 
 def _unrouted(tags: pa.Array, unknown: Rows, out: Routed) -> None:
@@ -106,17 +111,16 @@ def _unrouted(tags: pa.Array, unknown: Rows, out: Routed) -> None:
     out.rejects += [Reject(int(row), "decode", "encoding", error) for row in unknown[~readable]]
 
 
-def _where(mask: pa.Array) -> Rows:
-    chosen: Rows = np.flatnonzero(pc.fill_null(mask, False).to_numpy(zero_copy_only=False)).astype(np.int64)
-    return chosen
-
-
 def _conform_events(batch: TypedBatch, rows: Rows, declaration: Declaration, out: Routed) -> None:
-    part = batch.columns if len(rows) == len(batch) else batch.columns.take(pa.array(rows))
+    given, chosen = dict(zip(batch.columns.schema.names, batch.columns.columns, strict=True)), pa.array(rows)
     arrays: list[pa.Array] = []
     reasons: dict[int, str] = {}
     for spec in declaration.event_fields:
-        column = part.column(spec.wire) if spec.wire in part.schema.names else pa.nulls(len(rows), spec.type.arrow)
+        column = given.get(spec.wire)
+        if column is None:
+            column = pa.nulls(len(rows), spec.type.arrow)
+        elif len(rows) < len(batch):
+            column = column.take(chosen)
         conformed = conform(column, spec, batch.timezone)
         arrays.append(conformed.column)
         for mask, reason in conformed.flaws:

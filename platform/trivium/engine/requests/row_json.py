@@ -6,29 +6,25 @@ are taken when their values are exactly of the declared types, within their limi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import chain
 from math import isfinite
-from operator import attrgetter, itemgetter
 from types import NoneType
 from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
 import pyarrow.types as pt
-from msgspec.structs import astuple
 
 from trivium.contract.declaration import Declaration
+from trivium.engine.quick_check import QuickCheck
 from trivium.types.convert import StructBuilder
 from trivium.types.normalise import Normaliser
 from trivium.types.spec import FieldSpec, TypeSpec
-from trivium.types.structs import annotation, derive
+from trivium.types.structs import derive
 
 _encode: Final = msgspec.json.encode
-_zone: Final = attrgetter("tzinfo")
-_NATIVE: Final = (bytes, date, datetime)
-_Column = Callable[[Sequence[Any]], Any]
 
 
 class RowJson:
@@ -38,74 +34,28 @@ class RowJson:
     """
 
     def __init__(self, declaration: Declaration, earliest: datetime, latest: datetime) -> None:
-        specs = declaration.row_specs
-        self._row, self._earliest, self._latest = declaration.row, earliest, latest
-        self._builder = StructBuilder(declaration.row, specs)
-        by_name = {spec.name: spec for spec in specs}
-        in_order = [by_name[name] for name in declaration.row.__struct_fields__]
-        self._time = itemgetter(declaration.row.__struct_fields__.index("event_time"))
-        self._check: _PlainRows | _ReadBack | None = None
-        if _writes_all_by_name(declaration.row) and all(_is_simple(spec.type) for spec in specs):
-            kind = _PlainRows if all(_is_plain(spec.type) for spec in specs) else _ReadBack
-            self._check = kind(declaration.row, in_order)
+        self._builder = StructBuilder(declaration.row, declaration.row_specs)
+        self._quick = QuickCheck(declaration, earliest, latest)
+        fields = self._quick.fields
+        self._simple = _writes_all_by_name(declaration.row) and all(_is_simple(spec.type) for spec in fields)
+        self._read_back = _ReadBack(declaration.row, fields) if self._simple and not self._quick.applies else None
 
     def written(self, rows: Sequence[Any], parents: Sequence[int]) -> Sequence[Any] | None:
         """Return the rows as structs that encode to a JSON object each, None when one is not beyond doubt.
 
         `parents` is the input each row came from.
         """
-        if not rows or self._check is None or set(map(type, rows)) != {self._row}:
+        if not rows or not self._simple:
             return None if rows else rows
-        values = list(map(astuple, rows))
-        made = self._check.written(rows, values)
-        if made is None:
-            return None
-        times = list(map(self._time, values))
-        if not (self._earliest <= min(times) and max(times) <= self._latest):
-            return None
-        return None if len(set(parents)) < len(rows) and _repeats(rows, parents) else made
+        if self._read_back is None:
+            return None if self._quick.size(rows, parents) is None else rows
+        values = self._quick.values(rows)
+        made = None if values is None else self._read_back.written(rows, values)
+        return made if made is not None and values is not None and self._quick.agree(rows, values, parents) else None
 
     def from_columns(self, columns: pa.RecordBatch) -> Sequence[Any]:
         """Return checked columns as structs that encode to a JSON object each."""
         return self._builder.build(columns)
-
-
-class _PlainRows:
-    """Rows whose values are in JSON what they are: one conversion holds all of them to types, limits and widths."""
-
-    def __init__(self, row: type[msgspec.Struct], specs: Sequence[FieldSpec]) -> None:
-        self._types = {spec.type.exact for spec in specs}
-        if any(spec.nullable for spec in specs):
-            self._types.add(NoneType)
-        values = msgspec.defstruct(
-            "Values", [(spec.name, annotation(spec)) for spec in specs], array_like=True, gc=False
-        )
-        # The converter keeps what it knows of a struct's fields, and makes what it knows of a list anew at each call.
-        self._shape = msgspec.defstruct("Rows", [("rows", list.__class_getitem__(values))], array_like=True, gc=False)
-        self._items = [(itemgetter(at), {spec.type.item.exact}) for at, spec in enumerate(specs) if spec.type.item]
-        self._floats = [
-            (itemgetter(at), {float, NoneType}) for at, spec in enumerate(specs) if _holds(spec, pt.is_floating)
-        ]
-        self._texts = [itemgetter(at) for at, spec in enumerate(specs) if _holds(spec, pt.is_string)]
-        self._times = [itemgetter(at) for at, spec in enumerate(specs) if _holds(spec, pt.is_timestamp)]
-
-    def written(self, rows: Sequence[Any], values: Sequence[tuple[Any, ...]]) -> Sequence[Any] | None:
-        if not self._types.issuperset(map(type, chain.from_iterable(values))):
-            return None
-        try:
-            msgspec.convert((values,), self._shape, builtin_types=_NATIVE)
-        except msgspec.ValidationError:
-            return None
-        # What a converter lets pass: an int for a float, NaN, another zone than UTC, subclasses inside a list.
-        for column, types in self._floats:
-            numbers = list(map(column, values))
-            if not types.issuperset(map(type, numbers)) or not isfinite(sum(filter(None, numbers))):
-                return None
-        if any(not _UTC.issuperset(map(_zone, filter(None, map(column, values)))) for column in self._times):
-            return None
-        if not all(_of_types(map(column, values), types) for column, types in self._items):
-            return None
-        return rows if _is_text(chain.from_iterable(map(column, values) for column in self._texts)) else None
 
 
 class _ReadBack:
@@ -145,18 +95,6 @@ class _ReadBack:
         )
 
 
-_UTC: Final = frozenset({UTC})
-
-
-def _is_text(values: Iterable[str | None]) -> bool:
-    """Return whether UTF-8 has all of it: a lone surrogate cannot be sent."""
-    text = "".join(filter(None, values))
-    try:
-        return text.isascii() or bool(text.encode())
-    except UnicodeEncodeError:
-        return False
-
-
 def _of_types(lists: Iterable[Sequence[Any] | None], types: set[type]) -> bool:
     return types.issuperset(map(type, chain.from_iterable(filter(None, lists))))
 
@@ -178,20 +116,3 @@ def _is_simple(spec: TypeSpec) -> bool:
     if spec.item is not None:
         return spec.item.item is None and not spec.item_nullable and _is_simple(spec.item)
     return True
-
-
-def _is_plain(spec: TypeSpec) -> bool:
-    """Return whether a conversion holds a value to its type: no enum, whose members may be of another field's type."""
-    if spec.item is not None:
-        odd = pt.is_floating(spec.item.arrow) or pt.is_string(spec.item.arrow) or pt.is_timestamp(spec.item.arrow)
-        return spec.item.item is None and not odd and _is_plain(spec.item)
-    return spec.kind.plain and not pt.is_float32(spec.arrow)
-
-
-def _holds(spec: FieldSpec, matches: Callable[[pa.DataType], bool]) -> bool:
-    return bool(matches(spec.type.arrow))
-
-
-def _repeats(rows: Sequence[Any], parents: Sequence[int]) -> bool:
-    identities = {(parent, row.event_id) for parent, row in zip(parents, rows, strict=True)}
-    return len(identities) < len(rows)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Final
 
 import msgspec
-import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
@@ -21,6 +20,7 @@ from trivium.core.errors import RunError
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.dead_letters.batch import reject_files
+from trivium.delivery.files.event_files import EventFiles
 from trivium.delivery.files.lineage import EVENT_TYPE, table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.files.unit_markers import RunStore
@@ -68,8 +68,7 @@ class UnitRunner:
             parts: list[UnitResult] = []
             for part in self._reader.batches(unit):
                 written = restrict(self._worker.run(part.batch), part, self._job.scope)
-                for rows in written.rows.values():
-                    files.write(pa.Table.from_batches([rows]))
+                files.add(written.emitted.values())
                 parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
             result = _with_files(UnitResult.joined(parts), files, rejects)
@@ -93,12 +92,12 @@ class UnitRunner:
         self._markers.publish(result.marker(unit.key(self._job.context), self._job.generation))
 
     @contextmanager
-    def _files(self, unit: Unit) -> Iterator[tuple[PartitionedFiles, PartitionedFiles]]:
+    def _files(self, unit: Unit) -> Iterator[tuple[EventFiles, PartitionedFiles]]:
         name = f"{self._job.generation}-{unit.key(self._job.context)[:12]}"
         files = PartitionedFiles(self._table, self._schema, self._partition_by, name, {"_runtime": RUNTIME}, _APART)
         rejects = reject_files(self._dead_letters, name)
         try:
-            yield files, rejects
+            yield EventFiles(files), rejects
         except BaseException:
             files.abandon()
             rejects.abandon()
@@ -113,7 +112,7 @@ class UnitRunner:
         return UnitResult(counts=written.counts, signatures=signatures, held=written.held)
 
 
-def _with_files(result: UnitResult, files: PartitionedFiles, rejects: PartitionedFiles) -> UnitResult:
+def _with_files(result: UnitResult, files: EventFiles, rejects: PartitionedFiles) -> UnitResult:
     return msgspec.structs.replace(result, files=tuple(files.close()), rejects=tuple(rejects.close()))
 
 

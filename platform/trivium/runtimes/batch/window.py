@@ -12,7 +12,9 @@ import pyarrow.compute as pc
 
 from trivium.connectors.archive.slices import Slice
 from trivium.delivery.coverage.scope import Scope
-from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject, count_distinct
+from trivium.engine.emitted import Emitted
+from trivium.engine.lineage import count_distinct
+from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject
 from trivium.runtimes.batch.job import joined_days
 
 
@@ -24,7 +26,7 @@ class InWindow:
     under the names of the balance.
     """
 
-    rows: Mapping[str, pa.RecordBatch]
+    emitted: Mapping[str, Emitted]
     rejects: tuple[Reject, ...]
     counts: Mapping[str, Counts]
     held: Mapping[str, frozenset[str | None]]
@@ -38,15 +40,14 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
     """
     held = _held(outcomes, part)
     if scope.window is None and not scope.left_out:
-        rows = {name: emitted.rows for name, emitted in outcomes.emitted.items()}
-        return InWindow(rows, tuple(outcomes.rejects), outcomes.counts(), held)
+        return InWindow(outcomes.emitted, tuple(outcomes.rejects), outcomes.counts(), held)
     counts: dict[str, Counts] = {}
-    rows = {}
+    rows: dict[str, Emitted] = {}
     for name, emitted in outcomes.emitted.items():
-        inside = _inside(emitted.rows.column("event_date"), scope)
+        inside = _inside(emitted.event_dates, scope)
         kept = count_distinct(emitted.parents[inside])
         every = count_distinct(emitted.parents)
-        rows[name] = emitted.rows if inside.all() else emitted.rows.take(pa.array(np.flatnonzero(inside)))
+        rows[name] = emitted if inside.all() else emitted.take(np.flatnonzero(inside))
         counts[name] = Counts(every, kept, int(inside.sum()), out_of_window=every - kept)
     days = part.days
     own = {day: scope.owns_source_day(day) for day in set(days)}

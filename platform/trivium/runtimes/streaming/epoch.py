@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.positions import RUNTIME
 from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.dead_letters.schema import reject_files
+from trivium.delivery.files.event_files import EventFiles
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
@@ -29,7 +27,8 @@ class Epoch:
         self._pipeline, self._clock = pipeline, clock
         schema = table_schema(pipeline.table_columns)
         table, letters = Storage(config.table.path), Storage(config.dead_letters.path)
-        self._files = PartitionedFiles(table, schema, config.table.partition_by, name, {"_runtime": RUNTIME})
+        files = PartitionedFiles(table, schema, config.table.partition_by, name, {"_runtime": RUNTIME})
+        self._files = EventFiles(files)
         self._letters = reject_files(letters, name, RUNTIME)
         self._parts: list[dict[str, Counts]] = []
         self._rejects: list[RejectSummary] = []
@@ -39,8 +38,7 @@ class Epoch:
 
     def take(self, gathered: Gathered, outcomes: Outcomes, days: set[object]) -> None:
         """Write a batch's rows and dead letters to the files, and move the ranges past it."""
-        if outcomes.emitted:
-            self._files.write(pa.Table.from_batches([each.rows for each in outcomes.emitted.values()]))
+        self._files.add(outcomes.emitted.values())
         self._write_letters(outcomes.rejects, gathered)
         self._parts.append(outcomes.counts())
         self._rejects.append(summarise(outcomes, gathered.batch))
@@ -71,5 +69,5 @@ def event_days(outcomes: Outcomes) -> set[object]:
     """Return the event dates of a batch's rows."""
     found: set[object] = set()
     for each in outcomes.emitted.values():
-        found.update(pc.unique(each.rows.column("event_date")).to_pylist())
+        found.update(each.days())
     return found

@@ -41,6 +41,9 @@ class Binary(Kind):
         check_lengths(out, pc.binary_length(out.column) if spec.limits else None, spec.limits)
         return out
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

@@ -37,6 +37,9 @@ class Boolean(Kind):
     def conform(self, column: pa.Array, spec: TypeSpec, timezone: str | None) -> Conformed:
         return Conformed(column)
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

@@ -60,6 +60,9 @@ class Floating(Kind):
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         return to_float32 if pt.is_float32(spec.arrow) else None
 
+    def fits(self, column: pa.Array) -> bool:
+        return not column.null_count and bool(np.isfinite(column.to_numpy()).all())
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

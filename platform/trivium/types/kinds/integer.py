@@ -54,6 +54,9 @@ class Integer(Kind):
     def column_reader(self, spec: TypeSpec) -> Callable[[pa.Array], list[Any]]:
         return numbers
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ from msgspec import inspect as ms
 from trivium.types.column_types import unless
 from trivium.types.limits import limited
 from trivium.types.spec import UTC_MICROSECONDS, Conformed, Kind, TypeSpec
-from trivium.types.times import localise, microseconds, to_datetimes, to_utc
+from trivium.types.times import FIRST_US, LAST_US, localise, microseconds, to_datetimes, to_utc
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -83,6 +83,10 @@ class Moment(Kind):
             raise ValueError(message)
         return value
 
+    def fits(self, column: pa.Array) -> bool:
+        moments = pc.min_max(column.view(pa.int64())).as_py()
+        return moments["min"] is None or (moments["min"] >= FIRST_US and moments["max"] <= LAST_US)
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 
@@ -120,6 +124,9 @@ class Day(Kind):
         outside = pc.or_(pc.less(out.column, _FIRST_DATE), pc.greater(out.column, _LAST_DATE))
         out.refuse(outside, "the date lies outside the years 1 to 9999")
         return out
+
+    def fits(self, column: pa.Array) -> bool:
+        return True
 
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st

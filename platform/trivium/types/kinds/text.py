@@ -45,6 +45,9 @@ class Text(Kind):
         check_by_value(out, spec, "pattern")
         return out
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 
