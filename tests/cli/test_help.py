@@ -33,7 +33,7 @@ def test_the_commands_are_these() -> None:
         *("new", "new project", "new executor", "check", "parity", "plan"),
         *("run", "run serving", "run batch", "run streaming", "read"),
         *("dead-letters", "dead-letters list", "dead-letters show"),
-        *("status", "maintain", "reset-positions"),
+        *("status", "maintain", "retire", "reset-positions"),
         *("kafka", "kafka up", "kafka status", "kafka down"),
     ]
 

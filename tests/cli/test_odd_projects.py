@@ -183,6 +183,8 @@ def test_no_command_breaks_on_a_project(
         ("dead-letters", "show", CONFIG, ""),
         ("dead-letters", "list", "/dev/null"),
         ("maintain", "binary"),
+        ("retire", "binary", "order"),
+        ("retire", CONFIG, ""),
         ("run", "batch", "."),
         ("run", "batch", "binary"),
         ("run", "streaming", CONFIG),

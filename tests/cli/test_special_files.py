@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
     "read": ("read", "{}"),
     "dead-letters": ("dead-letters", "list", "{}"),
     "maintain": ("maintain", "{}"),
+    "retire": ("retire", "{}", "order"),
     "reset-positions": ("reset-positions", "{}", "--to-end"),
     "parity": ("parity", "{}"),
     "parity of a file": ("parity", "configs/shop.yaml", "--input", "{}"),

@@ -69,7 +69,7 @@ class TickExecutor(Executor[Tick, TickRow]):
         if event.action == "surrogate":
             raise ValueError("unknown \\ud83d")
         if event.action == "engine":
-            type_worker.event_date = broken
+            type_worker.Emitted = broken
         if event.action == "raise":
             raise ValueError("this record is said to be bad")
         if event.action == "slow":

@@ -62,7 +62,7 @@ class TickExecutor(Executor[Tick, TickRow]):
         if action == "surrogate":
             raise ValueError("unknown \\ud83d")
         if action == "engine":
-            type_worker.event_date = broken
+            type_worker.Emitted = broken
         if action == "slow":
             time.sleep(0.2)
         if action == "drop":

@@ -13,7 +13,20 @@ from typing import Any
 
 import click
 
-from trivium.cli import check, dead_letters, kafka, maintain, new, parity, plan, read, reset_positions, run, status
+from trivium.cli import (
+    check,
+    dead_letters,
+    kafka,
+    maintain,
+    new,
+    parity,
+    plan,
+    read,
+    reset_positions,
+    retire,
+    run,
+    status,
+)
 from trivium.cli.terminal.problems import exit_code, report
 
 _INTERRUPTED = 130
@@ -50,7 +63,7 @@ def program(debug: bool) -> None:
 
 
 _WORK = (new.new, check.check, parity.parity, plan.plan, run.run, read.read, dead_letters.dead_letters)
-_UPKEEP = (status.status, maintain.maintain, reset_positions.reset_positions, kafka.kafka)
+_UPKEEP = (status.status, maintain.maintain, retire.retire, reset_positions.reset_positions, kafka.kafka)
 
 for command in (*_WORK, *_UPKEEP):
     program.add_command(command)

@@ -12,7 +12,7 @@ from tests.support.proposals import Append
 from tests.support.sample_table import Tables, day, event_rows, write_rows
 from trivium.delivery.commit import committer
 from trivium.delivery.errors import FileMismatch
-from trivium.delivery.files.event_types import single_types, type_in, types_in
+from trivium.delivery.files.event_types import HeldTypes, type_in, types_in
 from trivium.delivery.files.rewrite import EVENTS
 from trivium.delivery.maintenance.compaction import compact, small_file_groups
 from trivium.delivery.storage.storage import Storage
@@ -51,7 +51,7 @@ def test_the_log_tells_the_type_of_a_file_that_holds_one_and_the_file_tells_of_o
     (one,) = _append(tables, {"1": "a", "2": "a"})
     (two,) = _append(tables, {"3": "a", "4": "b"}, apart=())
     (long,) = _append(tables, {"5": "t" * 40})
-    assert single_types(tables.snapshot) == {one: "a"}
+    assert HeldTypes(tables.snapshot).single() == {one: "a"}
     found = [types_in(Storage(tables.uri), path) for path in (one, two, long)]
     assert found == [{"a"}, {"a", "b"}, {"t" * 40}]
 
@@ -69,5 +69,5 @@ def test_compaction_keeps_one_type_a_file_and_takes_mixed_files_apart(tables: Ta
     groups = small_file_groups(tables.snapshot, EVENTS, lambda _: True)
     assert sorted(len(group.files) for group in groups) == [2, 2, 2]
     compact(tables.uri, EVENTS, groups, tables.clock)
-    assert sorted(single_types(tables.snapshot).values()) == ["a", "a", "b", "b"]
+    assert sorted(HeldTypes(tables.snapshot).single().values()) == ["a", "a", "b", "b"]
     assert tables.content() == dict.fromkeys(["0a", "0b", "0c", "0d", "1a", "1b", "1c", "1d"], 0)

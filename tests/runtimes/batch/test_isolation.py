@@ -22,7 +22,7 @@ ACTIONS = """        if event.action == "die":
         if event.action == "hang":
             time.sleep(600)
         if event.action == "engine":
-            type_worker.event_date = broken
+            type_worker.Emitted = broken
         if event.action == "raise":
 """
 BROKEN = """

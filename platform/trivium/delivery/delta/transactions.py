@@ -46,6 +46,11 @@ def coverage_of_all_days(pipeline: str) -> str:
     return f"{pipeline}/batch/coverage/{ALL_DAYS}"
 
 
+def retired(pipeline: str, event_type: str) -> str:
+    """Name that of a random number of the newest removal of an event type's rows."""
+    return f"{pipeline}/retired/{event_type}"
+
+
 def dead_letters(pipeline: str) -> str:
     """Name, in the dead-letter table, that of the generation of the newest batch append."""
     return f"{pipeline}/batch/dead_letters"

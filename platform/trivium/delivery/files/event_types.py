@@ -18,22 +18,46 @@ _EXACT: Final = 32
 """Bounds of text this long may be cut off, as Delta's protocol allows; shorter ones are the values themselves."""
 
 
-def single_types(snapshot: Snapshot) -> dict[str, str]:
-    """Return the event type of each active file whose statistics prove that it holds one type, by path."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
-    names = ["path", f"min.{EVENT_TYPE}", f"max.{EVENT_TYPE}"]
-    if not set(names) <= set(actions.column_names):
-        return {}
-    same = actions.select(names).filter(pc.equal(actions[names[1]], actions[names[2]]))
-    pairs = zip(same["path"].to_pylist(), same[names[1]].to_pylist(), strict=True)
-    return {path: name for path, name in pairs if isinstance(name, str) and len(name) < _EXACT}
+class HeldTypes:
+    """The event types that the active files of a snapshot hold: as their statistics prove, else read from the file."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._storage = Storage(snapshot.table.table_uri)
+        actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+        names = ["path", f"min.{EVENT_TYPE}", f"max.{EVENT_TYPE}"]
+        known = set(names) <= set(actions.column_names)
+        bounds = zip(*(actions[name].to_pylist() for name in names), strict=True) if known else ()
+        self._bounds = {path: (low, high) for path, low, high in bounds if _exact(low) and _exact(high)}
+
+    def single(self) -> dict[str, str]:
+        """Return the event type of each file whose statistics prove that it holds one type, by path."""
+        return {path: low for path, (low, high) in self._bounds.items() if low == high}
+
+    def among(self, path: str, wanted: frozenset[str]) -> frozenset[str]:
+        """Return the event types of a file if it holds one of `wanted`; the empty set if it does not.
+
+        Raises:
+            FileMismatch: the file has to be read and cannot be.
+        """
+        if (bounds := self._bounds.get(path)) is not None:
+            low, high = bounds
+            if low == high:
+                return frozenset({low}) & wanted
+            if not any(low <= name <= high for name in wanted):
+                return frozenset()
+        held = types_in(self._storage, path)
+        return frozenset() if held.isdisjoint(wanted) else held
+
+
+def _exact(bound: Any) -> bool:
+    return isinstance(bound, str) and len(bound) < _EXACT
 
 
 def type_in(statistics: str) -> str | None:
     """Return the one event type that Delta's statistics of a file prove it holds, or None where they cannot tell."""
     found: dict[str, Any] = json.loads(statistics) if statistics else {}
     low, high = (found.get(bound, {}).get(EVENT_TYPE) for bound in ("minValues", "maxValues"))
-    return low if isinstance(low, str) and low == high and len(low) < _EXACT else None
+    return low if _exact(low) and low == high else None
 
 
 def types_in(storage: Storage, path: str) -> frozenset[str]:

@@ -20,7 +20,7 @@ from trivium.delivery.commit.committer import Change, commit
 from trivium.delivery.delta.misleading_files import misleading_files
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
 from trivium.delivery.errors import CommitRaceLost, PreconditionFailed
-from trivium.delivery.files.event_types import single_types
+from trivium.delivery.files.event_types import HeldTypes
 from trivium.delivery.files.rewrite import Group, Layout, Rewritten, rewrite
 from trivium.delivery.storage.storage import Storage
 
@@ -57,7 +57,7 @@ def small_file_groups(snapshot: Snapshot, layout: Layout, settled: Callable[[Act
     move. Where a runtime writes one event type a file, files of different types are not put together.
     """
     origins, misleading = _origins(snapshot, layout), misleading_files(snapshot)
-    types = single_types(snapshot) if layout.apart else {}
+    types = HeldTypes(snapshot).single() if layout.apart else {}
     small: dict[tuple[str | None, ...], list[ActiveFile]] = {}
     for file in snapshot.active.values():
         if (file.size < SMALL_BYTES or file.path in misleading) and settled(file):
