@@ -18,12 +18,14 @@ import pytest
 from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests
 from tests.support.terminal import Trivium
 from tests.support.visit_log import add_bodies, body
+from tests.support.visits import in_this_process
 from trivium.config.compile import compile_file
 from trivium.core.clock import SystemClock
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.parity.inputs import InputSpec, inputs_of
 from trivium.parity.run import FAST, check_parity
 from trivium.runtimes.batch.prepare import BatchArguments, Prepared, prepare
+from trivium.runtimes.batch.run import run_batch
 from trivium.runtimes.batch.unit_runner import UnitRunner
 
 PROJECT = Path(__file__).parent / "project"
@@ -135,6 +137,16 @@ def test_a_restart_runs_what_is_left_and_what_changed(archive: Archive) -> None:
     changed = archive.prepared()
     read = sum(unit.rows for unit in changed.source.units if unit.key(changed.job.context) not in changed.done)
     assert read == (6 if isinstance(archive, Own) else 3), "files that are added leave the others as they are"
+
+
+def test_a_run_takes_over_the_units_of_one_that_was_killed(archive: Archive) -> None:
+    prepared = archive.prepared()
+    runner, unit = UnitRunner(prepared.job), prepared.source.units[0]
+    runner.publish(unit, runner.run(unit))
+    with in_this_process():
+        report = run_batch(compile_file(archive.config))
+    assert (report.units, report.units_reused, report.total.read) == (2, 1, 5)
+    assert archive.rows() == ["a", "b", "c", "d", "e"]
 
 
 def test_a_record_is_read_alone_and_becomes_a_dead_letter(archive: Archive) -> None:
