@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
@@ -32,8 +32,9 @@ class Grade(enum.IntEnum):
 
 
 LEAVES: Final[tuple[Any, ...]] = (
-    bool, int, Int8, Int16, Int32, float, Float32, str, RawJson, bytes, datetime, date, UUID, Colour, Grade,
-    Literal["a", "b"], Literal[1, 2], Annotated[Decimal, Precision(9, 2)], Annotated[Decimal, Precision(38, 10)],
+    bool, int, Int8, Int16, Int32, float, Float32, str, RawJson, bytes, datetime, date, time, timedelta, UUID,
+    Colour, Grade, Literal["a", "b"], Literal[1, 2], Annotated[Decimal, Precision(9, 2)],
+    Annotated[Decimal, Precision(38, 10)],
 )  # fmt: skip
 
 

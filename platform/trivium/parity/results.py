@@ -117,8 +117,8 @@ def of_answer(pipeline: Pipeline, answer: Mapping[str, Any]) -> InputOutcome:
     name = answer.get("event_type")
     if answer["outcome"] == "rejected":
         return rejected(name, answer["stage"], answer["reason"])
-    schema = pipeline.executors[str(name)].declaration.row_schema
-    return emitted(name, [plain_row(row, schema) for row in answer["rows"]], answer.get("enrichments") or {})
+    declaration = pipeline.executors[str(name)].declaration
+    return emitted(name, [plain_row(row, declaration) for row in answer["rows"]], answer.get("enrichments") or {})
 
 
 def emitted(event_type: str | None, rows: Sequence[Mapping[str, Any]], enrichments: Mapping[str, str]) -> InputOutcome:
@@ -134,12 +134,12 @@ def rejected(event_type: str | None, stage: str, reason: str) -> InputOutcome:
 def _emitted(pipeline: Pipeline, tables: Mapping[str, pa.Table]) -> dict[int, InputOutcome]:
     found: dict[int, InputOutcome] = {}
     for name, table in tables.items():
-        schema = pipeline.executors[name].declaration.row_schema
+        declaration = pipeline.executors[name].declaration
         rows: dict[int, list[dict[str, Any]]] = {}
         states: dict[int, str] = {}
-        for row in table.select([*schema.names, *_LINEAGE]).to_pylist():
+        for row in table.select([*declaration.row_schema.names, *_LINEAGE]).to_pylist():
             position, state = row.pop("_position"), row.pop("_enrichments")
-            rows.setdefault(position, []).append(plain_row(row, schema))
+            rows.setdefault(position, []).append(plain_row(row, declaration))
             states[position] = state or "{}"
         found |= {position: emitted(name, each, json.loads(states[position])) for position, each in rows.items()}
     return found

@@ -188,7 +188,7 @@ class _Check:
         expected = ran.sample.expected.rows if ran.sample.expected else ()
         for number, (left, right) in enumerate(zip(expected, ran.alone.rows, strict=True)):
             known = {name: each for name, each in left.items() if name in self._schema.names}
-            for path, wanted, came in differences(plain_row(known, self._schema), right, f"rows[{number}]"):
+            for path, wanted, came in differences(plain_row(known, self._declaration), right, f"rows[{number}]"):
                 yield path, _json(wanted), _json(came)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Final
@@ -22,6 +23,7 @@ from trivium.samples.facts import Facts, SampleLookup, tell
 from trivium.samples.file import Outcome
 from trivium.types.convert import columns_of
 from trivium.types.plain import plain
+from trivium.types.rows import row_fields
 
 _SOURCE: Final = "samples.jsonl"
 _TYPE_COLUMN: Final = "event_type"
@@ -91,7 +93,7 @@ class Trial:
         if emitted is not None and (emitted.parents == row).any():
             first, stop = np.searchsorted(emitted.parents, [row, row + 1])
             rows = emitted.rows.slice(first, stop - first).select(self._schema.names).to_pylist()
-            return Outcome(tuple(plain_row(each, self._schema) for each in rows))
+            return Outcome(tuple(plain_row(each, self._declaration) for each in rows))
         unrouted = row in outcomes.dropped.get(UNROUTED, ())
         return Outcome(note=f"its {self._tag_field} is not {self._declaration.event_type}" if unrouted else "")
 
@@ -106,16 +108,26 @@ def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: s
     return pa.RecordBatch.from_pydict(named)
 
 
-def plain_row(row: Mapping[str, Any], schema: pa.Schema) -> dict[str, Any]:
-    """Return a row as plain JSON data; what is no column of the schema stays as it is."""
+def plain_row(row: Mapping[str, Any], declaration: Declaration) -> dict[str, Any]:
+    """Return a row, of a table or of JSON, as plain JSON data; what is no column of the row stays as it is."""
     plained = dict(row)
-    for name, arrow in _translated(schema):
-        if name in plained:
-            plained[name] = plain(plained[name], arrow)
+    for name, arrow, from_json in _translated(declaration.row, declaration.row_schema):
+        value = plained.get(name)
+        if value is None:
+            continue
+        if from_json is not None:
+            with suppress(ValueError, TypeError, AttributeError):  # a sample may say anything
+                value = from_json(value)
+        plained[name] = plain(value, arrow)
     return plained
 
 
 @lru_cache(maxsize=1024)
-def _translated(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
-    """Return the columns whose values are no JSON data as they are."""
-    return [(each.name, each.type) for each in schema if not (pt.is_integer(each.type) or pt.is_string(each.type))]
+def _translated(row: type, schema: pa.Schema) -> list[tuple[str, pa.DataType, Callable[[Any], Any] | None]]:
+    """Return the columns whose values are no JSON data as they are, or stand in JSON as others."""
+    ways = {spec.name: spec.type.kind.from_json(spec.type) for spec in row_fields(row)}
+    return [
+        (each.name, each.type, ways[each.name])
+        for each in schema
+        if ways[each.name] is not None or not (pt.is_integer(each.type) or pt.is_string(each.type))
+    ]

@@ -11,7 +11,6 @@ from datetime import UTC
 from operator import attrgetter
 from typing import Any
 
-import pyarrow.types as pt
 from msgspec.structs import force_setattr
 
 from trivium.types.spec import FieldSpec, TypeSpec
@@ -76,5 +75,5 @@ class Normaliser:
 
 
 def contains_time(spec: TypeSpec) -> bool:
-    """Return whether a datetime is anywhere in a type."""
-    return pt.is_timestamp(spec.arrow) or any(map(contains_time, spec.kind.inside(spec)))
+    """Return whether a time or a duration is anywhere in a type."""
+    return spec.kind.fractional or any(map(contains_time, spec.kind.inside(spec)))

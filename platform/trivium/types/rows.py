@@ -10,6 +10,8 @@
 | bytes                                      | binary               | base64 in JSON |
 | datetime                                   | timestamp[us, UTC]   | aware only |
 | date                                       | date32               | |
+| time                                       | string               | ISO 8601, no zone |
+| timedelta                                  | int64                | microseconds |
 | UUID                                       | string               | lower case, with hyphens |
 | Annotated[Decimal, Precision(p, s)]        | decimal128(p, s)     | exact or a reject |
 | tuple[T, ...]                              | list<T>              | frozen means frozen: no list |

@@ -62,6 +62,8 @@ class Kind(ABC):
     """True where one msgspec conversion holds a row's value to its type and JSON shows it as Python has it."""
     reads_back: ClassVar[bool] = True
     """True where the JSON of a row's value, decoded and normalised, is what the column holds."""
+    fractional: ClassVar[bool] = False
+    """True where the JSON text of a value may have digits below a microsecond, for which there is no place."""
     noun: ClassVar[str] = ""
     """Name of values that are no key of a lookup though their columns have single values."""
 
@@ -144,6 +146,13 @@ class Kind(ABC):
         if read is None:
             return lambda column: column.to_pylist()
         return lambda column: [None if value is None else read(value) for value in column.to_pylist()]
+
+    def from_json(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        """Return how a value of a row's JSON becomes one of `to_pylist`, None where it is one, or plain text for both.
+
+        The function raises ValueError for what is no value of this kind.
+        """
+        return None
 
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         """Return how a decoded value is normalised, None where there is nothing to do.

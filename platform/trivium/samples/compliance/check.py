@@ -78,10 +78,10 @@ def _has_defaults(subject: Subject) -> bool:
 
 def _undeclared(subject: Subject, sample: Sample, outcome: Outcome) -> Breach | None:
     """Return the breach of a sample whose outcome is not the one written beside it."""
-    expected, schema = sample.expected, subject.cls.declaration.row_schema
+    expected = sample.expected
     if expected is None:
         return None
-    rows = tuple(plain_row(row, schema) for row in expected.rows)
+    rows = tuple(plain_row(row, subject.cls.declaration) for row in expected.rows)
     agree = (len(rows), expected.rejected) == (len(outcome.rows), outcome.rejected)
     if agree and not list(differences(list(rows), list(outcome.rows), "rows")):
         return None

@@ -92,6 +92,12 @@ class Items(Kind):
             return tuple
         return lambda values: tuple(None if value is None else read(value) for value in values)
 
+    def from_json(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        read = _item(spec).kind.from_json(_item(spec))
+        if read is None:
+            return None
+        return lambda values: [None if value is None else read(value) for value in values]
+
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         fix = _item(spec).kind.fix(_item(spec), spec.item_nullable)
         if fix is None:

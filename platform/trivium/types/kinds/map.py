@@ -101,6 +101,12 @@ class Entries(Kind):
             return dict
         return lambda pairs: {key: None if each is None else read(each) for key, each in pairs}
 
+    def from_json(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        read = _item(spec).kind.from_json(_item(spec))
+        if read is None:
+            return None
+        return lambda pairs: {key: None if each is None else read(each) for key, each in dict(pairs).items()}
+
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         fix_item = _item(spec).kind.fix(_item(spec), spec.item_nullable)
 

@@ -96,6 +96,14 @@ class NestedRow(Kind):
         readers = [(name, by_name[name]) for name in struct.__struct_fields__]
         return lambda value: struct(*(None if value[name] is None else read(value[name]) for name, read in readers))
 
+    def from_json(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
+        readers = {child.name: read for child in spec.fields if (read := child.type.kind.from_json(child.type))}
+        if not readers:
+            return None
+        return lambda value: {
+            name: each if each is None or name not in readers else readers[name](each) for name, each in value.items()
+        }
+
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         inner = Normaliser(spec.fields)
         if not inner:

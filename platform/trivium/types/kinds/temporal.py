@@ -42,6 +42,7 @@ class Moment(Kind):
     info = (ms.DateTimeType,)
     exact = (datetime,)
     plain = True
+    fractional = True
 
     def owns(self, arrow: pa.DataType) -> bool:
         return bool(pt.is_timestamp(arrow))
