@@ -64,9 +64,11 @@ def ray_cluster(repository: Path) -> Iterator[str]:
     import ray  # noqa: PLC0415 - tests without a cluster do not wait for this import
 
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    environment = {"env_vars": {"PYTHONPATH": str(repository / "platform")}}
     options = {"include_dashboard": False, "log_to_driver": False, "logging_level": logging.ERROR}
-    context = ray.init("local", num_cpus=2, runtime_env=environment, **options)
+    # Not as a runtime environment: every actor would wait for a process of its own.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(repository / "platform"))
+        context = ray.init("local", num_cpus=2, **options)
     yield context.address_info["gcs_address"]
     ray.shutdown()
 

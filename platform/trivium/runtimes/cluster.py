@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,25 @@ def worker_environment() -> dict[str, str]:
     """Return variables for the workers of a cluster of our own: they find this package, and Arrow keeps its memory."""
     search = [str(Path(trivium.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"PYTHONPATH": os.pathsep.join(search), **KEEP_MEMORY}
+
+
+@contextmanager
+def _inherited(environment: Mapping[str, str]) -> Iterator[None]:
+    """Set variables while Ray's processes start, which hand them to the workers.
+
+    As a runtime environment they would fit none of the workers that Ray starts ahead, and each actor would wait for
+    another process.
+    """
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 class StoppedAtStart(RunError):
@@ -49,7 +68,8 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     steps.begin(f"starting Ray with {cpus} CPUs" if own else f"connecting to Ray at {options['address']}")
     ray_noise.keep_in_the_logs()
     try:
-        ray.init(logging_level=logging.WARNING, log_to_driver=False, **options)
+        with _inherited(worker_environment() if own else {}):
+            ray.init(logging_level=logging.WARNING, log_to_driver=False, **options)
     except SystemExit as error:  # Ray's own answer to SIGTERM, from the first line of its start on
         ray.shutdown()
         raise StoppedAtStart("asked to stop while Ray started; no event was read") from error
@@ -75,12 +95,7 @@ def _options(address: str | None, cpus: int) -> dict[str, Any]:
     package = Path(trivium.__file__).parent
     known = address or os.environ.get("RAY_ADDRESS")
     if known is None:
-        return {
-            "address": "local",
-            "num_cpus": cpus,
-            "include_dashboard": False,
-            "runtime_env": {"env_vars": worker_environment()},
-        }
+        return {"address": "local", "num_cpus": cpus, "include_dashboard": False}
     if in_ray_job(os.environ):
         return {"address": known}
     return {"address": known, "runtime_env": {"py_modules": [str(package)], "env_vars": KEEP_MEMORY}}
