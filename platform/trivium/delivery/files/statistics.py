@@ -8,7 +8,8 @@ Readers leave out files whose bounds exclude a query's predicate, so it is all o
 - A file that holds a value no bound can be written for (NaN, infinity, a time outside the years 1 to 9999, text whose
   upper bound cannot be shortened) says nothing but `numRecords`.
 
-A null count beside missing bounds would hide rows: deltalake's `to_pyarrow_dataset` reads it as `column >= null`.
+A null count beside missing bounds would hide rows: deltalake's `to_pyarrow_dataset` reads it as `column >= null`. So it
+does with an absent null count, where other files have bounds: a column that the file lacks is described as null.
 
 Values are looked at as they are written. Parquet's footers would not do: they know nothing of NaN, leave out text of
 more than 4 KiB, and count a column with both as one without bounds.
@@ -69,10 +70,14 @@ class FileStatistics:
         self._leaves = [_Leaf(path, kind) for column in fields for path, kind in _leaves((column.name,), column.type)]
 
     def add(self, rows: pa.Table) -> None:
-        """Take in rows with the columns of the schema."""
+        """Take in rows with columns of the schema; one that they lack is null in all of them."""
         self._rows += rows.num_rows
+        held = set(rows.column_names)
         for leaf in self._leaves:
-            leaf.add(_values(rows, leaf.path))
+            if leaf.path[0] in held:
+                leaf.add(_values(rows, leaf.path))
+            else:
+                leaf.nulls += rows.num_rows
 
     def encode(self) -> str:
         """Return the statistics as Delta's JSON text."""
