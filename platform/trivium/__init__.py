@@ -60,7 +60,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Import `run` when it is asked for: an executor's module needs no more than the contract."""
+    """Import `run` on its first use: an executor's module needs no more than the contract."""
     if name == "run":
         return importlib.import_module("trivium.notebook.run").run
     message = f"module 'trivium' has no attribute {name!r}"

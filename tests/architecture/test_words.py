@@ -34,6 +34,7 @@ NO_VERBS = QUESTIONS | {
     *("none", "nothing", "only", "both", "other", "another", "several", "more", "so", "if", "as", "for", "from", "in"),
     *("of", "on", "by", "to", "at", "with", "without", "until", "after", "before", "there", "never", "true", "false"),
 }
+RIDDLES = {"told", "asked", "seen", "elsewhere", "road"}
 OUR_WORDS = [
     path
     for folder in ("platform", "docs", "executors", "jobs", "serve", "benchmarks", "tests", "configs")
@@ -86,6 +87,44 @@ def test_no_two_public_types_share_a_name() -> None:
                 places[node.name].append(f"{path.relative_to(ROOT)}:{node.lineno}")
     assert len(places) > 300
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+def named(node: ast.AST) -> str | None:
+    """Return the name that a node defines or uses."""
+    for field in ("id", "attr", "arg", "name"):
+        name = getattr(node, field, None)
+        if isinstance(name, str):
+            return name
+    return None
+
+
+def riddles(source: str) -> Iterator[tuple[int, str]]:
+    """Yield the names and the lines of docstrings that hold a word which says too little, each with a line's number."""
+    for node in ast.walk(ast.parse(source)):
+        place = getattr(node, "lineno", 1)
+        words = re.findall("[A-Z]?[a-z]+", named(node) or "")
+        if RIDDLES & {word.lower() for word in words}:
+            yield place, named(node) or ""
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (ast.get_docstring(node) or "").splitlines()
+            yield from ((place, line) for line in lines if RIDDLES & set(re.findall(r"\w+", line.lower())))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_names_and_docstrings_hold_no_riddles(room: str) -> None:
+    files = sorted((PACKAGE / room).rglob("*.py"))
+    assert [(path.relative_to(ROOT), *each) for path in files for each in riddles(path.read_text())] == []
+
+
+def test_riddles_are_found() -> None:
+    source = '"""Rows seen\\n\\nand told."""\nwas_asked = seen = 1\nclass SeenRows: pass\nunseen = lastly = 2\n'
+    assert sorted(riddles(source)) == [
+        (1, "Rows seen"),
+        (1, "and told."),
+        (2, "seen"),
+        (2, "was_asked"),
+        (3, "SeenRows"),
+    ]
 
 
 def test_a_host_of_workers_is_called_a_runtime() -> None:

@@ -1,7 +1,7 @@
 """Digest of all that an executor's rows depend on: sources it reaches by static imports, and their distributions.
 
 Imports are read from the syntax tree, wherever they stand in a module; what a module imports by a computed name is not
-seen. A module of the project counts with its bytes, an installed one with the version of its distribution.
+found. A module of the project counts with its bytes, an installed one with the version of its distribution.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, 
     """Check pipeline files, executors and samples.
 
     CONFIG is a pipeline file; without it, all of the project's configs/. An executor is held to its samples, its
-    sources are read for what is not pure, and its samples are asked again in other ways and in fresh processes. Of an
+    sources are read for what is not pure, and its samples are run again in other ways and in fresh processes. Of an
     archive and of lookups on this machine it says whether they are there with their columns. Exit code 2: problems in a
     file; 1: samples that come to another outcome, an executor that is impure or not compliant, or, with --connect,
     anything that a run would not find.

@@ -117,9 +117,9 @@ def _branches(coverage: Coverage) -> list[tuple[str, str]]:
     found = coverage.branches
     if found is None:
         return []
-    never = found.unseen[:20]
-    more = [f"… and {len(found.unseen) - 20} more, see --html"] if len(found.unseen) > 20 else []
-    return [("branches", "\n".join([f"{found.seen} of {found.total} of the executors' arms ran", *never, *more]))]
+    never = found.missed[:20]
+    more = [f"… and {len(found.missed) - 20} more, see --html"] if len(found.missed) > 20 else []
+    return [("branches", "\n".join([f"{found.ran} of {found.total} of the executors' arms ran", *never, *more]))]
 
 
 def _show_difference(difference: Difference, first: str) -> None:

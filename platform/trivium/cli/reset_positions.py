@@ -1,4 +1,4 @@
-"""`trivium reset-positions`: a stream goes on elsewhere, on purpose and on record."""
+"""`trivium reset-positions`: a stream goes on from other positions, on purpose and on record."""
 
 from __future__ import annotations
 

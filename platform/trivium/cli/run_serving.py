@@ -50,8 +50,8 @@ def serving(config: Path, **given: Any) -> None:
 def _show(service: Service, pipeline: Pipeline, config: Path) -> None:
     # A cluster that Ray starts for us asks for its token; another process sends it only when told to.
     mode = os.environ.get("RAY_AUTH_MODE")
-    told = f"RAY_AUTH_MODE={mode} " if mode else ""
-    redeploy = f"{told}trivium run serving {shlex.quote(str(config))} --address {service.cluster}"
+    variable = f"RAY_AUTH_MODE={mode} " if mode else ""
+    redeploy = f"{variable}trivium run serving {shlex.quote(str(config))} --address {service.cluster}"
     facts(
         [
             ("serving", service.url),

@@ -70,11 +70,11 @@ def event_types(document: Document) -> Iterator[tuple[int, str]]:
 
 def check_columns(document: Document, executors: Sequence[Listed]) -> None:
     """Check that executors agree on the shared table's columns, and leave the engine's names alone."""
-    seen: dict[str, tuple[Listed, pa.Field]] = {}
+    columns: dict[str, tuple[Listed, pa.Field]] = {}
     for executor in executors:
         for column in executor.declaration.row_schema:
             _check_name(document, executor, column)
-            other, known = seen.setdefault(column.name.casefold(), (executor, column))
+            other, known = columns.setdefault(column.name.casefold(), (executor, column))
             if column.name not in _IDENTITY and (known.name, known.type) != (column.name, column.type):
                 mine, theirs = f"{column.name} {column.type}", f"{known.name} {known.type}"
                 message = f"{executor.name} writes the column {mine}, {other.name} writes {theirs}"

@@ -123,8 +123,8 @@ class Pipeline:
 
 def bind_lookups(config: PipelineConfig, declarations: Iterable[Declaration]) -> dict[str, BoundLookup]:
     """Return every lookup of `config` with what the enrichments ask of it."""
-    asked = lookup_columns(declarations)
+    requested = lookup_columns(declarations)
     return {
-        name: BoundLookup(name, *asked[name], lookup.retry or config.retry, lookup.unavailable, lookup)
+        name: BoundLookup(name, *requested[name], lookup.retry or config.retry, lookup.unavailable, lookup)
         for name, lookup in config.lookups.items()
     }

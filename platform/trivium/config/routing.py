@@ -66,12 +66,12 @@ def _by_body(document: Document) -> bool:
 
 
 def _check_read_once(document: Document) -> None:
-    seen: set[str] = set()
+    known: set[str] = set()
     for index, topic in _read(document):
-        if topic in seen:
+        if topic in known:
             place = (*_TOPICS, index)
             document.add(place, "topic-listed-twice", f"the topic {topic} is listed twice", "remove one of them")
-        seen.add(topic)
+        known.add(topic)
 
 
 def _check_mapped(document: Document, topics: dict[str, Any]) -> None:

@@ -70,7 +70,7 @@ class LookupSpec:
 
 @dataclass(frozen=True)
 class RoutingSpec:
-    """The names under which records say their event type, and what becomes of those nobody asked for.
+    """The names under which records say their event type, and what becomes of those without an executor.
 
     `tag_field` is the field of a JSON record, None where the source names the type; `type_column` that of typed
     columns, None where the batch says it of all its rows.
@@ -138,12 +138,12 @@ def lookup_columns(declarations: Iterable[Declaration]) -> dict[str, tuple[tuple
         keys = {spec.name: spec.type.arrow for spec in declaration.event_fields}
         for name, enrichment in declaration.enrichments.items():
             key_types.setdefault(enrichment.lookup, keys[enrichment.key])
-            asked = columns.setdefault(enrichment.lookup, {})
+            requested = columns.setdefault(enrichment.lookup, {})
             for spec in declaration.enrichment_fields[name]:
-                known = asked.get(spec.wire)
+                known = requested.get(spec.wire)
                 if known is None or spec.nullable:
-                    asked[spec.wire] = spec
-    return {name: (tuple(asked.values()), key_types[name]) for name, asked in columns.items()}
+                    requested[spec.wire] = spec
+    return {name: (tuple(requested.values()), key_types[name]) for name, requested in columns.items()}
 
 
 def spec_of(

@@ -28,7 +28,7 @@ class RowErrors(TriviumError):
 
 
 class TransientError(TriviumError):
-    """Worth trying again. `retry_after` is the least wait in seconds the failing side asked for, if any."""
+    """Worth trying again. `retry_after` is the least wait in seconds that the failing side demands, if any."""
 
     def __init__(self, message: str = "", retry_after: float | None = None) -> None:
         super().__init__(message, retry_after)

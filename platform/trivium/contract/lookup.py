@@ -35,7 +35,7 @@ class LookupSettings(BaseModel):
 
 
 class LookupRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The questions a lookup will get: its name in the pipeline file, the columns asked of it, its keys' type.
+    """The questions a lookup will get: its name in the pipeline file, the columns it must return, its keys' type.
 
     `fields` are the declared columns of all enrichments that use it. `clock` owns time: whatever waits or measures uses
     it. Where `pinned` is true the facts must stay as they are for the life of the object: a batch run reads one state.

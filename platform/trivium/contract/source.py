@@ -78,7 +78,7 @@ class SourcePart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BatchSource(Protocol):
-    """An archive of events. A part is never cut over two units of work, but any range of its rows may be asked for."""
+    """An archive of events. A part is never cut over two units of work, but any range of its rows may be read."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -86,11 +86,11 @@ class BatchSource(Protocol):
         ...
 
     def parts(self) -> Iterable[SourcePart]:
-        """Return the parts; asked on the driver, once a run. The same archive has the same parts, in any order."""
+        """Return the parts; called on the driver, once a run. The same archive has the same parts, in any order."""
         ...
 
     def version(self, name: str) -> str | None:
-        """Return the version of a part now, None where it is gone; asked before and after its rows are read."""
+        """Return the version of a part now, None where it is gone; called before and after its rows are read."""
         ...
 
     def read(self, name: str, rows: range) -> Iterator[pa.RecordBatch]:

@@ -19,7 +19,7 @@ from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import raised, text_of
 from trivium.core.errors import LookupOutage, RunError
 from trivium.engine.inputs import Inputs
-from trivium.engine.retry import asked_wait
+from trivium.engine.retry import requested_wait
 from trivium.types.convert import StructBuilder
 from trivium.types.spec import FieldSpec
 
@@ -134,9 +134,9 @@ class EnrichmentStep:
             try:
                 return self._use.lookup.fetch(keys, deadline)
             except TransientError as error:
-                wait = max(delay or 0.0, asked_wait(error))
+                wait = max(delay or 0.0, requested_wait(error))
                 if delay is None or wait >= deadline.remaining():
-                    self._fail_if_told_to(error)
+                    self._fail_if_required(error)
                     return None
             self._clock.sleep(wait)
         return None
@@ -144,7 +144,7 @@ class EnrichmentStep:
     def _no_answer(self, error: Exception) -> RunError:
         return RunError(f"lookup {self._use.spec.name} gave no usable answer: {raised(error)}")
 
-    def _fail_if_told_to(self, error: TransientError) -> None:
+    def _fail_if_required(self, error: TransientError) -> None:
         if self._use.spec.unavailable == "fail":
             message = (
                 f"lookup {self._use.spec.name} stayed unavailable: {text_of(error)}. Nothing was committed. "

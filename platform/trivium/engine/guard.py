@@ -1,8 +1,8 @@
 """A guard around executor calls, for the I/O that Python's audit events show. A guard, not a sandbox.
 
 It is active in the thread that calls an executor, and only there. Allowed: imports, and reading the files of Python, of
-installed libraries and of time zones. Not seen, because no event is raised: the clock, the environment, randomness, and
-what native code does by itself.
+installed libraries and of time zones. Not noticed, because no event is raised: the clock, the environment, randomness,
+and what native code does by itself.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Guard:
 
     def __init__(self, executor: str, purity: Purity) -> None:
         self._executor, self._purity = executor, purity
-        self._seen: set[str] = set()
+        self._logged: set[str] = set()
         self._unsaid: list[str] = []
         _add_hook()
 
@@ -93,7 +93,7 @@ class Guard:
         Raises:
             DeniedCall: it is forbidden and the guard is strict.
         """
-        if self._purity == "warn" and event in self._seen:
+        if self._purity == "warn" and event in self._logged:
             return
         _here.guard = None  # judging looks at files and frames itself
         try:
@@ -105,7 +105,7 @@ class Guard:
         text = f"{self._executor} does I/O: {_shown(event, arguments)} at {place}. Try: {_INSTEAD[event]}"
         if self._purity == "strict":
             raise DeniedCall(text)
-        self._seen.add(event)
+        self._logged.add(event)
         self._unsaid.append(text)
 
 

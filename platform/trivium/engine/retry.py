@@ -45,7 +45,7 @@ def retry_failed(
     for number, delay in enumerate(delays, 1):
         passing = {i: error for i, error in failures.items() if is_retryable(error)}
         given_up.update({i: GivenUp(error, number) for i, error in failures.items() if i not in passing})
-        wait = max([delay or 0.0, *(asked_wait(error) for error in passing.values())])
+        wait = max([delay or 0.0, *(requested_wait(error) for error in passing.values())])
         if not passing or delay is None or wait >= deadline.remaining():
             given_up.update({i: GivenUp(error, number) for i, error in passing.items()})
             break
@@ -55,9 +55,9 @@ def retry_failed(
     return given_up
 
 
-def asked_wait(error: BaseException) -> float:
+def requested_wait(error: BaseException) -> float:
     """Return the seconds a TransientError asks to wait for; 0 for any other error, and for what is no time to wait."""
     if not issubclass(type(error), TransientError):
         return 0.0
-    asked = getattr(error, "retry_after", None)
-    return float(asked) if isinstance(asked, int | float) and asked > 0 else 0.0
+    wait = getattr(error, "retry_after", None)
+    return float(wait) if isinstance(wait, int | float) and wait > 0 else 0.0

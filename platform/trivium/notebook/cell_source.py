@@ -76,14 +76,14 @@ class _Gathered:
 
     def __init__(self, namespace: Mapping[str, Any], statements: Mapping[str, _Statement], root: str) -> None:
         self._namespace, self._statements, self._root = namespace, statements, root
-        self._seen: set[str] = set()
+        self._reached: set[str] = set()
         self.pieces: dict[str, str] = {}
 
     def add(self, name: str, path: tuple[str, ...]) -> None:
         """Add a name and what it uses; `path` is how it was reached."""
-        if name in self._seen or name not in self._namespace:
+        if name in self._reached or name not in self._namespace:
             return
-        self._seen.add(name)
+        self._reached.add(name)
         value, statement = self._namespace[name], self._statements.get(name)
         piece = _without_statement(name, value) or (_imported(name, statement.node) if statement else None)
         if piece is None:

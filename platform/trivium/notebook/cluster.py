@@ -27,7 +27,7 @@ _LOCAL_CPUS: Final = 2
 
 
 class CellWorker:
-    """An actor with one worker, made when the first batch comes, so that what fails is told as an answer."""
+    """An actor with one worker, made when the first batch comes, so that a failure comes back as an answer."""
 
     def __init__(self, shipment: Shipment) -> None:
         self._shipment = shipment

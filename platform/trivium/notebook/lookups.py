@@ -60,7 +60,7 @@ def open_lookups(spec: WorkerSpec, declaration: Declaration, given: Mapping[str,
 
 def _check_names(spec: WorkerSpec, declaration: Declaration, given: Mapping[str, Any]) -> None:
     problems = [
-        f"{name} is missing: {_asked_of(bound, declaration)}"
+        f"{name} is missing: {_answers_of(bound, declaration)}"
         for name, bound in spec.lookups.items()
         if name not in given
     ]
@@ -75,7 +75,7 @@ def _check_names(spec: WorkerSpec, declaration: Declaration, given: Mapping[str,
         )
 
 
-def _asked_of(bound: LookupSpec, declaration: Declaration) -> str:
+def _answers_of(bound: LookupSpec, declaration: Declaration) -> str:
     names = [spec.wire for spec in bound.columns]
     return f"it answers {', '.join(names)} by {' and '.join(_keys(bound, declaration))}"
 

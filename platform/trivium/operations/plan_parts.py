@@ -125,7 +125,7 @@ def breaker(pipeline: Pipeline) -> BreakerSummary | None:
 
 
 def streaming(pipeline: Pipeline) -> StreamingSummary | None:
-    """Return the streaming section, if there is one. The cluster is not asked."""
+    """Return the streaming section, if there is one. No request goes to the cluster."""
     section = pipeline.config.streaming
     if section is None:
         return None

@@ -40,7 +40,7 @@ class Move:
 
     @property
     def changes(self) -> bool:
-        """True if the partition goes on elsewhere, or in another topic."""
+        """True if the partition goes on from another offset, or in another topic."""
         return self.new_topic or self.target != self.now
 
 

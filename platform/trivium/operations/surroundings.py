@@ -1,6 +1,6 @@
 """Surroundings of a pipeline that a run would miss: its archive's folder, its lookups' files, its topics, its API keys.
 
-A pipeline file can be right on a machine that has none of these, so what is missing is told apart from its problems.
+A pipeline file can be right on a machine that has none of these, so what is missing is no problem of the file.
 """
 
 from __future__ import annotations

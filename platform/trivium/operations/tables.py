@@ -105,7 +105,7 @@ def owned(uri: str, pipeline: str) -> Snapshot:
 
 
 def check_columns(uri: str, snapshot: Snapshot) -> None:
-    """Prove that a table has the columns by which a pipeline's rows are told apart.
+    """Prove that a table has the columns by which a pipeline's rows are identified.
 
     Raises:
         ArgumentError: it has not, so no pipeline wrote it.

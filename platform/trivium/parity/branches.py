@@ -21,11 +21,11 @@ Arc = tuple[str, int, int]
 
 @dataclass(frozen=True)
 class Branches:
-    """Number of arms, in all and that ran; `unseen` are the others, like `executors/x.py:12: if, never false`."""
+    """Number of arms, in all and that ran; `missed` are the others, like `executors/x.py:12: if, never false`."""
 
     total: int
-    seen: int
-    unseen: Sequence[str]
+    ran: int
+    missed: Sequence[str]
 
 
 @dataclass
@@ -82,14 +82,14 @@ def executor_files(pipeline: Pipeline) -> list[Path]:
 
 def branches_of(pipeline: Pipeline, found: Traced) -> Branches:
     """Return the arms of the functions in the executors' files, and which of them ran."""
-    total, unseen = 0, []
+    total, missed = 0, []
     for path in executor_files(pipeline):
         arcs = {(before, after) for file, before, after in found.arcs if file == str(path)}
         for arm in _arms(ast.parse(path.read_text(encoding="utf-8"))):
             total += 1
             if not arm.ran(arcs):
-                unseen.append(f"{path.relative_to(pipeline.root)}:{arm.line}: {arm.says}")
-    return Branches(total, total - len(unseen), unseen)
+                missed.append(f"{path.relative_to(pipeline.root)}:{arm.line}: {arm.says}")
+    return Branches(total, total - len(missed), missed)
 
 
 @dataclass(frozen=True)

@@ -134,10 +134,10 @@ def compare(
     counts: dict[str, Counter[Kind]] = {runtime: Counter() for runtime in found}
     differences: dict[str, list[Difference]] = {runtime: [] for runtime in found}
     tried = Tried(pipeline)
-    for each, *seen in zip(inputs, *found.values(), strict=True):
-        expected = next((one for one in seen if one is not None), DROPPED)
+    for each, *outcomes in zip(inputs, *found.values(), strict=True):
+        expected = next((one for one in outcomes if one is not None), DROPPED)
         tried.add(each, expected)
-        for runtime, got in zip(found, seen, strict=True):
+        for runtime, got in zip(found, outcomes, strict=True):
             kind = _kind(expected, got)
             counts[runtime][kind] += 1
             if got is not None and kind != "equal" and len(differences[runtime]) < _SHOWN:

@@ -56,12 +56,12 @@ class Tried:
         self._held: Counter[tuple[str, str, bool]] = Counter()
         self._edges: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
 
-    def add(self, each: Input, seen: InputOutcome) -> None:
+    def add(self, each: Input, outcome: InputOutcome) -> None:
         """Count an input."""
-        name = self._dropped_as(each) if seen.outcome == "dropped" else seen.event_type
-        self._outcomes[name or "", seen.outcome] += 1
-        if seen.outcome == "rejected":
-            self._rejects[seen.stage or "", seen.reason or ""] += 1
+        name = self._dropped_as(each) if outcome.outcome == "dropped" else outcome.event_type
+        self._outcomes[name or "", outcome.outcome] += 1
+        if outcome.outcome == "rejected":
+            self._rejects[outcome.stage or "", outcome.reason or ""] += 1
         try:
             record = msgspec.json.decode(each.value)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

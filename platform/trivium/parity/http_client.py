@@ -20,7 +20,7 @@ Ask = Callable[[bytes, str | None], bytes]
 """Answers a request: a body, and the event type that its path names."""
 
 
-def asked(pipeline: Pipeline, ask: Ask, inputs: Sequence[Input], most: int) -> list[InputOutcome | None]:
+def answered(pipeline: Pipeline, ask: Ask, inputs: Sequence[Input], most: int) -> list[InputOutcome | None]:
     """Whole records together in lists, everything else alone; what no request can say stays None."""
     found: list[InputOutcome | None] = [None] * len(inputs)
     takes = [at for at, each in enumerate(inputs) if _takes(pipeline, each)]

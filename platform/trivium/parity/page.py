@@ -1,4 +1,4 @@
-"""The report as one HTML page without scripts and without anything from elsewhere."""
+"""The report as one HTML page without scripts and without external resources."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _page(report: ParityReport, shown: int) -> str:
 
 def _branches(branches: Branches | None) -> Iterable[str]:
     if branches is not None:
-        yield f"<h2>Branches of the executors: {branches.seen} of {branches.total} ran</h2>{_list(branches.unseen)}"
+        yield f"<h2>Branches of the executors: {branches.ran} of {branches.total} ran</h2>{_list(branches.missed)}"
 
 
 def _matrix(results: Sequence[RuntimeResult]) -> str:

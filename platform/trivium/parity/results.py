@@ -99,8 +99,8 @@ def _between(table: pa.Table, column: str, start: int, stop: int) -> pa.Table:
 
 def _add_reject(found: dict[int, InputOutcome], letter: Mapping[str, Any]) -> None:
     position = letter["position"]
-    seen = rejected(letter["event_type"], letter["stage"], letter["reason"])
-    found[position] = replace(found[position], reason="more than one outcome") if position in found else seen
+    reject = rejected(letter["event_type"], letter["stage"], letter["reason"])
+    found[position] = replace(found[position], reason="more than one outcome") if position in found else reject
 
 
 def of_outcomes(pipeline: Pipeline, outcomes: Outcomes, tables: Mapping[str, pa.Table]) -> list[InputOutcome]:

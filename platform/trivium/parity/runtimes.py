@@ -21,7 +21,7 @@ from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.requests.worker import RequestWorker, encode
 from trivium.engine.worker import Worker
-from trivium.parity.http_client import ServiceClient, asked
+from trivium.parity.http_client import ServiceClient, answered
 from trivium.parity.inputs import Input
 from trivium.parity.results import InputOutcome, of_outcomes, of_tables
 from trivium.parity.tables import Topics, over_archive, over_topics, topics_of, written_and_read
@@ -70,8 +70,8 @@ def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
     taken = np.zeros(len(inputs), np.bool_)
     taken[topics.taken] = True
     by_topic = topics.places if topics.event_types else None
-    for there, seen in zip(taken.tolist(), of_tables(redirected, len(inputs), by_topic), strict=True):
-        yield seen if there else None
+    for there, outcome in zip(taken.tolist(), of_tables(redirected, len(inputs), by_topic), strict=True):
+        yield outcome if there else None
 
 
 def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -85,7 +85,7 @@ def serving(scene: Scene, inputs: Sequence[Input]) -> Found:
         for start in range(0, len(inputs), _WINDOW):
             # First in short lists: a row that depends on its neighbours shows.
             most = section.max_events_per_request if start else min(_FEW, section.max_events_per_request)
-            yield from asked(scene.pipeline, client.ask, inputs[start : start + _WINDOW], most)
+            yield from answered(scene.pipeline, client.ask, inputs[start : start + _WINDOW], most)
 
 
 def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
@@ -104,8 +104,8 @@ def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
         positions = np.arange(len(rows), dtype=np.int64)
         batch = TypedBatch(typed, "parity", positions, event_type=None if tag else event_type)
-        for row, seen in zip(rows, _through_files(scene, worker.run(batch)), strict=True):
-            found[row] = seen
+        for row, outcome in zip(rows, _through_files(scene, worker.run(batch)), strict=True):
+            found[row] = outcome
     return found
 
 
@@ -132,7 +132,7 @@ def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     def ask(body: bytes, event_type: str | None) -> bytes:
         return encode(worker.answer(body, event_type, max_events=_FEW))
 
-    return asked(scene.pipeline, ask, inputs, _FEW)
+    return answered(scene.pipeline, ask, inputs, _FEW)
 
 
 def _lookups(pipeline: Pipeline) -> dict[str, Lookup]:

@@ -54,7 +54,7 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     """Be connected to Ray. A cluster started here has `cpus` CPUs and ends here; any other is left as it was.
 
     Raises:
-        StoppedAtStart: this process was asked to stop before it was connected.
+        StoppedAtStart: this process had to stop before it was connected.
         RunError: there is no Ray at the address, or none could be started.
     """
     if ray.is_initialized():

@@ -166,8 +166,8 @@ class _Check:
         if not ran.unanswered:
             return self._differences(ran)
         place = f"{self._shown}:{ran.sample.line}"
-        asked = ", ".join(f"{lookup} of {key!r}" for lookup, key in ran.unanswered)
-        message = f"asked for {asked}, which the sample does not answer, so no outcome is written"
+        missing = ", ".join(f"{lookup} of {key!r}" for lookup, key in ran.unanswered)
+        message = f"asked for {missing}, which the sample does not answer, so no outcome is written"
         return [f'{place}: {message}. Try: "enrichments": {{"NAME": {{…}} or null}}']
 
     def _changes(self, ran: _Ran) -> list[str]:

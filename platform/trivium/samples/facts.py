@@ -1,4 +1,4 @@
-"""Lookups that know what samples say, and which samples can be told to one lookup at once."""
+"""Lookups that know what samples say, and which samples can share one lookup."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Facts = dict[tuple[str, Any], dict[str, Any] | None]
 
 
 class SampleLookup:
-    """Answers from what it was told last. Does no I/O. `missed` are the keys it had no row of since then."""
+    """Answers from the facts it was given last. Does no I/O. `missed` are the keys it had no row of since then."""
 
     def __init__(self, bound: LookupSpec) -> None:
         self._schema = pa.schema([pa.field(spec.wire, spec.type.arrow) for spec in bound.columns])

@@ -1,4 +1,4 @@
-"""One executor in a worker of its own, asked with records and told what lookups know of them."""
+"""One executor in a worker of its own, given records and the facts that lookups know of them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Case:
 class Trial:
     """Asks one executor, through the real worker, with nothing retried. Opens the executor when it is made.
 
-    Cases that are asked together must agree in their facts (`sample_facts.together`).
+    Cases of one call must agree in their facts (`sample_facts.together`).
     """
 
     def __init__(self, spec: WorkerSpec, bound: BoundExecutor) -> None:
@@ -69,7 +69,7 @@ class Trial:
         return found
 
     def missed(self) -> list[tuple[str, Any]]:
-        """Return the lookups and keys that the last call asked and the facts have no row of."""
+        """Return the lookups and keys that the last call requested and the facts have no row of."""
         return [(name, key) for name, lookup in self._lookups.items() for key in lookup.missed]
 
     def decode(self, cases: Sequence[Case]) -> Decoded:

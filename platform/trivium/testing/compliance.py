@@ -23,7 +23,7 @@ def assert_executor_compliance(
 
     `samples` is a file of golden samples, or events as JSON (bytes, text or a mapping); by default the `samples.jsonl`
     beside the executor, if there is one. Samples are held to their outcomes under the default options only.
-    `artifacts` maps names to local paths. Takes about two seconds: two fresh processes are asked as well.
+    `artifacts` maps names to local paths. Takes about two seconds: two fresh processes run it as well.
 
     Raises:
         AssertionError: naming the executor, the input, both answers and the likely cause of each breach.

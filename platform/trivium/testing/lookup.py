@@ -1,4 +1,4 @@
-"""Compliance of a lookup with its contract: one answer a key, whatever else is asked, in whatever order."""
+"""Compliance of a lookup with its contract: one answer a key, whichever other keys are in the call, in any order."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def assert_lookup_compliance(
         AssertionError: naming the lookup, the keys, both answers and the likely cause.
     """
     known = keys if isinstance(keys, pa.Array) else pa.array(keys)
-    _Asked(lookup, known, clock or SystemClock()).check(pa.array(list(unknown), known.type))
+    _LookupCheck(lookup, known, clock or SystemClock()).check(pa.array(list(unknown), known.type))
 
 
-class _Asked:
+class _LookupCheck:
     def __init__(self, lookup: Lookup, keys: pa.Array, clock: Clock) -> None:
         self._lookup, self._keys, self._clock = lookup, keys, clock
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class ManualClock:
-    """A Clock that starts at `seconds`, as wall and as monotonic time; `sleeps` lists every wait that was asked for."""
+    """A Clock that starts at `seconds`, as wall and as monotonic time; `sleeps` lists every wait that was requested."""
 
     seconds: float = 0.0
     sleeps: list[float] = field(default_factory=list)

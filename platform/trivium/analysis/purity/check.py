@@ -2,7 +2,7 @@
 
 Followed is what the executor's methods reach by name in the project's modules; installed libraries are judged by their
 names (`purity_rules`). What goes through a computed name, an alias of a container or a library not named there is not
-seen: for those there are the compliance kit (`trivium.testing`) and the guard (`trivium.engine.guard`).
+found: for those there are the compliance kit (`trivium.testing`) and the guard (`trivium.engine.guard`).
 """
 
 from __future__ import annotations

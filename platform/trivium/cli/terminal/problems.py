@@ -25,7 +25,7 @@ def exit_code(error: Exception) -> int:
 
 
 def report(error: Exception, meta: Mapping[str, Any]) -> None:
-    """Say what is wrong: on standard error, and where JSON was asked for, problems as JSON on standard output."""
+    """Say what is wrong: on standard error, and with --json, problems as JSON on standard output."""
     from trivium.config.problems import ConfigError
 
     cause = _cause(error)

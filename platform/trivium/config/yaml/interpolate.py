@@ -99,29 +99,29 @@ class _Filling:
         if any(isinstance(part, _Reference) for part in parts):
             self._document.references[path] = text
         filled: list[str] = []
-        told: set[str] = set()
+        reported: set[str] = set()
         for part in parts:
-            value = part if isinstance(part, str) else self._value(part, path, told)
+            value = part if isinstance(part, str) else self._value(part, path, reported)
             self._room -= len(value)
             if self._room < 0:
                 message = f"this file and its variables hold more than {MAX_CHARACTERS:,} characters together"
                 self._problem(path, "variable-text", message, "name files instead of their content")
                 return text
             filled.append(value)
-        return text if told else "".join(filled)
+        return text if reported else "".join(filled)
 
-    def _value(self, reference: _Reference, path: Path, told: set[str]) -> str:
-        """Return a variable's value; one that cannot be had is a problem of the leaf, once, and in `told`."""
+    def _value(self, reference: _Reference, path: Path, reported: set[str]) -> str:
+        """Return a variable's value; one that cannot be had is a problem of the leaf, once, and in `reported`."""
         name = reference.name
         value: str | None = self._environ.get(name, reference.default)
-        if name in told:
+        if name in reported:
             return ""
         if value is None:
-            told.add(name)
+            reported.add(name)
             self._unset(path, name)
             return ""
         if not value.isprintable():
-            told.add(name)
+            reported.add(name)
             self._problem(path, "variable-text", f"the variable {name} holds unprintable characters", "set it anew")
             return ""
         return value

@@ -132,7 +132,7 @@ class _Builder:
         children: list[Any] = node.value
         return children
 
-    def _key(self, node: yaml.Node, path: Path, seen: dict[str, Any]) -> str | None:
+    def _key(self, node: yaml.Node, path: Path, known: dict[str, Any]) -> str | None:
         if not (isinstance(node, yaml.ScalarNode) and node.tag == _UNTAGGED and isinstance(_scalar(node), str)):
             self._skip(node, path, "key-type", "a key must be a plain string", "quote it")
             return None
@@ -140,7 +140,7 @@ class _Builder:
         if key == "<<" and getattr(node, "style", None) is None:
             self._skip(node, path, "merge-key", "merge keys are not read", "write the keys out")
             return None
-        if key in seen:
+        if key in known:
             line = self._document.keys[(*path, key)][0]
             message = f"{key} is given twice, first in line {line}"
             self._skip(node, path, "duplicate-key", message, "remove one of them")

@@ -1,4 +1,4 @@
-"""Sources of one's own as archives: every part is a file of one row group, told by its version."""
+"""Sources of one's own as archives: every part is a file of one row group, identified by its version."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Range(msgspec.Struct, frozen=True):
     """Rows `start` to before `stop` of a file that had this size and time when the run was planned.
 
     `mark` is a row at or before `start` and the byte where that begins, in files of lines. `version` is that of a
-    plug-in's part, which is told by it and not by size and time.
+    plug-in's part, which is identified by it and not by size and time.
     """
 
     path: str
@@ -97,12 +97,12 @@ class Unit(msgspec.Struct, frozen=True):
 
     def halves(self) -> tuple[Unit, Unit]:
         """Return the unit cut in the middle of its rows."""
-        middle, seen = self.rows // 2, 0
+        middle, passed = self.rows // 2, 0
         first: list[Range] = []
         second: list[Range] = []
         for each in self.ranges:
-            cut = min(max(middle - seen, 0), each.rows)
-            seen += each.rows
+            cut = min(max(middle - passed, 0), each.rows)
+            passed += each.rows
             if cut:
                 first.append(msgspec.structs.replace(each, stop=each.start + cut))
             if cut < each.rows:

@@ -129,12 +129,12 @@ class KafkaLog:
     def _offsets(self, partitions: Iterable[str], spec: int) -> dict[str, int]:
         from kafka.protocol.consumer import IsolationLevel
 
-        asked = {to_client(name): spec for name in partitions}
-        if not asked:
+        specs = {to_client(name): spec for name in partitions}
+        if not specs:
             return {}
         level = IsolationLevel.build_from(self._source.isolation)
-        answer = self._call("asking for offsets", lambda admin: admin.list_partition_offsets(asked, level))
-        return {from_client(partition): answer[partition].offset for partition in asked}
+        answer = self._call("asking for offsets", lambda admin: admin.list_partition_offsets(specs, level))
+        return {from_client(partition): answer[partition].offset for partition in specs}
 
     def _publish(self, group: str, positions: Mapping[str, int]) -> None:
         from kafka.errors import KafkaError, NoError, RetriableError

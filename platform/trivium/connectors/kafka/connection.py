@@ -25,7 +25,7 @@ Answer = TypeVar("Answer")
 class Connection:
     """Reads given partitions through one consumer after another.
 
-    When nothing came for `stall_seconds`, the log's end is asked for in the background. If records are waiting there,
+    When nothing came for `stall_seconds`, the log's end is requested in the background. If records are waiting there,
     or no answer comes, the consumer is replaced, also in the background; `reconnects` counts it. Positions stay.
     """
 
@@ -121,16 +121,16 @@ class Connection:
             return
         if not self._asking.done():
             return
-        asked, self._asking = self._asking, None
+        ends, self._asking = self._asking, None
         self._heard_at = self._clock.monotonic()
-        waiting = self._waiting(asked)
-        if asked.exception() is not None or waiting:
+        waiting = self._waiting(ends)
+        if ends.exception() is not None or waiting:
             self._reconnect(consumer, waiting)
 
-    def _waiting(self, asked: Future[dict[str, int]]) -> dict[str, int]:
-        if asked.exception() is not None:
+    def _waiting(self, ends: Future[dict[str, int]]) -> dict[str, int]:
+        if ends.exception() is not None:
             return {}
-        return {name: end for name, end in asked.result().items() if end > self._positions[name]}
+        return {name: end for name, end in ends.result().items() if end > self._positions[name]}
 
     def _reconnect(self, consumer: ColumnarConsumer, waiting: Mapping[str, int]) -> None:
         places = ", ".join(f"{name} (position {self._positions[name]}, log end {waiting[name]})" for name in waiting)

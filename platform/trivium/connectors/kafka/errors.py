@@ -14,7 +14,7 @@ class KafkaAccessError(SourceError):
 
 
 class KafkaTopicError(SourceError):
-    """A topic does not exist, or cannot be told from another of the same name."""
+    """A topic does not exist, or cannot be distinguished from another of the same name."""
 
 
 class KafkaStalledError(SourceError):

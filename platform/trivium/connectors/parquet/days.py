@@ -12,7 +12,7 @@ from trivium.core.errors import SourceError
 def group_days(
     uri: str, path: str, metadata: pq.FileMetaData, schema: pa.Schema, day_column: str | None
 ) -> list[str | None]:
-    """Return the source day of each row group of a file, None where it has no rows or no `day_column` is asked for.
+    """Return the source day of each row group of a file, None where it has no rows or no `day_column` is given.
 
     A folder `day_column=YYYY-MM-DD` (an hour may follow) tells it of the whole file, else the column's statistics do.
 

@@ -2,7 +2,7 @@
 
 After a power cut an entry may be empty, which Delta reads as a valid version, or cut off, which reads as an error or,
 cut between two lines, as a smaller commit. Trivium's own commits say how many actions they hold, so that the last kind
-is seen too.
+is found too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Features of Delta that another engine may have put into a table, and which of them are kept to here.
 
 Allowed are features that need nothing of us as long as the table does not use them: append-only, invariants, CHECK
-constraints, generated columns, column mapping of an old protocol. Whether it uses them is seen from its properties and
+constraints, generated columns, column mapping of an old protocol. Whether it uses them follows from its properties and
 from the metadata of its columns, which is also how protocols without lists of features carry them. The change data feed
 needs nothing either: rows that were added or removed follow from the data files. Every other feature is refused by its
 name in Delta's protocol, those that did not exist when this was written included.

@@ -26,7 +26,7 @@ _UNUSABLE: Final = re.compile(r"[\[\]|^\\\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 def check_location(uri: str) -> None:
-    """Prove that a folder can be at the URI, as far as that can be seen without opening a table.
+    """Prove that a folder can be at the URI, as far as that can be found without opening a table.
 
     Raises:
         StorageError: the scheme is not supported, or a file, a loop of links or a folder without permission is in the

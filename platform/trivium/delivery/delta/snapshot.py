@@ -55,7 +55,7 @@ class Snapshot:
         """Return a version by number, the one that was current at a time, or the newest (None).
 
         Raises:
-            UnsupportedFeature: a time is asked for, and the table keeps the times of its versions in another way.
+            UnsupportedFeature: a time is given, and the table keeps the times of its versions in another way.
         """
         table = open_delta(uri)
         if isinstance(version, datetime):

@@ -86,7 +86,7 @@ def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Checkpoi
 
     One that its hint calls synced is believed, and one on storage that keeps whatever was written.
     """
-    for checkpoint in _seen_by_readers(found, hint):
+    for checkpoint in _used_by_readers(found, hint):
         believed = storage.durable_once_written and checkpoint.complete
         damage = None if believed else checkpoint_damage(storage, checkpoint, _naming(checkpoint, hint))
         yield checkpoint, damage
@@ -96,11 +96,11 @@ def to_the_first_whole(storage: Storage, found: list[Checkpoint], hint: Checkpoi
 
 def every_one(storage: Storage, found: list[Checkpoint], hint: CheckpointHint | None) -> Judged:
     """Judge all checkpoints by their content."""
-    for checkpoint in _seen_by_readers(found, hint):
+    for checkpoint in _used_by_readers(found, hint):
         yield checkpoint, checkpoint_damage(storage, checkpoint, None)
 
 
-def _seen_by_readers(found: list[Checkpoint], hint: CheckpointHint | None) -> list[Checkpoint]:
+def _used_by_readers(found: list[Checkpoint], hint: CheckpointHint | None) -> list[Checkpoint]:
     """Leave out those with missing parts, as readers do: a writer may be at work. The hint must not lead to one."""
     return [each for each in found if each.complete or (hint is not None and each.version == hint.version)]
 

@@ -28,7 +28,7 @@ _CHECKPOINT: Final = "checkpoint.parquet"
 
 @dataclass(frozen=True)
 class ExpiredLog:
-    """A log seen at one moment.
+    """A log as of one moment.
 
     `current` is the version that was current at the retention's beginning, or the one before the oldest entry if the
     table is younger: all versions from it on are to stay readable. `cut` is the checkpoint to cut the log at; `paths`

@@ -68,7 +68,7 @@ def orphans(uri: str, cutoff_us: int, named: Collection[str]) -> list[StoredFile
     `named` are files that must stay whatever the log says.
 
     Raises:
-        DeliveryError: the log has a gap, so it cannot be told which files its versions need.
+        DeliveryError: the log has a gap, so the files that its versions need are not known.
     """
     storage = Storage(uri)
     old = [file for file in _data_files(storage.list()) if file.modified_us < cutoff_us]

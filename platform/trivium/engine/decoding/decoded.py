@@ -136,8 +136,8 @@ def _decode_lines(decoder: msgspec.json.Decoder[Any], stretch: PackedValues) -> 
     """Decode all records of a stretch by one call; None unless each of them is one value that the decoder takes.
 
     The decoder does not look at line feeds: it reads one value after the other. But a record between braces cannot run
-    into the next, since a string may not hold the line feed between them, and elsewhere no `{` may follow a `}`. So
-    each holds one value or more, and as many values as records means one each.
+    into the next, since a string may not hold the line feed between them, and outside of strings no `{` may follow a
+    `}`. So each holds one value or more, and as many values as records means one each.
     """
     if not stretch.are_objects():
         return None

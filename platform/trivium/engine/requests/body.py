@@ -45,7 +45,7 @@ def events_of(body: bytes, max_events: int) -> list[bytes]:
     The time it takes grows with the body's length and no faster, whatever the bytes are.
 
     Raises:
-        MalformedBody: a list whose events cannot be told apart.
+        MalformedBody: a list whose events cannot be separated.
         TooManyEvents: a list of more than `max_events`.
     """
     if not _LIST.match(body):

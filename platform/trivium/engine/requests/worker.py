@@ -55,7 +55,7 @@ class RequestWorker:
         wait no longer than `limit`.
 
         Raises:
-            MalformedBody: a list whose events cannot be told apart.
+            MalformedBody: a list whose events cannot be separated.
             TooManyEvents: more than `max_events`.
             LookupOutage: a lookup stayed unavailable and the pipeline says that this fails the run.
             ValueError: the pipeline does not route by a field of the event, and `event_type` is None.

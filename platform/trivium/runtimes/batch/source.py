@@ -27,13 +27,13 @@ class Source:
     days: SourceDays
     scope: Scope
 
-    def complete(self, told: datetime | None) -> dict[str, int]:
-        """Return for each source day the moment before which it was complete: as told, or its oldest file's time.
+    def complete(self, given: datetime | None) -> dict[str, int]:
+        """Return for each source day the moment before which it was complete: as given, or its oldest file's time.
 
-        Nobody can tell of a source without days, unless told: 0.
+        Nobody can tell of a source without days, unless it is given: 0.
         """
-        if told is not None:
-            aware = told if told.tzinfo else told.replace(tzinfo=UTC)
+        if given is not None:
+            aware = given if given.tzinfo else given.replace(tzinfo=UTC)
             return {day or ALL_DAYS: int(aware.timestamp() * 1_000_000) for day in self.days.read}
         return {day or ALL_DAYS: moment if day else 0 for day, moment in self.days.read.items()}
 

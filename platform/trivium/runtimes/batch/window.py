@@ -53,8 +53,8 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
     own = {day: scope.owns_source_day(day) for day in set(days)}
     for name, dropped in outcomes.dropped.items():
         here = sum(own[day] for day in days[dropped])
-        elsewhere = len(dropped) - here
-        counts.setdefault(name, Counts()).add(Counts(len(dropped), dropped=here, out_of_window=elsewhere))
+        outside = len(dropped) - here
+        counts.setdefault(name, Counts()).add(Counts(len(dropped), dropped=here, out_of_window=outside))
     for reject in outcomes.rejects:
         here = int(own[days[reject.index]])
         counts.setdefault(reject.event_type or UNDECODED, Counts()).add(

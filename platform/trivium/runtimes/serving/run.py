@@ -56,7 +56,7 @@ def run_serving(
     tell: Callable[[Service], None] = lambda _service: None,
     clock: Clock | None = None,
 ) -> None:
-    """Serve a pipeline until asked to stop; `tell` is called once it answers.
+    """Serve a pipeline until a stop is requested; `tell` is called once it answers.
 
     Raises:
         TriviumError: it cannot start; the message says why and what to do.
@@ -94,7 +94,7 @@ def _wait(stop: StopRequest, clock: Clock) -> None:
 
 
 def _serve(
-    pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], until_asked: Callable[[], None]
+    pipeline: Pipeline, arguments: ServingArguments, tell: Callable[[Service], None], until_stopped: Callable[[], None]
 ) -> None:
     from ray import serve
 
@@ -105,7 +105,7 @@ def _serve(
     serve.start(proxy_location="HeadOnly", http_options={"host": host, "port": port, **_idle(pipeline, arguments)})
     try:
         tell(_deploy(pipeline, arguments, f"http://{_in_url(arguments.host)}:{port}"))
-        until_asked()
+        until_stopped()
         serve.delete(pipeline.name)  # drains; a shutdown alone ends the proxy with what it still carries
     finally:
         serve.shutdown()

@@ -32,7 +32,7 @@ class StreamWorker:
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def cut(self) -> None:
-        """End the running epoch early. Before it is open there is none, and after a stop none is asked for."""
+        """End the running epoch early. Before it is open there is none, and after a stop none is ended."""
         if self._runner is not None:
             self._runner.cut()
 

@@ -38,7 +38,7 @@ class LogMonitor:
         self.failures = 0
         self._positions: Mapping[str, int] = {}
         self._shown: Mapping[str, int] = {}
-        self._asked = self._confirmed = 0
+        self._requested = self._confirmed = 0
         self._news = threading.Condition()
         self._wake, self._stop = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="kafka-monitor", daemon=True)
@@ -59,8 +59,8 @@ class LogMonitor:
         What was read before this call was read of the topics that `identities` then names: an id is never used twice.
         """
         with self._news:
-            self._asked += 1
-            ticket = self._asked
+            self._requested += 1
+            ticket = self._requested
             self._wake.set()
             return self._news.wait_for(lambda: self._confirmed >= ticket, seconds)
 
@@ -78,7 +78,7 @@ class LogMonitor:
             self._wake.clear()
             self._try(self._look_at_topics)
             for look, seconds in looks.items():
-                if self._clock.monotonic() >= due[look] and self._confirmed == self._asked:
+                if self._clock.monotonic() >= due[look] and self._confirmed == self._requested:
                     self._try(look)
                     due[look] = self._clock.monotonic() + seconds
             self._try(self._show_positions)
@@ -86,12 +86,12 @@ class LogMonitor:
         self._log.close()
 
     def _look_at_topics(self) -> None:
-        asked = self._asked
-        if asked == self._confirmed:
+        requested = self._requested
+        if requested == self._confirmed:
             return
         self._refresh_identities()
         with self._news:
-            self._confirmed = asked
+            self._confirmed = requested
             self._news.notify_all()
 
     def _look_at_ends(self) -> None:
@@ -109,7 +109,7 @@ class LogMonitor:
 
     def _show_positions(self) -> None:
         positions = self._positions
-        if positions != self._shown and self._confirmed == self._asked:
+        if positions != self._shown and self._confirmed == self._requested:
             reach("group_offsets.before")
             self._log.publish_group_offsets(self._group, positions)
             self._shown = positions

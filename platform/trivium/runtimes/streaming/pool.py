@@ -58,7 +58,7 @@ class Lane:
     _searches: list[PoisonSearch] = field(default_factory=list)
     _reassign: bool = True
     _openings: Openings = field(default_factory=Openings)
-    _seen_reconnects: int = 0
+    _known_reconnects: int = 0
     _stopping: bool = False
 
     @property
@@ -154,11 +154,11 @@ class Lane:
     def _taken(self, call: _Call, answer: Any) -> EpochResult | None:
         self._openings.succeed()
         if call.kind == "open":
-            self._seen_reconnects = 0
+            self._known_reconnects = 0
             return None
         result: EpochResult = answer
-        self.reconnects += max(0, result.reconnects - self._seen_reconnects)
-        self.buffered_bytes, self._seen_reconnects = result.buffered_bytes, result.reconnects
+        self.reconnects += max(0, result.reconnects - self._known_reconnects)
+        self.buffered_bytes, self._known_reconnects = result.buffered_bytes, result.reconnects
         self.positions |= {name: each.next for name, each in result.ranges.items()}
         if self._searches:
             self._search_passed(call, result)

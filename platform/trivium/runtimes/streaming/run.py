@@ -1,7 +1,7 @@
 """A streaming run: start (see `start`), the loop of workers and commits, and the drain.
 
 The driver asks each worker for epochs, commits what they hand in once an interval, and replaces workers that die or
-hang. It is the only committer. While a commit waits, workers finish at most the epochs they were asked for, so
+hang. It is the only committer. While a commit waits, workers finish at most the epochs that were requested, so
 uncommitted work is bounded and the lag grows in Kafka.
 
 A stop (SIGTERM, Ctrl-C, or having caught up) has the running epochs cut, commits them, and ends; killed instead, the
@@ -122,7 +122,7 @@ class _Stream:
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
 
     def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
-        """Run until `stop` is asked or every partition has reached its `goal`."""
+        """Run until `stop` is requested or every partition has reached its `goal`."""
         began = self._clock.monotonic()
         try:
             steps.begin(f"starting {steps.many(len(self._lanes), 'worker')}")

@@ -95,7 +95,7 @@ def streaming_section(pipeline: Pipeline) -> Streaming:
 
 
 def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None, clock: Clock) -> Started:
-    """Take the steps of this module; `beginning` is what the operator asked for, if anything.
+    """Take the steps of this module; `beginning` is what the operator chose, if anything.
 
     Raises:
         TriviumError: the stream cannot start; nothing was changed but, at most, the generation.

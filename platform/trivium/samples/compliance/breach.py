@@ -14,7 +14,7 @@ _SHOWN: Final = 400
 
 @dataclass(frozen=True)
 class Breach:
-    """`check` is what was asked, `answers` the two that differ, each with how it came about."""
+    """`check` names the check, `answers` the two that differ, each with how it came about."""
 
     check: str
     subject: str

@@ -1,4 +1,4 @@
-"""The checks that need no other process: the same events asked in other ways must come to the same outcomes."""
+"""The checks that need no other process: the same events run in other ways must come to the same outcomes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ Answers = Sequence[Outcome | None]
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A subject, its cases, and the outcomes when they were first asked, all in one batch."""
+class Baseline:
+    """A subject, its cases, and the outcomes of the first run, all in one batch."""
 
     subject: Subject
     cases: Sequence[Case]
@@ -49,31 +49,31 @@ def compare(subject: Subject, cases: Sequence[Case]) -> list[Breach]:
     except Exception as error:  # noqa: BLE001 - an author's constructor and `open` may raise anything
         cause = "it does not open: see its constructor, open(), and the artifacts it is given"
         return [breach(subject, "opening", None, (("error", _own_words(error)),), cause)]
-    asked = Asked(subject, cases, trial.ask(cases))
-    breaches = [*_wrong_types(asked), *_changed_inputs(asked)]
-    repeated = [*_differing(asked, "asked twice", "the second time", trial.ask(cases), _cause_of_repeat(asked))]
+    baseline = Baseline(subject, cases, trial.ask(cases))
+    breaches = [*_wrong_types(baseline), *_changed_inputs(baseline)]
+    repeated = [*_differing(baseline, "asked twice", "the second time", trial.ask(cases), _cause_of_repeat(baseline))]
     if repeated:
         return [*breaches, *repeated]
-    return [*breaches, *_other_ways(asked)]
+    return [*breaches, *_other_ways(baseline)]
 
 
-def _other_ways(asked: Asked) -> Iterator[Breach]:
-    subject, cases = asked.subject, asked.cases
+def _other_ways(baseline: Baseline) -> Iterator[Breach]:
+    subject, cases = baseline.subject, baseline.cases
     for size in _SIZES:
         answers = _in_chunks(subject.trial(), cases, size)
-        yield from _differing(asked, "any size of batch", f"in batches of {size}", answers, _NEIGHBOURS)
+        yield from _differing(baseline, "any size of batch", f"in batches of {size}", answers, _NEIGHBOURS)
     order = list(range(len(cases)))
     random.Random(0).shuffle(order)
     shuffled = dict(zip(order, subject.trial().ask([cases[place] for place in order]), strict=True))
     answers = [shuffled[place] for place in range(len(cases))]
-    yield from _differing(asked, "any order", "in another order", answers, _NEIGHBOURS)
+    yield from _differing(baseline, "any order", "in another order", answers, _NEIGHBOURS)
     doubled = subject.trial().ask([case for case in cases for _ in range(2)])
-    yield from _differing(asked, "duplicates", "as the second of two", doubled[1::2], _NEIGHBOURS)
+    yield from _differing(baseline, "duplicates", "as the second of two", doubled[1::2], _NEIGHBOURS)
     if subject.routing.tag_field:
         cause = "the executor tells apart values that are equal, such as a list and a tuple, or two times in UTC"
         columns = subject.trial().ask_columns(cases)
-        yield from _differing(asked, "JSON and typed columns", "from typed columns", columns, cause)
-    yield from _pickled(asked)
+        yield from _differing(baseline, "JSON and typed columns", "from typed columns", columns, cause)
+    yield from _pickled(baseline)
 
 
 def _in_chunks(trial: Trial, cases: Sequence[Case], size: int) -> list[Outcome]:
@@ -81,12 +81,12 @@ def _in_chunks(trial: Trial, cases: Sequence[Case], size: int) -> list[Outcome]:
     return [outcome for chunk in chunks for outcome in trial.ask(chunk)]
 
 
-def _differing(asked: Asked, check: str, how: str, answers: Answers, cause: str) -> Iterator[Breach]:
-    """Yield the first case whose answer is another one now; None says that it was not asked."""
-    for case, first, answer in zip(asked.cases, asked.first, answers, strict=True):
+def _differing(baseline: Baseline, check: str, how: str, answers: Answers, cause: str) -> Iterator[Breach]:
+    """Yield the first case whose answer is another one now; None says that it was not run."""
+    for case, first, answer in zip(baseline.cases, baseline.first, answers, strict=True):
         if answer is not None and not same(first, answer):
             one, other = shown_apart(first, answer)
-            yield breach(asked.subject, check, case, (("first", one), (how, other)), cause)
+            yield breach(baseline.subject, check, case, (("first", one), (how, other)), cause)
             return
 
 
@@ -96,18 +96,18 @@ def breach(subject: Subject, check: str, case: Case | None, answers: tuple[tuple
     return Breach(check, subject.name, text_of(case.event) if case else "none", answers, cause, hints)
 
 
-def _cause_of_repeat(asked: Asked) -> str:
-    again = asked.subject.trial().ask(asked.cases)
-    return _STATE if all(map(same, asked.first, again)) else _RANDOM
+def _cause_of_repeat(baseline: Baseline) -> str:
+    again = baseline.subject.trial().ask(baseline.cases)
+    return _STATE if all(map(same, baseline.first, again)) else _RANDOM
 
 
-def _wrong_types(asked: Asked) -> Iterator[Breach]:
-    for case, outcome in zip(asked.cases, asked.first, strict=True):
+def _wrong_types(baseline: Baseline) -> Iterator[Breach]:
+    for case, outcome in zip(baseline.cases, baseline.first, strict=True):
         wrong = outcome.rejected == "invalid_row" and any(each in outcome.note for each in _WRONG_TYPE)
         if wrong or outcome.rejected == "ContractError":
-            answers = (("declared", _declared(asked.subject)), ("returned", outcome.note))
+            answers = (("declared", _declared(baseline.subject)), ("returned", outcome.note))
             cause = "for some events the executor returns another type than it declares"
-            yield breach(asked.subject, "returned types", case, answers, cause)
+            yield breach(baseline.subject, "returned types", case, answers, cause)
             return
 
 
@@ -117,15 +117,17 @@ def _declared(subject: Subject) -> str:
     return f"{declaration.row.__name__}({fields})"
 
 
-def _changed_inputs(asked: Asked) -> Iterator[Breach]:
-    bound = watched(asked.subject.bound())
-    trial = asked.subject.trial(bound)
-    for case in asked.cases:
+def _changed_inputs(baseline: Baseline) -> Iterator[Breach]:
+    bound = watched(baseline.subject.bound())
+    trial = baseline.subject.trial(bound)
+    for case in baseline.cases:
         trial.ask([case])
         if bound.changes:
             before, after = bound.changes[0]
             cause = "the executor changes an event, a fact or its options in place; the next event sees the change"
-            yield breach(asked.subject, "inputs stay as they are", case, (("before", before), ("after", after)), cause)
+            yield breach(
+                baseline.subject, "inputs stay as they are", case, (("before", before), ("after", after)), cause
+            )
             return
 
 
@@ -139,14 +141,14 @@ class _Carried(BoundExecutor):
         return carried
 
 
-def _pickled(asked: Asked) -> Iterator[Breach]:
-    bound = asked.subject.bound()
+def _pickled(baseline: Baseline) -> Iterator[Breach]:
+    bound = baseline.subject.bound()
     carried = _Carried(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
     try:
-        trial = asked.subject.trial(carried)
+        trial = baseline.subject.trial(carried)
     except RunError as error:
         cause = "it is no class of a module's own level, or __init__ makes what cannot be pickled; make that in open()"
-        yield breach(asked.subject, "pickling", None, (("error", _own_words(error)),), cause)
+        yield breach(baseline.subject, "pickling", None, (("error", _own_words(error)),), cause)
         return
     cause = "__init__ makes something that does not survive pickling; make it in open()"
-    yield from _differing(asked, "pickling", "after pickling", trial.ask(asked.cases), cause)
+    yield from _differing(baseline, "pickling", "after pickling", trial.ask(baseline.cases), cause)

@@ -77,16 +77,16 @@ def with_one_of(name: str) -> World:
 
 
 class _Invented(type(os.environ)):  # type: ignore[misc]
-    """An environment that has every variable the project asks for, with another value than elsewhere."""
+    """An environment that has every variable the project reads, each with a value that no other environment has."""
 
     def __getitem__(self, name: str) -> str:
-        if not _asked_by_project():
+        if not _called_by_project():
             found: str = super().__getitem__(name)
             return found
         return _INVENTED
 
 
-def _asked_by_project() -> bool:
+def _called_by_project() -> bool:
     frame = sys._getframe(2)  # noqa: SLF001 - there is no other way to the caller
     while frame.f_back is not None and frame.f_code.co_filename.endswith(_OF_MAPPINGS):
         frame = frame.f_back

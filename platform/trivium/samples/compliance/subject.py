@@ -1,4 +1,4 @@
-"""The executor under test: its class, options and artifacts, and the events it is asked with."""
+"""The executor under test: its class, options and artifacts, and the events it is given."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Subject:
 
     @property
     def root(self) -> Path:
-        """The folder its module is imported from, as far as that can be told."""
+        """The folder its module is imported from, as far as that is known."""
         above = self.cls.__module__.split(".")
         expected = self.file.resolve().with_suffix("").parts[-len(above) :]
         return self.file.resolve().parents[len(above) - 1] if list(expected) == above else self.file.resolve().parent

@@ -63,18 +63,18 @@ def question(subject: Subject, groups: Sequence[Sequence[Case]]) -> Question:
     return Question(cls.__module__, str(subject.file), cls.__qualname__, pickle.dumps(parts), written)
 
 
-def compare_worlds(asked: Sequence[tuple[Subject, Sequence[Sequence[Case]]]]) -> list[tuple[Subject, Breach]]:
+def compare_worlds(subjects: Sequence[tuple[Subject, Sequence[Sequence[Case]]]]) -> list[tuple[Subject, Breach]]:
     """Return what executors answer otherwise in another world; at most one breach an executor.
 
     Raises:
         ProcessError: a process ended without an answer.
     """
-    if not asked:
+    if not subjects:
         return []
-    questions = [question(subject, groups) for subject, groups in asked]
+    questions = [question(subject, groups) for subject, groups in subjects]
     here, there = _in_worlds(questions, (HERE, THERE))
     found = []
-    for (subject, groups), question_, *answers in zip(asked, questions, here, there, strict=True):
+    for (subject, groups), question_, *answers in zip(subjects, questions, here, there, strict=True):
         cases = [case for group in groups for case in group]
         for case, place, both in _first_difference(cases, answers):
             found.append((subject, breach(subject, _CHECK, case, both, _cause(question_, place))))

@@ -61,7 +61,7 @@ class Inline:
     """Answers in the event loop, in the order requests came, with turns for whatever else the loop has to do.
 
     A turn lasts 5 ms, or as long as the loop was busy with other things before it, 20 ms at most: what is to be read,
-    refused or asked of its health passes the loop several times and waits for a turn each time.
+    refused or a check of its health passes the loop several times and waits for a turn each time.
     """
 
     def __init__(self, worker: RequestWorker, admission: Admission, max_events: int, clock: Clock) -> None:

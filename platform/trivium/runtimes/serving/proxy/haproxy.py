@@ -64,7 +64,7 @@ def proxy_environment(kind: Proxy, section: Serving, host: str = LOOPBACK) -> It
     """Yield the variables a cluster's processes need for this proxy; its files are gone afterwards.
 
     Raises:
-        RunError: HAProxy is asked for where it cannot run.
+        RunError: HAProxy is chosen where it cannot run.
     """
     if kind == "plain":
         yield {

@@ -29,7 +29,7 @@ _SERVES_HEADERS: Final = frozenset(
         b"serve-multiplexed-model-id",
     ]
 )
-_TOLD: Final = {
+_PROBLEMS: Final = {
     404: ProblemDetails(HTTPStatus.NOT_FOUND, "not-found", "nothing is served here"),
     408: ProblemDetails(HTTPStatus.GATEWAY_TIMEOUT, "replica-silent", "the replica did not answer in time"),
     500: ProblemDetails(HTTPStatus.BAD_GATEWAY, "replica-lost", "the replica died before it answered. Try: again"),
@@ -76,7 +76,7 @@ class _Answer:
             await self._send(message)
 
     async def _problem(self, status: int) -> None:
-        problem = _TOLD.get(status) or ProblemDetails(status, "refused", "the proxy refuses this request")
+        problem = _PROBLEMS.get(status) or ProblemDetails(status, "refused", "the proxy refuses this request")
         body = problem.body(self._request_id)
         sent: list[Any] = [(b"content-type", MEDIA_TYPE), (b"content-length", str(len(body)).encode())]
         await self._send(
