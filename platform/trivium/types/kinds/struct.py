@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -48,7 +50,7 @@ class NestedRow(Kind):
         return (_row(spec),)
 
     def annotation(self, spec: TypeSpec) -> Any:
-        return derive(_row(spec), spec.fields)
+        return _derived(_Shape(_row(spec), _wires(spec), spec.fields))
 
     def column_problem(self, arrow: pa.DataType, spec: TypeSpec, timezone: str | None) -> str | None:
         if not pt.is_struct(arrow):
@@ -141,6 +143,27 @@ def optional(spec: FieldSpec, make: Callable[[TypeSpec], SearchStrategy[Any]]) -
     from hypothesis import strategies as st
 
     return make(spec.type) | st.none() if spec.nullable else make(spec.type)
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """A row class and the names of its fields, and of those inside, in JSON: all that decoding it depends on."""
+
+    row: type[Any]
+    wires: tuple[Any, ...]
+    fields: tuple[FieldSpec, ...] = field(compare=False)
+
+
+@lru_cache(maxsize=1024)
+def _derived(shape: _Shape) -> Any:
+    """Return the class that decodes a row, the same wherever the row stands: JSON Schema has one component a class."""
+    return derive(shape.row, shape.fields)
+
+
+def _wires(spec: TypeSpec) -> tuple[Any, ...]:
+    if spec.fields:
+        return tuple((child.wire, _wires(child.type)) for child in spec.fields)
+    return tuple(map(_wires, spec.kind.inside(spec)))
 
 
 def _row(spec: TypeSpec) -> type[Any]:

@@ -83,15 +83,13 @@ class _Document:
 
     def _schemas_of(self, bound: BoundExecutor) -> tuple[dict[str, Any], dict[str, Any]]:
         declaration = bound.declaration
-        types = [
-            derive(declaration.event, declaration.event_fields),
-            derive(declaration.row, declaration.row_specs),
-        ]
-        found, parts = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-        return self._adopt(f"{bound.event_type}.event", found[0], parts), self._adopt("row", found[1], parts)
+        event = derive(declaration.event, declaration.event_fields)
+        row = derive(declaration.row, declaration.row_specs)
+        return self._adopt(f"{bound.event_type}.event", event), self._adopt("row", row)
 
-    def _adopt(self, kind: str, reference: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:
+    def _adopt(self, kind: str, struct: Any) -> dict[str, Any]:
         """Take in a schema and those it needs; one that has the name of another schema gets a name of its own."""
+        (reference,), parts = msgspec.json.schema_components([struct], ref_template=_REFERENCE)
         names = {name: name for name in parts}
         for name, schema in parts.items():
             if self.schemas.get(name, schema) != schema:
