@@ -19,6 +19,8 @@ from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.inputs import RowInputs
 from trivium.samples.file import Sample, SampleError
 from trivium.types.convert import columns_of
+from trivium.types.normalise import Normaliser
+from trivium.types.structs import derive
 
 Facts = dict[tuple[str, Any], dict[str, Any] | None]
 """By lookup and key, the row by wire name; None where the lookup has none."""
@@ -92,8 +94,9 @@ class FactReader:
         if text.strip() == b"null":
             return None
         try:
-            row = msgspec.json.decode(text, type=self._declaration.enrichments[name].row)
             fields = self._declaration.enrichment_fields[name]
+            row = msgspec.json.decode(text, type=derive(self._declaration.enrichments[name].row, fields))
+            Normaliser(fields)(row)
             values = columns_of([row], fields).to_pylist()[0]
         except (msgspec.MsgspecError, ValueError, TypeError, pa.ArrowException) as error:
             raise SampleError(sample.line, f"enrichment {name}: {error}") from error
