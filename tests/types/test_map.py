@@ -129,3 +129,12 @@ def test_a_row_with_a_key_that_is_no_text_is_refused() -> None:
 def test_what_is_declared_of_values_is_shown() -> None:
     (spec,) = row_fields(Outer)
     assert str(spec.type.declared) == "list<item: map<string, int64> not null>"
+
+
+def test_an_empty_map_is_emitted_as_one() -> None:
+    spec = pipeline_of([Rows]).worker_spec
+    record = b'{"event_type":"sold","counts":{}}'
+    (emitted,) = Worker(spec, {}).run(RawBatch([record], "t/0", np.zeros(1, np.int64))).emitted.values()
+    assert emitted.rows.column("counts").to_pylist() == [[]]
+    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record + b"]", max_events=1)))
+    assert answer["rows"][0]["counts"] == {}

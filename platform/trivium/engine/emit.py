@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.types as pt
 
 from trivium.core.error_text import class_name, decode_error, shown
 from trivium.engine.lineage import Parents, count_distinct
@@ -40,7 +39,7 @@ def check_rows(rows: Sequence[Any], parents: Sequence[int], fields: Sequence[Fie
         bad: dict[int, str] = {}
         array = _exact_column(values, spec)
         if array is None:
-            array, bad = _by_value(values, spec.type, _wide(spec.type))
+            array, bad = _by_value(values, spec.type, spec.type.kind.wide(spec.type))
         elif _needs_no_more(array, spec):
             settled.add(spec.name)
         arrays.append(array)
@@ -144,12 +143,8 @@ def _exact_column(values: list[Any], spec: FieldSpec) -> pa.Array | None:
     """Return one field's values in a column wide enough to judge it, None where one is not exactly of its type."""
     if _of_declared_types(values, spec.type):
         with contextlib.suppress(Exception):  # a time zone, for one, has code of its own
-            return array_of(written(values, spec.type), _wide(spec.type))
+            return array_of(written(values, spec.type), spec.type.kind.wide(spec.type))
     return None
-
-
-def _wide(spec: TypeSpec) -> pa.DataType:
-    return pa.float64() if pt.is_floating(spec.arrow) else spec.arrow
 
 
 def _needs_no_more(array: pa.Array, spec: FieldSpec) -> bool:
@@ -168,12 +163,7 @@ def _of_declared_types(values: Sequence[Any], spec: TypeSpec) -> bool:
         return True
     there = [value for value in values if value is not None]
     inside = spec.kind.inside_values(spec, there)
-    return all(_of_declared_types(each, kind) and _aware(each, kind) for kind, each in inside)
-
-
-def _aware(values: Sequence[Any], spec: TypeSpec) -> bool:
-    """Return whether every time has its zone. For times inside others: a column of times is refused when written."""
-    return not pt.is_timestamp(spec.arrow) or all(value is None or value.tzinfo is not None for value in values)
+    return all(_of_declared_types(each, kind) and kind.kind.have_places(each) for kind, each in inside)
 
 
 def _by_value(values: list[Any], spec: TypeSpec, arrow: pa.DataType) -> tuple[pa.Array, dict[int, str]]:

@@ -140,6 +140,8 @@ def _of_types(lists: Iterable[Sequence[Any] | None], types: set[type]) -> bool:
 
 def _is_plain(spec: TypeSpec) -> bool:
     """Return whether a conversion holds a value to its type: no enum, whose members may be of another field's type."""
+    if not spec.kind.reads_back:
+        return False
     if spec.item is not None:
         odd = pt.is_floating(spec.item.arrow) or pt.is_string(spec.item.arrow) or pt.is_timestamp(spec.item.arrow)
         return spec.item.item is None and not odd and not spec.item_nullable and _is_plain(spec.item)

@@ -97,6 +97,17 @@ class Kind(ABC):
         """Return the types inside of this one, each with what values, none of them null, hold of it."""
         return []
 
+    def wide(self, spec: TypeSpec) -> pa.DataType:
+        """Return the Arrow type in which a row's values can be judged before they become narrower."""
+        return spec.arrow
+
+    def have_places(self, values: Sequence[Any]) -> bool:
+        """Return whether values of an exact type, inside of others, all have a place in the column.
+
+        What a writer refuses needs no look here.
+        """
+        return True
+
     def around(self, inner: Any) -> Any:
         """Return the annotation of values of this kind with items of another type."""
         raise NotImplementedError

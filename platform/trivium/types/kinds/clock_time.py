@@ -53,6 +53,9 @@ class ClockTime(Kind):
     def value_reader(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
         return time.fromisoformat
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

@@ -66,6 +66,9 @@ class Span(Kind):
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         return _fitting
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 

@@ -60,6 +60,9 @@ class Floating(Kind):
     def fix(self, spec: TypeSpec, nullable: bool) -> Callable[[Any], Any] | None:
         return to_float32 if pt.is_float32(spec.arrow) else None
 
+    def wide(self, spec: TypeSpec) -> pa.DataType:
+        return pa.float64()
+
     def fits(self, column: pa.Array) -> bool:
         return not column.null_count and bool(np.isfinite(column.to_numpy()).all())
 

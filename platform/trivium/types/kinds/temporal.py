@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
@@ -83,6 +83,9 @@ class Moment(Kind):
             message = "a time without its zone"
             raise ValueError(message)
         return value
+
+    def have_places(self, values: Sequence[Any]) -> bool:
+        return all(value is None or value.tzinfo is not None for value in values)
 
     def fits(self, column: pa.Array) -> bool:
         moments = pc.min_max(column.view(pa.int64())).as_py()

@@ -55,6 +55,9 @@ class Identifier(Kind):
     def value_reader(self, spec: TypeSpec) -> Callable[[Any], Any] | None:
         return UUID
 
+    def fits(self, column: pa.Array) -> bool:
+        return True
+
     def values(self, spec: TypeSpec) -> SearchStrategy[Any]:
         from hypothesis import strategies as st
 
