@@ -50,9 +50,10 @@ def test_each_record_becomes_what_it_says(pipeline: Pipeline, project: tuple[Pat
     out = Worker(pipeline.worker_spec, {}).run(RawBatch([record.value for record in records], "webhooks/0", positions))
     assert {reject.index for reject in out.rejects} == {at for at, each in enumerate(records) if each.row is None}
     for name, emitted in out.emitted.items():
-        schema = pipeline.executors[name].declaration.row_schema
-        for parent, row in zip(emitted.parents.tolist(), emitted.rows.select(schema.names).to_pylist(), strict=True):
-            kept = plain_row(row, schema)
+        declaration = pipeline.executors[name].declaration
+        rows = emitted.rows.select(declaration.row_schema.names).to_pylist()
+        for parent, row in zip(emitted.parents.tolist(), rows, strict=True):
+            kept = plain_row(row, declaration)
             assert kept.pop("event_time")
             assert kept == records[parent].row
 
