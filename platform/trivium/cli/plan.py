@@ -128,7 +128,10 @@ def _table(table: TableSummary) -> str:
         lines.append(f"not there yet; will have {len(table.columns)} columns: {', '.join(table.columns)}")
     else:
         added = f"; new columns: {', '.join(table.new_columns)}" if table.new_columns else ""
-        lines.append(f"version {table.version}, {len(table.columns)} columns{added}")
+        wider = f"; wider columns: {', '.join(table.widened_columns)}" if table.widened_columns else ""
+        lines.append(f"version {table.version}, {len(table.columns)} columns{added}{wider}")
+    if table.kept_columns:
+        lines.append(f"stay, and are null in new rows: {', '.join(table.kept_columns)}")
     lines += [f"CONFLICT: {text}; the run will refuse to start" for text in table.conflicts]
     return "\n".join(lines)
 

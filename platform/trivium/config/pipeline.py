@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -70,6 +70,10 @@ class Pipeline:
             purity=config.purity,
             secrets=self.secrets,
         )
+
+    def writing(self, table_columns: pa.Schema) -> Pipeline:
+        """Return the pipeline with its columns in the types in which the table takes them."""
+        return replace(self, table_columns=table_columns)
 
     def kafka_source(self) -> KafkaSource:
         """Return the streaming source as this process reads it: its certificates and keys are absolute local paths.

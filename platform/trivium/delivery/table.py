@@ -6,12 +6,15 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Field, PostCommitHookProperties, Schema
 from deltalake.exceptions import DeltaError
 
+from trivium.core.clock import Clock, SystemClock
+from trivium.delivery.columns import MergedColumns, merged, shown, stored
+from trivium.delivery.commit.widen import is_pending, widen_columns, widen_files
 from trivium.delivery.delta.checkpoint_files import hinted_version
 from trivium.delivery.delta.checkpoint_write import write_checkpoint
 from trivium.delivery.delta.durability import make_durable, make_own_durable
@@ -63,10 +66,11 @@ def events_table(uri: str, pipeline: str, author: pa.Schema, partition_by: Seque
     return TableSpec(uri, pipeline, schema, (*partition_by, lineage.RUNTIME.name))
 
 
-def open_table(spec: TableSpec) -> Snapshot:
-    """Open the table, or create it; add nullable columns that are new, in a commit of their own.
+def open_table(spec: TableSpec, clock: Clock | None = None) -> Snapshot:
+    """Open the table, or create it; make its columns what the pipeline writes, in commits of their own.
 
-    Children that a table of an earlier version declares `not null` become nullable in the same way.
+    Nullable columns that are new are added, `not null` ones become nullable, narrow ones wider; columns that the
+    pipeline does not write stay. `written_columns` says in which types its rows are to be written.
 
     What a power cut left torn at the end of its log is moved aside first. A table without the property that names the
     columns with statistics gets it: its files say nothing of a column that is younger, and some readers take that for
@@ -75,7 +79,8 @@ def open_table(spec: TableSpec) -> Snapshot:
     Raises:
         WrongPipeline: the table belongs to another pipeline.
         UnsupportedFeature: another engine gave the table a feature that is not kept to here.
-        SchemaConflict: columns were widened, narrowed or removed, or the partition columns differ.
+        SchemaConflict: a column has another type that cannot hold the other's values, or is new and required, or the
+            partition columns differ.
     """
     check_log(spec.uri)
     for _ in range(_ATTEMPTS):
@@ -88,14 +93,25 @@ def open_table(spec: TableSpec) -> Snapshot:
         if STATISTICS_PROPERTY not in snapshot.configuration:
             _try_describe(snapshot, spec)
             continue
-        changed = _changed_columns(snapshot, spec)
-        if not changed:
+        columns = _merged(snapshot, spec)
+        if columns.widened:
+            widen_columns(spec.uri, spec.pipeline, spec.schema, clock or SystemClock())
+        elif is_pending(snapshot, spec.pipeline):
+            widen_files(spec.uri, spec.pipeline, clock or SystemClock())
+        elif changed := [*columns.added, *columns.relaxed]:
+            _try_add(snapshot, spec, changed)
+        else:
             return snapshot
-        _try_add(snapshot, spec, changed)
     message = (
         f"table {spec.uri}: {_ATTEMPTS} attempts to create it or add columns lost to other writers. Try: start again"
     )
     raise CommitRaceLost(message)
+
+
+def written_columns(snapshot: Snapshot, author: pa.Schema) -> pa.Schema:
+    """Return a pipeline's columns in the types in which an open table takes them: its own, or the table's wider."""
+    written = merged(snapshot.schema, lineage.table_schema(author)).written
+    return pa.schema([written.field(name) for name in author.names])
 
 
 def checkpoint_if_due(uri: str, every: int = 20) -> None:
@@ -115,7 +131,7 @@ def _try_create(spec: TableSpec) -> None:
         with store_errors(spec.uri):
             DeltaTable.create(
                 spec.uri,
-                schema=Schema.from_arrow(_stored(spec.schema)),
+                schema=Schema.from_arrow(stored(spec.schema)),
                 partition_by=list(spec.partition_columns),
                 name=spec.pipeline,
                 description=f"Written by the Trivium pipeline {spec.pipeline}",
@@ -147,49 +163,22 @@ def _check_owner(snapshot: Snapshot, spec: TableSpec) -> None:
         raise WrongPipeline(message)
 
 
-def _changed_columns(snapshot: Snapshot, spec: TableSpec) -> list[Field]:
-    """Return the columns to add, and those whose children become nullable.
+def _merged(snapshot: Snapshot, spec: TableSpec) -> MergedColumns:
+    """Return what the table's columns have to become.
 
     Raises:
-        SchemaConflict: anything else.
+        SchemaConflict: they cannot become what the pipeline writes.
     """
-    wanted = {field.name: field for field in Schema.from_arrow(_stored(spec.schema)).fields}
-    present = {field.name: field for field in snapshot.schema.fields}
-    reasons = [f"column {name} is gone" for name in present if name not in wanted]
-    reasons += [f"column {n} changed" for n, f in present.items() if n in wanted and not same_column(wanted[n], f)]
-    new = [field for name, field in wanted.items() if name not in present]
-    reasons += [f"new column {field.name} is not nullable" for field in new if not field.nullable]
+    columns = merged(snapshot.schema, spec.schema)
+    reasons = [f"column {each.column} {each.reason}" for each in columns.conflicts]
     if tuple(snapshot.partition_columns) != spec.partition_columns:
         reasons.append(
             f"partition columns: table {snapshot.partition_columns}, pipeline {list(spec.partition_columns)}"
         )
     if reasons:
-        raise SchemaConflict(_conflict(spec.uri, reasons, list(present.values()), list(wanted.values())))
-    return new + [wanted[name] for name, field in present.items() if _declared(wanted[name]) != _declared(field)]
-
-
-def same_column(one: Field, other: Field) -> bool:
-    """Return whether two columns of one name agree in type and nullability, that of children and comments aside."""
-    return bool(_without_inner_nulls(one) == _without_inner_nulls(other))
-
-
-def _without_inner_nulls(field: Field) -> Any:
-    column = _declared(field)
-    return column | {"type": _relaxed(column["type"])}
-
-
-def _declared(field: Field) -> Any:
-    """Return the column as JSON, without what other engines note down with it."""
-    return json.loads(field.to_json(), object_hook=lambda part: part | {"metadata": {}})
-
-
-def _relaxed(kind: Any) -> Any:
-    if isinstance(kind, list):
-        return [_relaxed(each) for each in kind]
-    if not isinstance(kind, dict):
-        return kind
-    always = {name: True for name in ("nullable", "containsNull", "valueContainsNull") if name in kind}
-    return {name: _relaxed(value) for name, value in kind.items()} | always
+        wanted = Schema.from_arrow(stored(spec.schema)).fields
+        raise SchemaConflict(_conflict(spec.uri, reasons, list(snapshot.schema.fields), list(wanted)))
+    return columns
 
 
 def _conflict(uri: str, reasons: list[str], present: list[Field], wanted: list[Field]) -> str:
@@ -197,17 +186,16 @@ def _conflict(uri: str, reasons: list[str], present: list[Field], wanted: list[F
     lines = [f"table {uri} cannot become what the pipeline writes: {'; '.join(reasons)}"]
     lines.append(f"  {'table':<52} pipeline")
     for name in (field.name for field in order):
-        left = next((_column(field) for field in present if field.name == name), "-")
-        right = next((_column(field) for field in wanted if field.name == name), "-")
-        mark = " " if left == right else "*"
+        left, right = (_column(name, fields) for fields in (present, wanted))
+        mark = "*" if any(f"column {name} " in reason for reason in reasons) else " "
         lines.append(f"{mark} {left:<52} {right}")
-    lines.append("Try: keep the old columns and add nullable ones, or write to a new table path")
+    lines.append("Try: give the column another name, or write to a new table path")
     return "\n".join(lines)
 
 
-def _column(field: Field) -> str:
-    kind = json.loads(field.type.to_json())
-    return f"{field.name}: {kind if isinstance(kind, str) else json.dumps(kind)}{'' if field.nullable else ' not null'}"
+def _column(name: str, fields: list[Field]) -> str:
+    found = next((field for field in fields if field.name == name), None)
+    return "-" if found is None else f"{name}: {shown(found)}"
 
 
 def _try_describe(snapshot: Snapshot, spec: TableSpec) -> None:
@@ -254,9 +242,3 @@ def _on(snapshot: Snapshot) -> CommitProperties:
     """Return the properties of a commit of metadata alone on a version that is durable; see `entry`."""
     marks = {ACTION_COUNTS: json.dumps({"metaData": 1}), DURABLE_UP_TO: str(snapshot.version)}
     return CommitProperties(max_commit_retries=0, custom_metadata=marks)
-
-
-def _stored(schema: pa.Schema) -> pa.Schema:
-    """Return the schema without what a file may do on its own: dictionaries."""
-    plain = (f.with_type(f.type.value_type) if pa.types.is_dictionary(f.type) else f for f in schema)
-    return pa.schema(list(plain))

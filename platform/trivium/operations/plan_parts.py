@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deltalake import Schema
+import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import place_of
+from trivium.delivery.columns import merged
 from trivium.delivery.delta.features import is_append_only, writing_features
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.lineage import table_schema
-from trivium.delivery.table import same_column
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,18 @@ class ExecutorSummary:
 
 @dataclass(frozen=True)
 class TableSummary:
-    """The table as it is (`version` None: not there yet) and the columns a run would add or cannot reconcile."""
+    """The table as it is (`version` None: not there yet) and what becomes of its columns.
+
+    A run adds `new_columns`, gives `widened_columns` a wider type, and leaves `kept_columns` null, which the pipeline
+    does not write. `conflicts` are why it would refuse to start.
+    """
 
     path: str
     version: int | None
     columns: tuple[str, ...]
     new_columns: tuple[str, ...]
+    widened_columns: tuple[str, ...]
+    kept_columns: tuple[str, ...]
     conflicts: tuple[str, ...]
     replaced: Mapping[str, int]
 
@@ -87,14 +93,9 @@ def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
 
 def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, int]) -> TableSummary:
     """Return the table beside the columns a run writes; `replaced` counts files by event day."""
-    wanted = {field.name: field for field in Schema.from_arrow(table_schema(pipeline.table_columns)).fields}
-    present = {field.name: field for field in snapshot.schema.fields} if snapshot else {}
-    conflicts = [f"column {name} is gone" for name in present if name not in wanted]
-    conflicts += [
-        f"column {name} changed type"
-        for name, field in present.items()
-        if name in wanted and not same_column(wanted[name], field)
-    ]
+    author = table_schema(pipeline.table_columns)
+    columns = merged(snapshot.schema, author) if snapshot else None
+    conflicts = column_conflicts(pipeline, snapshot)
     if snapshot and snapshot.pipeline != pipeline.name:
         conflicts.append(f"the table belongs to {snapshot.pipeline or 'no pipeline'}")
     conflicts += _features(snapshot, replaced)
@@ -102,11 +103,36 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
     return TableSummary(
         path=pipeline.config.table.path,
         version=snapshot.version if snapshot else None,
-        columns=tuple(wanted),
-        new_columns=tuple(name for name in wanted if snapshot and name not in present),
+        columns=tuple(author.names),
+        new_columns=tuple(field.name for field in columns.added) if columns else (),
+        widened_columns=columns.widened if columns else (),
+        kept_columns=_kept(snapshot, author),
         conflicts=tuple(conflicts),
         replaced=replaced,
     )
+
+
+def column_conflicts(pipeline: Pipeline, snapshot: Snapshot | None) -> list[str]:
+    """Return why the table's columns cannot become what the pipeline writes: one sentence a column."""
+    if snapshot is None:
+        return []
+    found = merged(snapshot.schema, table_schema(pipeline.table_columns)).conflicts
+    return [
+        f"column {each.column}{_makers(pipeline, each.column)} {each.reason}: {each.table or 'not there'} in the "
+        f"table, {each.pipeline or 'not written'} in the pipeline"
+        for each in found
+    ]
+
+
+def _makers(pipeline: Pipeline, column: str) -> str:
+    """Name the event types whose rows have a column."""
+    makers = [name for name, bound in pipeline.executors.items() if column in bound.declaration.row_schema.names]
+    return f" (event type {', '.join(makers[:5])}{' and others' if len(makers) > 5 else ''})" if makers else ""
+
+
+def _kept(snapshot: Snapshot | None, author: pa.Schema) -> tuple[str, ...]:
+    present = [field.name for field in snapshot.schema.fields] if snapshot else []
+    return tuple(name for name in present if name not in author.names)
 
 
 def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str = "the table") -> list[str]:

@@ -115,7 +115,7 @@ def carry_out(pipeline: Pipeline, log: KafkaLog, plan: ResetPlan, clock: Clock) 
     found = {topic: log.identity(topic) for topic in plan.identities}
     if found != plan.identities:
         raise RunError(f"topics {sorted(found)} changed since this was planned; nothing was done. Try: again")
-    open_tables(pipeline)
+    open_tables(pipeline, clock)
     generation = take_over(pipeline, [*log.partitions(), *plan.retired], clock)
     names = [move.partition for move in plan.moves]
     known = Positions.of(Snapshot.latest(plan.table), pipeline.name, names)

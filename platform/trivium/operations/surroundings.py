@@ -16,6 +16,9 @@ from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.contract.source import SourceSettings
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.errors import SchemaConflict
+from trivium.operations.plan_parts import column_conflicts
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,9 @@ def look_here(pipeline: Pipeline) -> Surroundings:
 
 
 def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
-    """Look at the archive and the lookups wherever they lie, and ask Kafka for the topics."""
+    """Look at the archive, the lookups and the table wherever they lie, and ask Kafka for the topics."""
     found = _found(pipeline, lambda _: True)
+    found.missing += _tried("table", lambda: _look_at_table(pipeline))
     if pipeline.config.streaming is not None:
         found.missing += _tried("streaming.source", lambda: _ask_for_topics(pipeline, clock))
     return found
@@ -79,6 +83,13 @@ def _read_footers(pipeline: Pipeline, source: SourceSettings) -> Sequence[str]:
     if not plan.days():
         raise SourceError(f"{place_of(source)}: expected rows, found files without any. Try: check the path")
     return plan.notes
+
+
+def _look_at_table(pipeline: Pipeline) -> None:
+    snapshot = Snapshot.find(pipeline.config.table.path)
+    if conflicts := column_conflicts(pipeline, snapshot):
+        where = f"the table {pipeline.config.table.path} cannot become what the pipeline writes"
+        raise SchemaConflict(f"{where}: {'; '.join(conflicts)}. Try: give the column another name, or a new table path")
 
 
 def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> None:

@@ -40,6 +40,7 @@ class BatchCommit(RunProposal):
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
     rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
+    `columns` are those that the files were written for.
     """
 
     runtime = RUNTIME
@@ -55,6 +56,7 @@ class BatchCommit(RunProposal):
     logic: str
     plan: str
     states: Mapping[str, str] = field(default_factory=dict)
+    columns: pa.Schema | None = None
     fault_point: str | None = field(default="table", init=False)
     _replacement: Replacement = field(init=False, repr=False, compare=False)
 
@@ -76,7 +78,7 @@ class BatchCommit(RunProposal):
         self._check_files()
         replaced = self._replacement.of(snapshot)
         added = (*self.files, *replaced.carried)
-        return Change(added, tuple(replaced.removed), self._transactions(), self._metadata())
+        return Change(added, tuple(replaced.removed), self._transactions(), self._metadata(), columns=self.columns)
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Return whether this run's commit is the newest batch commit of the snapshot."""

@@ -25,13 +25,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import msgspec
-from deltalake import CommitProperties, PostCommitHookProperties, Transaction
+import pyarrow as pa
+from deltalake import CommitProperties, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
 from trivium.core.clock import Clock
 from trivium.core.errors import DeliveryError
 from trivium.core.fault_points import reach
+from trivium.delivery.columns import same_type, shown, stored
 from trivium.delivery.delta.durability import make_durable, make_own_durable
 from trivium.delivery.delta.entry import ACTION_COUNTS, DURABLE_UP_TO
 from trivium.delivery.delta.features import check_replaceable, check_writable
@@ -51,7 +53,8 @@ _log = logging.getLogger(__name__)
 class Change:
     """The change that one attempt commits, computed from one snapshot. `metadata` is kept with the commit, as text.
 
-    `data_change` is Delta's dataChange: false when the same rows are only arranged in other files.
+    `data_change` is Delta's dataChange: false when the same rows are only arranged in other files. `schema` is what the
+    table's columns become, None: they stay. `columns` are those that the added files were written for.
     """
 
     add: tuple[DataFile, ...] = ()
@@ -59,6 +62,8 @@ class Change:
     transactions: Mapping[str, int] = field(default_factory=dict)
     metadata: Mapping[str, str] = field(default_factory=dict)
     data_change: bool = True
+    schema: Schema | None = None
+    columns: pa.Schema | None = None
 
 
 class Proposal(Protocol):
@@ -138,8 +143,10 @@ def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fau
         reach(f"{fault_point}.before_commit")
     snapshot.table.create_write_transaction(
         actions,
-        mode="append",
-        schema=snapshot.schema,
+        # Only an overwrite takes another schema along; one of no partition that there is removes nothing by itself.
+        mode="append" if change.schema is None else "overwrite",
+        partition_filters=None if change.schema is None else [(snapshot.partition_columns[-1], "=", "\0")],
+        schema=change.schema or snapshot.schema,
         partition_by=snapshot.partition_columns,
         commit_properties=CommitProperties(
             max_commit_retries=0,
@@ -203,12 +210,24 @@ def _check(uri: str, snapshot: Snapshot, change: Change) -> None:
     if twice:
         message = f"{where}: {twice[0]} would be added a second time; names are used once; nothing was committed"
         raise PreconditionFailed(message)
+    _check_types(where, snapshot, change)
     columns = set(snapshot.partition_columns)
     for file in change.add:
         if set(file.partition_values) != columns:
             message = f"{where}: {file.path}: expected partition values {sorted(columns)}, got {file.partition_values}"
             raise PreconditionFailed(message)
         check_presence(Storage(uri), file)
+
+
+def _check_types(where: str, snapshot: Snapshot, change: Change) -> None:
+    """Prove that the files were written in the types that the table's columns still have."""
+    there = {field.name: field for field in snapshot.schema.fields}
+    for column in Schema.from_arrow(stored(change.columns)).fields if change.columns is not None else ():
+        known = there.get(column.name)
+        if known is None or not same_type(known, column):
+            now = "no such column" if known is None else shown(known)
+            message = f"{where}: column {column.name} has become {now}, these files were written for {shown(column)}"
+            raise PreconditionFailed(f"{message}; nothing was committed. Try: start again")
 
 
 def _wait(clock: Clock, attempt: int) -> None:

@@ -13,15 +13,13 @@ from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from msgspec.structs import replace
 
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
-from trivium.delivery.files.data_file import DataFile, validate
+from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.event_types import HeldTypes
 from trivium.delivery.files.lineage import EVENT_TYPE
-from trivium.delivery.files.partitioned import PartitionedFiles
-from trivium.delivery.files.rewrite import EVENTS, rows_of_file
+from trivium.delivery.files.rewrite import EVENTS, copied_rows
 from trivium.delivery.storage.storage import Storage
 
 RUNTIME = "batch"
@@ -88,19 +86,10 @@ class _Rest:
 
     def carry(self, file: ActiveFile) -> tuple[DataFile, ...]:
         """Write the rows of types that stay."""
-        schema = pa.schema(self._snapshot.schema.to_arrow())
-        folders = [name for name in file.partition_values if name != EVENTS.runtime]
-        constants = {EVENTS.runtime: file.partition_values[EVENTS.runtime] or ""}
-        apart = EVENTS.apart.get(constants[EVENTS.runtime], ())
-        writer = PartitionedFiles(self._storage, schema, folders, "carried", constants, apart)
         replaced = pa.array(sorted(self._scope.types), pa.string())
-        try:
-            for rows in rows_of_file(self._storage, file, schema, EVENTS.runtime):
-                stays = pc.invert(pc.is_in(rows[EVENT_TYPE].cast(pa.string()), replaced))
-                writer.write(rows.filter(stays))
-            files = tuple(replace(each, partition_values=dict(file.partition_values)) for each in writer.close())
-        except BaseException:
-            writer.abandon()
-            raise
-        validate(self._storage, files, schema)
-        return files
+
+        def stays(rows: pa.Table) -> pa.Array:
+            return pc.invert(pc.is_in(rows[EVENT_TYPE].cast(pa.string()), replaced))
+
+        schema = pa.schema(self._snapshot.schema.to_arrow())
+        return copied_rows(self._storage, EVENTS, schema, "carried", file, stays)

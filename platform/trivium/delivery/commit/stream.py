@@ -70,7 +70,11 @@ class OffsetRange(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class StreamCommit(RunProposal):
-    """The commit of an epoch. `balance` holds the counts per event type, `ranges` the stretch of each partition."""
+    """The commit of an epoch.
+
+    `balance` holds the counts per event type, `ranges` the stretch of each partition. `columns` are those that the
+    files were written for.
+    """
 
     runtime = RUNTIME
     kind = "epoch"
@@ -82,6 +86,7 @@ class StreamCommit(RunProposal):
     balance: Mapping[str, Counts]
     logic: str
     plan: str
+    columns: pa.Schema | None = None
     fault_point: str | None = field(default="table", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
@@ -97,7 +102,7 @@ class StreamCommit(RunProposal):
             name = transactions.position(self.pipeline, partition)
             self._check(partition, each, snapshot.transaction(name))
             moved[name] = each.next
-        return Change(add=self.files, transactions=moved, metadata=self._metadata())
+        return Change(add=self.files, transactions=moved, metadata=self._metadata(), columns=self.columns)
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Return whether this run's epoch is in: its generation is the newest, positions are where it moved them."""

@@ -51,6 +51,11 @@ def retired(pipeline: str, event_type: str) -> str:
     return f"{pipeline}/retired/{event_type}"
 
 
+def widening(pipeline: str) -> str:
+    """Name that of 1 while columns have a wider type than files may have, 0 once no file is narrower."""
+    return f"{pipeline}/widening"
+
+
 def dead_letters(pipeline: str) -> str:
     """Name, in the dead-letter table, that of the generation of the newest batch append."""
     return f"{pipeline}/batch/dead_letters"

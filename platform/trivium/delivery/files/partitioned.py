@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trivium.delivery.columns import widens
 from trivium.delivery.errors import SchemaConflict
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.lineage import DICTIONARY_COLUMNS
@@ -64,8 +65,8 @@ class PartitionedFiles:
         A nullable column may be missing: it is null in the file, or missing there too where all rows of it lack it.
 
         Raises:
-            SchemaConflict: a required column is missing, one is of another type or no column of the schema, or a
-                partition value would not come back as it went.
+            SchemaConflict: a required column is missing, one has a type that the schema's cannot hold or is no column
+                of the schema, or a partition value would not come back as it went.
             StorageError: the storage refused.
         """
         rows = self._conformed(rows)
@@ -94,7 +95,10 @@ class PartitionedFiles:
             message = f"rows for {self._storage.uri}: expected columns {self._required}, missing {missing}"
             raise SchemaConflict(message)
         for name, column in given.items():
-            if _plain(column.type) != (expected := self._types.get(name)):
+            expected = self._types.get(name)
+            if expected is not None and widens(_plain(column.type), expected):
+                given[name] = column.cast(expected)
+            elif _plain(column.type) != expected:
                 expected = expected or "no such column"
                 message = f"rows for {self._storage.uri}: column {name}: expected {expected}, got {column.type}"
                 raise SchemaConflict(message)

@@ -6,7 +6,7 @@ the file's order. Memory is bounded by a row group, a file's size by that of its
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,8 @@ from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
 
 _ROWS_AT_A_TIME: Final = 65_536
+Chosen = Callable[[pa.Table], pa.Array]
+"""Returns a boolean a row: those to keep."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,33 @@ def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -
     validate(storage, files, schema)
     _check_rows(storage, group, read, sum(file.rows for file in files))
     return Rewritten(group, files)
+
+
+def copied_rows(
+    storage: Storage, layout: Layout, schema: pa.Schema, name: str, file: ActiveFile, chosen: Chosen | None = None
+) -> tuple[DataFile, ...]:
+    """Write a file's rows, or those `chosen` of them, in the columns of `schema` into files that nobody sees yet.
+
+    Raises:
+        FileMismatch: the file does not read as rows of these columns.
+        StorageError: the storage refused.
+    """
+    folders = [column for column in file.partition_values if column != layout.runtime]
+    constants = {layout.runtime: file.partition_values[layout.runtime] or ""}
+    writer = PartitionedFiles(
+        storage, schema, folders, name, constants, layout.apart.get(constants[layout.runtime], ())
+    )
+    try:
+        for rows in rows_of_file(storage, file, schema, layout.runtime):
+            writer.write(rows if chosen is None else rows.filter(chosen(rows)))
+        files = tuple(
+            msgspec.structs.replace(each, partition_values=dict(file.partition_values)) for each in writer.close()
+        )
+    except BaseException:
+        writer.abandon()
+        raise
+    validate(storage, files, schema)
+    return files
 
 
 def rows_of_file(storage: Storage, file: ActiveFile, schema: pa.Schema, runtime: str) -> Iterator[pa.Table]:

@@ -33,6 +33,7 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
     rejects = tuple(file for result in results for file in result.rejects)
     covered = coverage.covering(uri, job.generation, job.scope, _reading(prepared, results))
     days = _append_letters(prepared, rejects, clock)
+    schema = table_schema(pipeline.table_columns)
     proposal = BatchCommit(
         pipeline=pipeline.name,
         generation=job.generation,
@@ -44,8 +45,9 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
         states=_states(prepared),
+        columns=schema,
     )
-    landed = commit_batch(uri, proposal, table_schema(pipeline.table_columns), clock)
+    landed = commit_batch(uri, proposal, schema, clock)
     return BatchReport(
         pipeline=pipeline.name,
         table=uri,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 
 from trivium.core.errors import RunError
 from trivium.delivery.coverage.scope import Scope
@@ -19,7 +20,11 @@ from trivium.engine.outcomes import Counts, merge_counts
 
 @dataclass(frozen=True)
 class Job:
-    """One batch run as its workers see it. `context` names what a unit's result depends on beside its rows."""
+    """One batch run as its workers see it.
+
+    `context` names what a unit's result depends on beside its rows. `columns` are the author's columns as the table
+    takes them; None: as the pipeline makes them.
+    """
 
     plan: bytes
     secrets: Mapping[str, str] = field(repr=False)
@@ -29,6 +34,7 @@ class Job:
     context: Mapping[str, Any]
     lookups: Mapping[str, str]
     token: StorageToken
+    columns: pa.Schema | None = None
 
 
 class UnitResult(msgspec.Struct, frozen=True):

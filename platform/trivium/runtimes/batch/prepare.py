@@ -21,7 +21,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.unit_markers import RunStore, UnitMarker
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import write_token
-from trivium.delivery.table import events_table, open_table
+from trivium.delivery.table import events_table, open_table, written_columns
 from trivium.runtimes.batch.job import Job, scope_json
 from trivium.runtimes.batch.source import Source, batch_section, check_nothing_left_out, read_source
 from trivium.runtimes.batch.source_days import MissingDays
@@ -101,7 +101,9 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     lookups = check_lookups(pipeline, clock)
     config = pipeline.config
     spec = events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by)
-    check_append_only(open_table(spec), source.scope)
+    table = open_table(spec, clock)
+    pipeline = pipeline.writing(written_columns(table, pipeline.table_columns))
+    check_append_only(table, source.scope)
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
     if source.scope.window is not None:
         check_nothing_left_out(config.table.path, source)
@@ -112,7 +114,8 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     context = unit_context(pipeline, source.scope, lookups)
     token = write_token(config.table.path)
     root = str(pipeline.root)
-    job = Job(pipeline.plan.json, pipeline.secrets, root, generation, source.scope, context, lookups, token)
+    columns = pipeline.table_columns
+    job = Job(pipeline.plan.json, pipeline.secrets, root, generation, source.scope, context, lookups, token, columns)
     markers = run_store(pipeline).load(committed)
     keys = {unit.key(context) for unit in source.units}
     done = {key: marker for key, marker in markers.items() if key in keys}

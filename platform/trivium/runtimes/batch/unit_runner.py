@@ -57,7 +57,7 @@ class UnitRunner:
         declarations = {name: bound.declaration for name, bound in self._pipeline.executors.items()}
         self._reader = open_source(config.batch.source, declarations, config.type_column)
         self._table, self._dead_letters = Storage(config.table.path), Storage(config.dead_letters.path)
-        self._schema = table_schema(self._pipeline.table_columns)
+        self._schema = table_schema(job.columns or self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
         self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
         self._worker = Worker(self._pipeline.worker_spec, open_lookups(self._pipeline, job, self._clock), self._clock)

@@ -43,7 +43,8 @@ class EpochRunner:
 
     def __init__(self, job: StreamJob, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
-        self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        compiled = rebuild(job.plan, job.secrets, project_here(job.root))
+        self._pipeline = compiled.writing(job.columns or compiled.table_columns)
         bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         assert self._pipeline.config.streaming is not None

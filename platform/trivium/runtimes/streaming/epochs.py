@@ -92,6 +92,7 @@ class EpochCommitter:
         land(uri, proposal, lambda: append(uri, proposal, self.clock), self.clock)
 
     def _land_rows(self, result: EpochResult) -> Landed:
+        uri, schema = self.pipeline.config.table.path, table_schema(self.pipeline.table_columns)
         proposal = StreamCommit(
             pipeline=self.pipeline.name,
             generation=self.generation,
@@ -100,8 +101,8 @@ class EpochCommitter:
             balance=result.counts,
             logic=self.pipeline.plan.logic_short,
             plan=self.pipeline.plan.plan_short,
+            columns=schema,
         )
-        uri, schema = self.pipeline.config.table.path, table_schema(self.pipeline.table_columns)
         return land(uri, proposal, lambda: commit_epoch(uri, proposal, schema, self.clock), self.clock)
 
     def _checkpoint(self) -> None:

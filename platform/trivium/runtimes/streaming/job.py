@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+import pyarrow as pa
 
 from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.files.data_file import DataFile
@@ -16,7 +17,11 @@ from trivium.engine.outcomes import Counts, total_of
 
 @dataclass(frozen=True)
 class StreamJob:
-    """One streaming run as its workers see it. `epochs` holds each topic's position epoch."""
+    """One streaming run as its workers see it.
+
+    `epochs` holds each topic's position epoch. `columns` are the author's columns as the table takes them; None: as the
+    pipeline makes them.
+    """
 
     plan: bytes
     secrets: Mapping[str, str] = field(repr=False)
@@ -24,6 +29,7 @@ class StreamJob:
     generation: int
     epochs: Mapping[str, int]
     token: StorageToken
+    columns: pa.Schema | None = None
 
 
 class EpochRequest(msgspec.Struct, frozen=True):

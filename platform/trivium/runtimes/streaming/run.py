@@ -111,10 +111,11 @@ class _Stream:
     def __init__(
         self, pipeline: Pipeline, started: Started, monitor: LogMonitor, token: StorageToken, clock: Clock
     ) -> None:
+        pipeline = pipeline.writing(started.columns)
         self._pipeline, self._started, self._monitor, self._clock = pipeline, started, monitor, clock
         self._config = streaming_section(pipeline)
-        root = str(pipeline.root)
-        job = StreamJob(pipeline.plan.json, pipeline.secrets, root, started.generation, dict(started.epochs), token)
+        plan, root, epochs = pipeline.plan.json, str(pipeline.root), dict(started.epochs)
+        job = StreamJob(plan, pipeline.secrets, root, started.generation, epochs, token, started.columns)
         self._lanes = make_lanes(job, self._config, clock, started.positions)
         self._committer = EpochCommitter(pipeline, started.generation, clock)
         self._report = _empty_report(pipeline, started)

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import pyarrow as pa
+
 from trivium.config.model.streaming import Streaming
 from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
@@ -26,7 +28,7 @@ from trivium.delivery.dead_letters.schema import dead_letter_table
 from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.storage.storage import Storage
-from trivium.delivery.table import events_table, open_table
+from trivium.delivery.table import events_table, open_table, written_columns
 from trivium.runtimes import steps
 
 _log = logging.getLogger(__name__)
@@ -79,12 +81,17 @@ class FromOffsets:
 
 @dataclass(frozen=True)
 class Started:
-    """A stream that may run. `adopted` partitions have their first position from this start."""
+    """A stream that may run.
+
+    `columns` are the author's columns as the table takes them. `adopted` partitions have their first position from this
+    start.
+    """
 
     generation: int
     positions: dict[str, int]
     identities: Mapping[str, int]
     epochs: Mapping[str, int]
+    columns: pa.Schema
     adopted: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -103,7 +110,7 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     config = pipeline.config
     partitions = log.partitions()
     identities = {topic: log.identity(topic) for topic in sorted(set(map(topic_of, partitions)))}
-    open_tables(pipeline)
+    columns = open_tables(pipeline, clock)
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     check_ranges(_known_positions(pipeline, partitions, identities, beginning), log)
     generation = take_over(pipeline, partitions, clock)
@@ -112,7 +119,7 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     first = (beginning or FromBeginning()).offsets(log, new)
     adopted = adopt_partitions(pipeline, generation, first, identities, clock)
     epochs = Positions.of(Snapshot.latest(config.table.path), pipeline.name, partitions).epochs
-    return Started(generation, positions | adopted, identities, epochs, adopted)
+    return Started(generation, positions | adopted, identities, epochs, columns, adopted)
 
 
 def _known_positions(
@@ -130,11 +137,12 @@ def _known_positions(
     return positions
 
 
-def open_tables(pipeline: Pipeline) -> None:
-    """Open both tables, or make them."""
-    config = pipeline.config
-    open_table(events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by))
+def open_tables(pipeline: Pipeline, clock: Clock) -> pa.Schema:
+    """Open both tables, or make them; return the author's columns as the table takes them."""
+    config, author = pipeline.config, pipeline.table_columns
+    table = open_table(events_table(config.table.path, pipeline.name, author, config.table.partition_by), clock)
     open_table(dead_letter_table(config.dead_letters.path, pipeline.name))
+    return written_columns(table, author)
 
 
 def take_over(pipeline: Pipeline, partitions: list[str], clock: Clock) -> int:
