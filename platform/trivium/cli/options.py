@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
@@ -13,6 +14,7 @@ from trivium.cli.terminal.problems import FORMAT
 
 if TYPE_CHECKING:
     from trivium.runtimes.batch.prepare import BatchArguments
+    from trivium.runtimes.batch.source_days import MissingDays
     from trivium.runtimes.streaming.start import Beginning
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -54,15 +56,39 @@ def window(command: CommandT) -> CommandT:
     return start(end(command))
 
 
-def allow_missing_days(command: CommandT) -> CommandT:
-    """Add `--allow-missing-days`, as the parameter `missing_days`: "refuse" or "leave"."""
-    return click.option(
+class RunScope(NamedTuple):
+    """The part of a table that a batch run is asked to make anew, and what becomes of it where source days lack."""
+
+    start: date | None
+    end: date | None
+    types: tuple[str, ...]
+    missing_days: MissingDays
+
+
+def run_scope(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--from`, `--to`, `--type` and `--allow-missing-days`, as the one parameter `scope`."""
+
+    @wraps(command)
+    def with_scope(
+        *args: Any, start: date | None, end: date | None, types: tuple[str, ...], missing_days: MissingDays, **more: Any
+    ) -> Any:
+        return command(*args, scope=RunScope(start, end, types, missing_days), **more)
+
+    narrowed = click.option(
+        "--type",
+        "types",
+        multiple=True,
+        metavar="TYPE",
+        help="Make only this event type anew and touch no other; repeatable. Default: all that the file lists.",
+    )
+    allowed = click.option(
         "--allow-missing-days",
         "missing_days",
         flag_value="leave",
         default="refuse",
         help="Run though source days are missing; their event days stay as they are.",
-    )(command)
+    )
+    return window(narrowed(allowed(with_scope)))
 
 
 def checked(arguments: BatchArguments) -> BatchArguments:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
-from trivium.cli.options import allow_missing_days, checked, output_format, window
+from trivium.cli.options import RunScope, checked, output_format, run_scope
 from trivium.cli.terminal.tables import facts
 from trivium.cli.terminal.text import plural, size, span
 
@@ -19,21 +18,17 @@ if TYPE_CHECKING:
     from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
     from trivium.operations.planning import BatchPlan
     from trivium.operations.stream_planning import StreamPlan
-    from trivium.runtimes.batch.source_days import MissingDays
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@window
-@allow_missing_days
+@run_scope
 @output_format
 @click.pass_context
 def plan(
     ctx: click.Context,
     config: Path,
-    start: date | None,
-    end: date | None,
-    missing_days: MissingDays,
+    scope: RunScope,
     output_format: str,
 ) -> None:
     """Show what a run would read, write and replace. Changes nothing.
@@ -47,7 +42,7 @@ def plan(
     from trivium.runtimes.batch.prepare import BatchArguments
 
     pipeline = compile_file(config, runtime=None)
-    arguments = checked(BatchArguments(start, end, missing_days=missing_days))
+    arguments = checked(BatchArguments(scope.start, scope.end, missing_days=scope.missing_days, types=scope.types))
     found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":
         click.echo(json.dumps(found, default=msgspec.to_builtins, ensure_ascii=False, indent=2))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import shlex
 import sys
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from trivium.cli.options import MomentParameter, allow_missing_days, beginning, checked, window
+from trivium.cli.options import MomentParameter, RunScope, beginning, checked, run_scope
 from trivium.cli.run_serving import serving
 from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import plural, span
@@ -18,7 +18,6 @@ from trivium.cli.terminal.text import plural, span
 if TYPE_CHECKING:
     from trivium.engine.outcomes import Counts
     from trivium.runtimes.batch.report import BatchReport
-    from trivium.runtimes.batch.source_days import MissingDays
     from trivium.runtimes.streaming.report import StreamReport
 
 
@@ -32,8 +31,7 @@ run.add_command(serving)
 
 @run.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@window
-@allow_missing_days
+@run_scope
 @click.option(
     "--complete-as-of",
     type=MomentParameter(),
@@ -43,18 +41,18 @@ run.add_command(serving)
 @click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
 def batch(
     config: Path,
-    start: date | None,
-    end: date | None,
-    missing_days: MissingDays,
+    scope: RunScope,
     complete_as_of: datetime | None,
     address: str | None,
 ) -> None:
-    """Read the archive, and replace batch's rows of these event days in one commit."""
+    """Read the archive, and replace batch's rows of these event days and types in one commit."""
     from trivium.config.compile import compile_file
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.run import run_batch
 
-    arguments = checked(BatchArguments(start, end, complete_as_of, address, missing_days))
+    arguments = checked(
+        BatchArguments(scope.start, scope.end, complete_as_of, address, scope.missing_days, scope.types)
+    )
     _show(run_batch(compile_file(config), arguments), config)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,20 @@ from trivium.config.model.pipeline import PipelineConfig
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
-from trivium.config.worker_spec import BoundExecutor, LookupSpec, RoutingSpec, WorkerSpec, event_times, lookup_columns
+from trivium.config.worker_spec import (
+    BoundExecutor,
+    LookupSpec,
+    RoutingSpec,
+    WorkerSpec,
+    event_times,
+    lookup_columns,
+    table_columns,
+)
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import LookupSettings
 from trivium.core.errors import RunError
+from trivium.core.suggest import one_of
 
 USERNAME: Final = "streaming.source.security.username"
 """The name under which the Kafka user travels beside the plan; no variable can have such a name."""
@@ -38,6 +47,7 @@ class Pipeline:
 
     `table_columns` are the author's columns of the shared table, without lineage columns and `event_date`.
     `secrets` maps names to values that only stand in the plan as references; they travel beside it, never in it.
+    `narrowed` says that `executors` are some of those that the file lists.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Pipeline:
     root: Path
     config_file: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    narrowed: bool = False
 
     @cached_property
     def worker_spec(self) -> WorkerSpec:
@@ -69,6 +80,26 @@ class Pipeline:
             latest=latest,
             purity=config.purity,
             secrets=self.secrets,
+        )
+
+    def of_types(self, event_types: Collection[str]) -> Pipeline:
+        """Return the pipeline with these of its event types only, and the lookups that they use.
+
+        Raises:
+            RunError: one is not among them; names those that are.
+        """
+        for name in event_types:
+            if name not in self.executors:
+                known = one_of(name, sorted(self.executors))
+                raise RunError(f"expected event types of {self.config_file}, got {name!r}; {known}")
+        executors = {name: bound for name, bound in self.executors.items() if name in event_types}
+        used = {each.lookup for bound in executors.values() for each in bound.declaration.enrichments.values()}
+        return replace(
+            self,
+            executors=executors,
+            lookups={name: bound for name, bound in self.lookups.items() if name in used},
+            table_columns=table_columns(bound.declaration for bound in executors.values()),
+            narrowed=len(executors) < len(self.executors),
         )
 
     def writing(self, table_columns: pa.Schema) -> Pipeline:

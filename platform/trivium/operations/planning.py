@@ -86,6 +86,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
     Raises:
         SourceError, LookupAnswerError, RunError: what would stop the run before it starts.
     """
+    pipeline = pipeline.of_types(arguments.types) if arguments.types else pipeline
     source = read_source(pipeline, arguments.window(), arguments.missing_days)
     scope = source.scope
     snapshots = check_lookups(pipeline, clock or SystemClock())

@@ -60,7 +60,7 @@ def plan_retirement(pipeline: Pipeline, event_type: str, window: Window | None) 
     if not rows:
         where = f" of {window}" if window else ""
         known = one_of(event_type, sorted(_types(snapshot)))
-        raise ArgumentError(f"the table {uri} has no rows of event type {event_type!r}{where}. {known}")
+        raise ArgumentError(f"the table {uri} has no rows of event type {event_type!r}{where}; {known}")
     return RetirePlan(uri, pipeline.name, event_type, window, rows, event_type in pipeline.executors)
 
 

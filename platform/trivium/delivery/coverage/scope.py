@@ -29,17 +29,23 @@ class Window:
 class Scope:
     """The part of batch's rows that is a run's to replace; every other row, and its coverage, stays.
 
-    `window` None means all event days. `types` are the event types that the pipeline lists. `left_out` are event days
-    (ISO) whose source days are missing: they stay as they are though they lie in the window.
+    `window` None means all event days. `types` are the event types that the pipeline lists, or those of them that the
+    run was asked for: then inputs of other types, and those without one, are none of its (`untyped` False). `left_out`
+    are event days (ISO) whose source days are missing: they stay as they are though they lie in the window.
     """
 
     window: Window | None
     types: frozenset[str]
     left_out: frozenset[str] = frozenset()
+    untyped: bool = True
 
     def holds_day(self, day: str | None) -> bool:
         """Return whether rows of an event day (ISO) are replaced."""
         return day not in self.left_out and (self.window is None or self.window.holds(day))
+
+    def owns_letters_of(self, event_type: str | None) -> bool:
+        """Return whether dead letters of an event type (None: of no known type) are replaced."""
+        return self.untyped if event_type is None else event_type in self.types
 
     def owns_source_day(self, day: str | None) -> bool:
         """Return whether drops and rejects of a source day (ISO; None: the source has no days) count to the run."""

@@ -62,14 +62,14 @@ def _may_stay(storage: Storage, file: ActiveFile, scope: Scope) -> bool:
         return True
     with storage.open(file.path) as stream:
         held = pc.unique(pq.ParquetFile(stream).read(["event_type"]).column("event_type")).to_pylist()
-    return any(name is not None and name not in scope.types for name in held)
+    return not all(map(scope.owns_letters_of, held))
 
 
 def _stays(rows: pa.Table, scope: Scope, taken: set[tuple[str, int]]) -> Iterator[bool]:
     columns = (rows[name].to_pylist() for name in ("event_type", "source_day", "source", "position"))
     for event_type, day, source, position in zip(*columns, strict=True):
-        foreign = event_type is not None and event_type not in scope.types
-        yield (foreign or day in scope.left_out) and (source, position) not in taken
+        own = scope.owns_letters_of(event_type)
+        yield (not own or day in scope.left_out) and (source, position) not in taken
 
 
 def _places(storage: Storage, files: Iterable[DataFile]) -> set[tuple[str, int]]:

@@ -93,4 +93,9 @@ def scope_json(scope: Scope) -> dict[str, Any]:
     """Return a scope as plain data."""
     window = scope.window
     days = None if window is None else [window.start.isoformat(), window.end.isoformat()]
-    return {"window": days, "types": sorted(scope.types), "left_out": sorted(scope.left_out)}
+    return {
+        "window": days,
+        "types": sorted(scope.types),
+        "left_out": sorted(scope.left_out),
+        "untyped": scope.untyped,
+    }

@@ -32,7 +32,8 @@ class BatchArguments:
     """Settings of one run beside the pipeline file.
 
     `start` and `end` are event dates, half open; a `complete_as_of` without a zone is UTC. `missing_days` says what
-    becomes of a run whose source lacks days: it is refused, or leaves their event days as they are.
+    becomes of a run whose source lacks days: it is refused, or leaves their event days as they are. `types` are the
+    event types to make anew, none: all of the pipeline's.
     """
 
     start: date | None = None
@@ -40,6 +41,7 @@ class BatchArguments:
     complete_as_of: datetime | None = None
     address: str | None = None
     missing_days: MissingDays = "refuse"
+    types: tuple[str, ...] = ()
 
     def window(self) -> Window | None:
         """Return the window, or None for all of the source.
@@ -97,6 +99,7 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     Raises:
         TriviumError: the run cannot start; nothing was changed but, at most, the generation.
     """
+    pipeline = pipeline.of_types(arguments.types) if arguments.types else pipeline
     source = read_source(pipeline, arguments.window(), arguments.missing_days)
     lookups = check_lookups(pipeline, clock)
     config = pipeline.config

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from trivium.config.model.pipeline import Batch
@@ -56,7 +56,7 @@ def read_source(pipeline: Pipeline, window: Window | None, missing_days: Missing
         _check_days(batch.source)
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = open_source(batch.source, declarations, pipeline.config.type_column).plan()
-    scope = Scope(window, frozenset(pipeline.executors))
+    scope = Scope(window, frozenset(pipeline.executors), untyped=not pipeline.narrowed)
     return source_of(plan, batch, pipeline.config.table.path, scope, missing_days)
 
 
@@ -71,7 +71,7 @@ def source_of(plan: SourcePlan, batch: Batch, table: str, scope: Scope, missing_
     units = tuple(plan.units(batch.unit_rows, chosen))
     if not units:
         raise RunError(_nothing_to_read(plan.days(), scope.window))
-    return Source(plan, units, days, Scope(scope.window, scope.types, days.left_out))
+    return Source(plan, units, days, replace(scope, left_out=days.left_out))
 
 
 def check_nothing_left_out(table: str, source: Source) -> None:

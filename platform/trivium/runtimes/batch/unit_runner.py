@@ -49,7 +49,8 @@ class UnitRunner:
 
     def __init__(self, job: Job, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
-        self._pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
+        compiled = rebuild(job.plan, job.secrets, project_here(job.root))
+        self._pipeline = compiled if job.scope.untyped else compiled.of_types(job.scope.types)
         bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         config = self._pipeline.config

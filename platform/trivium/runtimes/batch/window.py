@@ -36,8 +36,11 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
     """Hold the outcomes of a slice to the run's scope.
 
     Rows of other event days are not written; an input with all its rows outside is `out_of_window`. Rejects and drops
-    belong to their source day: a run whose window does not hold it counts them `out_of_window` too.
+    belong to their source day: a run whose window does not hold it counts them `out_of_window` too. A run of some types
+    does not count the inputs of others.
     """
+    if not scope.untyped:
+        outcomes = _of_types(outcomes, scope.types)
     held = _held(outcomes, part)
     if scope.window is None and not scope.left_out:
         return InWindow(outcomes.emitted, tuple(outcomes.rejects), outcomes.counts(), held)
@@ -61,6 +64,12 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
             Counts(1, rejected=here, out_of_window=1 - here)
         )
     return InWindow(rows, tuple(reject for reject in outcomes.rejects if own[days[reject.index]]), counts, held)
+
+
+def _of_types(outcomes: Outcomes, types: frozenset[str]) -> Outcomes:
+    dropped = {name: rows for name, rows in outcomes.dropped.items() if name in types}
+    rejects = [reject for reject in outcomes.rejects if reject.event_type in types]
+    return Outcomes(outcomes.read, outcomes.emitted, dropped, rejects)
 
 
 def _inside(dates: pa.Array, scope: Scope) -> npt.NDArray[np.bool_]:
