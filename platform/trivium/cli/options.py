@@ -57,7 +57,7 @@ def window(command: CommandT) -> CommandT:
 
 
 class RunScope(NamedTuple):
-    """The part of a table that a batch run is asked to make anew, and what becomes of it where source days lack."""
+    """The part of a table that a batch run makes anew, and what becomes of it where source days lack."""
 
     start: date | None
     end: date | None

@@ -31,7 +31,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class MergedColumns:
-    """What a table has to become for a pipeline to write into it.
+    """Columns that a table has to have for a pipeline to write into it.
 
     `written` are the pipeline's columns in the types they are written as, `columns` all of the table's afterwards.
     `added` are new, `relaxed` get children, or themselves, that may be null, and `widened` get a wider type.

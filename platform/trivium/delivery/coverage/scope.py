@@ -30,7 +30,7 @@ class Scope:
     """The part of batch's rows that is a run's to replace; every other row, and its coverage, stays.
 
     `window` None means all event days. `types` are the event types that the pipeline lists, or those of them that the
-    run was asked for: then inputs of other types, and those without one, are none of its (`untyped` False). `left_out`
+    run makes anew: then inputs of other types, and those without one, are none of its (`untyped` False). `left_out`
     are event days (ISO) whose source days are missing: they stay as they are though they lie in the window.
     """
 
