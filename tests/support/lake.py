@@ -33,6 +33,7 @@ from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.schema import reject_files
 from trivium.delivery.delta import handle as delta_handle
+from trivium.delivery.delta import snapshot
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.merge import query as merge
 from trivium.delivery.storage.storage import Storage, StoredFile
@@ -110,7 +111,9 @@ class Lake:
         self.backend = MemoryBackend()
         self.backend.create(events_table(self.uri, PIPELINE, AUTHOR, ["event_date"]))
         self.backend.create(dead_letters.dead_letter_table(self.letters_uri, PIPELINE))
-        patch.setattr(delta_handle, "DeltaTable", lambda uri, **_: self.backend.open(uri))
+        patch.setattr(delta_handle, "DeltaTable", lambda uri, **_: self.backend.open(uri))  # of older versions
+        patch.setattr(snapshot, "newest", lambda uri: self.backend.newest(uri, {}))
+        patch.setattr(committer, "write_entry", self.backend.write)
         patch.setattr(os, "fsync", lambda _: None)  # no power cuts here; thousands of small files are written
         self.clock, self.late_days = InstantClock(), late_days
         source = ParquetSource(type="parquet", path="/archive", value_column="value", day_column="day")

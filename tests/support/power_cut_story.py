@@ -24,6 +24,7 @@ from trivium.delivery.delta import durability
 from trivium.delivery.delta import handle as delta_handle
 from trivium.delivery.delta.entry import entry_path, parse_entry
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.delta.state import newest
 from trivium.delivery.files.unit_markers import RunStore
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.storage import local as storage_local
@@ -148,6 +149,7 @@ def forget() -> None:
     """Forget all that a process remembers of tables: from here on it is another one."""
     durability._known.clear()  # noqa: SLF001
     delta_handle._checked.clear()  # noqa: SLF001
+    newest._kept.clear()  # noqa: SLF001
     storage_local._led_to.clear()  # noqa: SLF001
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Order = Literal["go", "fail", "lost", "blind", "late", "kill"]
 """What happens at a pause. A look at a table can `fail`. A commit can be `lost` on its way; land with its response lost
@@ -42,12 +42,14 @@ class ActorClock:
 class Actor:
     """One process: `point` is where it waits, `error` what it ended with.
 
-    The next `outage` looks at a table fail. `doubted`: a commit of its was given up without its outcome being known.
+    The next `outage` looks at a table fail; `kept` is what it remembers of tables. `doubted`: a commit of its was given
+    up without its outcome being known.
     """
 
     def __init__(self, kind: str, body: Callable[[Actor], None]) -> None:
         self.kind, self.clock = kind, ActorClock()
         self.point, self.ended, self.outage, self.doubted = "start", False, 0, False
+        self.kept: dict[str, Any] = {}
         self.error: BaseException | None = None
         self._body, self._order = body, "go"
         self._turn, self._done = threading.Semaphore(0), threading.Semaphore(0)

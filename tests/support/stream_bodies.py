@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.support.sample_table import AUTHOR, PIPELINE, TYPES
 from tests.support.stream_actors import Actor
+from tests.support.stream_table import StreamTables
 from tests.support.stream_world import TOPIC, Place, World, outcomes_of
 from trivium.delivery.commit.batch import BatchCommit
 from trivium.delivery.commit.committer import Landed, commit
@@ -48,7 +49,7 @@ class Driver:
         self.epoch = known.epochs[TOPIC]
         self.positions = {name: at for name, at in known.next.items() if at is not None}
         self.adopt({name: 0 for name in names if name not in self.positions})
-        self.committer = PausingCommitter(_pipeline(self.world), self.generation, self.actor.clock)
+        self.committer = PausingCommitter(pipeline_of(self.world), self.generation, self.actor.clock)
         self.committer.actor = self.actor
 
     def adopt(self, new: dict[str, int]) -> None:
@@ -105,7 +106,7 @@ class PausingCommitter(EpochCommitter):
         return super()._land_rows(result)
 
 
-def _pipeline(world: World) -> Any:
+def pipeline_of(world: World | StreamTables) -> Any:
     """What a committer takes of a pipeline."""
     return SimpleNamespace(
         name=PIPELINE,

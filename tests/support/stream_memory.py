@@ -14,17 +14,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as pad
 from deltalake import CommitProperties, Schema
-from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 from pyarrow.fs import LocalFileSystem, SubTreeFileSystem
 
 from trivium.delivery.delta.entry import entry_path
+from trivium.delivery.delta.entry_write import NewEntry
 from trivium.delivery.delta.snapshot import PIPELINE_PROPERTY
+from trivium.delivery.delta.state.active_files import ActiveFile, ActiveFiles
+from trivium.delivery.delta.state.log_state import LogState
+from trivium.delivery.errors import AlreadyThere
 from trivium.delivery.table import TableSpec
 
 _STATISTICS = (
@@ -64,11 +68,11 @@ class MemoryLog:
         """Put the entry after `read`.
 
         Raises:
-            CommitFailedError: there is one already.
+            AlreadyThere: there is one already.
         """
         if read != len(self.versions) - 1:
             message = f"version {read + 1} exists"
-            raise CommitFailedError(message)
+            raise AlreadyThere(message)
         last = self.versions[-1]
         added = tuple(one for one in actions if isinstance(one, AddAction))
         removed = tuple(one.path for one in actions if isinstance(one, RemoveAction))
@@ -78,6 +82,18 @@ class MemoryLog:
         lines = [{"commitInfo": metadata}, *({"txn": {"appId": name}} for name in transactions)]
         lines += [*({"add": {"path": one.path}} for one in added), *({"remove": {"path": path}} for path in removed)]
         self._write_entry(lines)
+
+    def write(self, read: int, entry: NewEntry) -> None:
+        """Put an entry of the product's after `read`."""
+        added = [
+            AddAction(unquote(one.path), one.size, one.partition_values, 0, one.data_change, one.stats or "")
+            for one in entry.added
+        ]
+        removed = [
+            RemoveAction(unquote(one.path), True, 0, one.size, dict(one.partition_values)) for one in entry.removed
+        ]
+        moved = {one.app_id: one.version for one in entry.transactions}
+        self.commit(read, [*added, *removed], moved, dict(entry.metadata))
 
     def cut_to(self, version: int) -> None:
         """Forget the versions after this one."""
@@ -107,6 +123,12 @@ class MemoryTable:
 
     def version(self) -> int:
         return self._read
+
+    def state(self) -> LogState:
+        columns = self._log.spec.partition_columns
+        files = {path: ActiveFile(path, one.size, one.partition_values) for path, one in self._version.active.items()}
+        active = ActiveFiles.none(columns).changed(files.values(), ())
+        return LogState(self._read, self, active, self._version.transactions)
 
     def load_as_version(self, version: int) -> None:
         self._read = version

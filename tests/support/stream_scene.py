@@ -19,8 +19,9 @@ from tests.support.power_cut_story import forget
 from tests.support.stream_actors import Actor, Killed, Order, current
 from tests.support.stream_memory import MemoryLog
 from tests.support.stream_world import Backend, World
+from trivium.delivery.commit import committer
 from trivium.delivery.commit.committer import Landed
-from trivium.delivery.delta import handle as delta_handle
+from trivium.delivery.delta import snapshot
 from trivium.delivery.delta.entry import versions_among
 from trivium.delivery.delta.log_check import check_log
 from trivium.delivery.errors import (
@@ -58,7 +59,8 @@ class Scene:
         self.disk = SyncedPaths(self._folder)
         self._patches = ExitStack()
         for owner, name, stand_in in (
-            (delta_handle, "DeltaTable", self.world.open),
+            (snapshot, "newest", self.world.newest),
+            (committer, "write_entry", self.world.write),
             (epochs, "append", self._watched(epochs.append)),
             (epochs, "commit_epoch", self._watched(epochs.commit_epoch)),
             (os, "fsync", self.disk.sync),

@@ -101,7 +101,9 @@ class StreamTables(Tables):
 
     def counted_letters(self) -> Counter[tuple[str, int]]:
         """What readers are shown."""
-        return _places(dead_letters.read(self.letters_uri, self.uri))
+        letters = dead_letters.read(self.letters_uri, self.uri)
+        assert dead_letters.count(self.letters_uri, self.uri) == letters.num_rows
+        return _places(letters)
 
 
 @dataclass

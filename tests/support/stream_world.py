@@ -15,11 +15,11 @@ from itertools import count, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, Protocol
+from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 from msgspec.structs import replace
 
@@ -28,7 +28,11 @@ from tests.support.stream_actors import Actor, current
 from tests.support.stream_memory import MemoryLog, MemoryTable
 from tests.support.stream_table import letters_at, rows_at
 from trivium.delivery.dead_letters.schema import dead_letter_table, reject_files
+from trivium.delivery.delta.entry_write import NewEntry, write_entry
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
+from trivium.delivery.delta.state import newest
+from trivium.delivery.delta.state.log_state import LogState
+from trivium.delivery.errors import AlreadyThere, StorageError
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.maintenance.vacuum import remove
 from trivium.delivery.storage.storage import Storage, StoredFile
@@ -48,6 +52,10 @@ class Backend(Protocol):
 
     def open(self, uri: str) -> Any: ...
 
+    def newest(self, uri: str, kept: dict[str, Any]) -> tuple[LogState, Any]: ...
+
+    def write(self, uri: str, snapshot: Snapshot, entry: NewEntry) -> None: ...
+
 
 class MemoryBackend:
     """Logs in memory."""
@@ -61,6 +69,13 @@ class MemoryBackend:
     def open(self, uri: str) -> MemoryTable:
         return MemoryTable(self.logs[uri])
 
+    def newest(self, uri: str, kept: dict[str, Any]) -> tuple[LogState, Any]:
+        table = self.open(uri)
+        return table.state(), table
+
+    def write(self, uri: str, snapshot: Snapshot, entry: NewEntry) -> None:
+        self.logs[uri].write(snapshot.version, entry)
+
 
 class DeltaBackend:
     """Real ones."""
@@ -70,6 +85,14 @@ class DeltaBackend:
 
     def open(self, uri: str) -> DeltaTable:
         return DeltaTable(uri)
+
+    def newest(self, uri: str, kept: dict[str, Any]) -> tuple[LogState, Any]:
+        """Look as a process that keeps what it knows in `kept`."""
+        with mock.patch.object(newest, "_kept", kept):
+            return newest.newest(uri)
+
+    def write(self, uri: str, snapshot: Snapshot, entry: NewEntry) -> None:
+        write_entry(uri, snapshot, entry)
 
 
 class World:
@@ -96,18 +119,39 @@ class World:
         """The partitions the topic has now."""
         return [f"{TOPIC}/{number}" for number in range(self.partitions)]
 
-    def open(self, uri: str, **_: Any) -> Any:
-        """What `DeltaTable` is to the code under test."""
+    def newest(self, uri: str) -> tuple[LogState, Any]:
+        """What `newest` is to the code under test."""
         actor = current()
         if actor is None:
-            return self.backend.open(uri)
+            return self.backend.newest(uri, {})
         silent = actor.outage > 0
         actor.outage -= silent
         if silent or actor.pause("look") == "fail":
             self.seen["looks that failed"] += 1
             message = f"{uri}: no answer"
+            raise StorageError(message)
+        return self.backend.newest(uri, actor.kept)
+
+    def write(self, uri: str, snapshot: Snapshot, entry: NewEntry) -> None:
+        """What `write_entry` is to the code under test: commits wait for an order."""
+        actor, put = current(), partial(self.backend.write, uri, snapshot, entry)
+        assert actor is not None
+        order = actor.pause("commit")
+        if order == "late":
+            self.late.append(put)
+        if order in ("fail", "lost", "late"):
+            self.seen["commits without answer"] += 1
+            message = "the connection was closed"
             raise OSError(message)
-        return PausingTable(self.backend.open(uri), self)
+        try:
+            put()
+        except AlreadyThere:
+            self.seen["races lost"] += 1
+            raise
+        if order == "blind":
+            self.seen["landed without answer"] += 1
+            message = "the response was lost"
+            raise OSError(message)
 
     def data_file(self, places: Iterable[Place], runtime: str) -> DataFile:
         """A file of the table."""
@@ -132,12 +176,12 @@ class World:
         return tuple(writer.close())
 
     def deliver(self) -> None:
-        """Commits that were taken for lost arrive; deltalake lets them in only if nobody was first."""
+        """Commits that were taken for lost arrive; they get in only if nobody was first."""
         arriving, self.late = self.late, []
         for put in arriving:
             try:
                 put()
-            except CommitFailedError:
+            except AlreadyThere:
                 self.seen["late commits too late"] += 1
             else:
                 self.seen["late commits landed"] += 1
@@ -189,36 +233,6 @@ class World:
             partition_by=snapshot.partition_columns,
             commit_properties=CommitProperties(max_commit_retries=0, custom_metadata={"kind": "compaction"}),
         )
-
-
-class PausingTable:
-    """A table's handle whose commits wait for an order."""
-
-    def __init__(self, table: Any, world: World) -> None:
-        self._table, self._world = table, world
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._table, name)
-
-    def create_write_transaction(self, *arguments: Any, **options: Any) -> None:
-        actor, put = current(), partial(self._table.create_write_transaction, *arguments, **options)
-        assert actor is not None
-        order = actor.pause("commit")
-        if order == "late":
-            self._world.late.append(put)
-        if order in ("fail", "lost", "late"):
-            self._world.seen["commits without answer"] += 1
-            message = "the connection was closed"
-            raise OSError(message)
-        try:
-            put()
-        except CommitFailedError:
-            self._world.seen["races lost"] += 1
-            raise
-        if order == "blind":
-            self._world.seen["landed without answer"] += 1
-            message = "the response was lost"
-            raise OSError(message)
 
 
 def is_record(source: str, offset: int) -> bool:

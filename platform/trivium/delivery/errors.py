@@ -2,6 +2,7 @@
 
 DeliveryError
 ├── StorageError         the file system refused, or the URI's scheme is not supported
+│   └── AlreadyThere     a file was to be put where there is one
 ├── StorageNotShared     driver and worker see different storage under one URI
 ├── WrongPipeline        the table belongs to another pipeline
 ├── UnsupportedFeature   another engine gave the table a feature that is not implemented here
@@ -22,6 +23,10 @@ from trivium.core.errors import DeliveryError
 
 class StorageError(DeliveryError):
     """The storage refused an operation; the message names the path and what to try."""
+
+
+class AlreadyThere(StorageError):
+    """A file was to be put under a name that another has; nothing was written."""
 
 
 class StorageNotShared(DeliveryError):

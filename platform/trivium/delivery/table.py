@@ -15,7 +15,7 @@ from deltalake.exceptions import DeltaError
 from trivium.core.clock import Clock, SystemClock
 from trivium.delivery.columns import MergedColumns, merged, shown, stored
 from trivium.delivery.commit.widen import is_pending, widen_columns, widen_files
-from trivium.delivery.delta.checkpoint_files import hinted_version
+from trivium.delivery.delta.checkpoint_files import CheckpointHint, read_hint
 from trivium.delivery.delta.checkpoint_write import write_checkpoint
 from trivium.delivery.delta.durability import make_durable, make_own_durable
 from trivium.delivery.delta.entry import ACTION_COUNTS, DURABLE_UP_TO
@@ -33,6 +33,9 @@ from trivium.delivery.storage.storage import Storage
 
 _ATTEMPTS: Final = 10
 _DESCRIBED_BY_DEFAULT: Final = 32  # delta.dataSkippingNumIndexedCols
+_LONGEST_LOG: Final = 200
+"""Entries that readers may find after a large checkpoint; each is a request, or a fraction of a millisecond."""
+_ACTIONS_PER_ENTRY: Final = 500
 _NO_HOOKS: Final = PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False)
 
 _log = logging.getLogger(__name__)
@@ -89,7 +92,7 @@ def open_table(spec: TableSpec, clock: Clock | None = None) -> Snapshot:
             _try_create(spec)
             continue
         _check_owner(snapshot, spec)
-        check_writable(snapshot.table)
+        check_writable(snapshot.head)
         if STATISTICS_PROPERTY not in snapshot.configuration:
             _try_describe(snapshot, spec)
             continue
@@ -115,11 +118,15 @@ def written_columns(snapshot: Snapshot, author: pa.Schema) -> pa.Schema:
 
 
 def checkpoint_if_due(uri: str, every: int = 20) -> None:
-    """Write a checkpoint, durably, when `every` versions or more came since the last. A failure is only a warning."""
+    """Write a checkpoint, durably, when the log is long, whoever wrote it. A failure is only a warning.
+
+    It is long at `every` entries after the last checkpoint; at more of them if that one was large, since the next will
+    be too: so what checkpoints cost for a commit does not grow with the table.
+    """
     try:
-        snapshot = Snapshot.latest(uri)
-        last = hinted_version(Storage(uri))
-        if snapshot.version - (-1 if last is None else last) >= every:
+        snapshot, found = Snapshot.latest(uri), read_hint(Storage(uri))
+        last = found if isinstance(found, CheckpointHint) else CheckpointHint(-1, None, None, synced=False)
+        if snapshot.version - last.version >= max(every, min(_LONGEST_LOG, (last.actions or 0) // _ACTIONS_PER_ENTRY)):
             write_checkpoint(uri, snapshot)
     except Exception as error:  # noqa: BLE001 - the table is whole without a checkpoint, only slower to open
         _log.warning("%s: no checkpoint was written: %s", uri, error)

@@ -133,11 +133,11 @@ def _upkeeps(tables: Tables) -> list[_Upkeep]:
     def settled(file: ActiveFile) -> bool:
         return not is_streaming(file) or int(file.partition_values["generation"] or 0) < newest
 
-    check_writable(table.table)
+    check_writable(table.head)
     upkeeps = [_Upkeep(tables.table, EVENTS, lambda _: True)]
     letters = Snapshot.find(tables.dead_letters)
     if letters is not None:
-        check_writable(letters.table)
+        check_writable(letters.head)
         upkeeps.append(_Upkeep(tables.dead_letters, DEAD_LETTERS, settled))
     return upkeeps
 

@@ -138,8 +138,8 @@ def _kept(snapshot: Snapshot | None, author: pa.Schema) -> tuple[str, ...]:
 def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str = "the table") -> list[str]:
     if snapshot is None:
         return []
-    found = [f"{which} uses what is not implemented here: {each}" for each in writing_features(snapshot.table)]
-    if replaced and is_append_only(snapshot.table):
+    found = [f"{which} uses what is not implemented here: {each}" for each in writing_features(snapshot.head)]
+    if replaced and is_append_only(snapshot.head):
         found.append("the table is append-only (delta.appendOnly), and rows of it would be replaced")
     return found
 

@@ -86,7 +86,7 @@ def plan_reset(pipeline: Pipeline, log: KafkaLog, target: Target | None) -> Rese
     if snapshot is None:
         message = f"there is no table at {uri} yet, so there are no positions to move"
         raise ArgumentError(f"{message}. Try: trivium run streaming CONFIG, with --from-time or --from-offsets")
-    check_writable(snapshot.table)
+    check_writable(snapshot.head)
     partitions = log.partitions()
     known = Positions.of(snapshot, pipeline.name, partitions)
     identities = {topic: log.identity(topic) for topic in known.identities}

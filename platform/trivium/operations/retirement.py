@@ -54,8 +54,8 @@ def plan_retirement(pipeline: Pipeline, event_type: str, window: Window | None) 
     snapshot = Snapshot.find(uri)
     if snapshot is None:
         raise ArgumentError(f"there is no table at {uri} yet: nothing is there to retire")
-    check_writable(snapshot.table)
-    check_replaceable(snapshot.table)
+    check_writable(snapshot.head)
+    check_replaceable(snapshot.head)
     rows = _counted(snapshot, event_type, window)
     if not rows:
         where = f" of {window}" if window else ""

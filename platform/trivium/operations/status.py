@@ -124,7 +124,9 @@ def with_ends(status: Status, pipeline: Pipeline, found: LogEnds) -> Status:
     if found.problem is not None or not found.ends:
         return replace(status, kafka=found.problem)
     newest = {each.partition: each.newest_record_us for each in status.partitions}
-    snapshot = Snapshot.at(status.table, status.version)
+    snapshot = Snapshot.latest(status.table)
+    if snapshot.version != status.version:
+        snapshot = Snapshot.at(status.table, status.version)
     known = _partitions(pipeline, snapshot, list(found.ends), newest)
     return replace(status, partitions=tuple(replace(each, end=found.ends[each.partition]) for each in known))
 
@@ -154,7 +156,7 @@ def _balance(commit: ledger.Commit) -> dict[str, Counts]:
 
 def _letters(pipeline: Pipeline) -> int:
     uri = letters_table(pipeline.config.dead_letters.path)
-    return 0 if uri is None else int(dead_letters.read(uri, pipeline.config.table.path).num_rows)
+    return 0 if uri is None else dead_letters.count(uri, pipeline.config.table.path)
 
 
 def _partitions(

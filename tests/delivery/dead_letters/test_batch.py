@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.foreign_writer import append_entry
 from tests.support.sample_table import PIPELINE, Tables, day, letter_rows
 from trivium.delivery.coverage.scope import Window
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -18,6 +19,7 @@ D1, D2 = "2026-01-01", "2026-01-02"
 def _counted(tables: Tables) -> list[tuple[str | None, str, int]]:
     rows = read(tables.letters_uri, tables.uri)
     assert rows.schema == SCHEMA
+    assert dead_letters.count(tables.letters_uri, tables.uri) == rows.num_rows
     return sorted((row["source_day"], row["reason"], row["generation"]) for row in rows.to_pylist())
 
 
@@ -157,3 +159,29 @@ def test_a_run_that_commits_during_a_read_is_seen_whole(tables: Tables, monkeypa
 
     monkeypatch.setattr(Snapshot, "latest", latest)
     assert [reason for _, reason, _ in _counted(tables)] == ["second"]
+
+
+def test_counting_reads_no_body(tables: Tables, monkeypatch):
+    _run(tables, [D1, D1, D2], (D1, D2), "bad")
+    columns: list[str] = []
+    real = Snapshot.rows_of
+    monkeypatch.setattr(
+        Snapshot,
+        "rows_of",
+        lambda snapshot, paths, schema: (columns.extend(schema.names), real(snapshot, paths, schema))[1],
+    )
+    assert dead_letters.count(tables.letters_uri, tables.uri) == 3
+    assert "value" not in columns
+
+
+def test_files_whose_rows_the_log_does_not_count_are_counted_too(tables: Tables):
+    """Another engine arranged them anew and kept no statistics."""
+    _run(tables, [D1, D1, D2], (D1, D2), "bad")
+    (file, *_) = [
+        each
+        for each in Snapshot.latest(tables.letters_uri).active.values()
+        if each.partition_values["source_day"] == D1
+    ]
+    add = {"path": file.path, "size": file.size, "partitionValues": dict(file.partition_values)}
+    append_entry(tables.letters_uri, {"add": add | {"modificationTime": 1, "dataChange": False}})
+    assert dead_letters.count(tables.letters_uri, tables.uri) == 3

@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from deltalake import DeltaTable
 from msgspec.structs import replace
 
 from tests.support.sample_table import AUTHOR, PIPELINE, SCHEMA, InstantClock, day, event_rows, write_rows
@@ -115,7 +116,7 @@ def test_further_partition_columns_and_nulls_in_them(tmp_path: Path):
 
 def test_a_group_is_bounded_and_big_files_are_left_alone(tables: StreamTables):
     stream(tables, 3)
-    snapshot = tables.snapshot
+    snapshot = Snapshot(DeltaTable(tables.uri))
     size = 25 << 20
     snapshot.__dict__["active"] = {
         path: ActiveFile(path, size, file.partition_values) for path, file in snapshot.active.items()

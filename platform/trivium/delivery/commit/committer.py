@@ -16,7 +16,6 @@ Data files are durable before (they are when closed). Nothing is ever deleted he
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 from collections import Counter
@@ -26,16 +25,22 @@ from typing import Final, Protocol
 
 import msgspec
 import pyarrow as pa
-from deltalake import CommitProperties, PostCommitHookProperties, Schema, Transaction
-from deltalake.exceptions import CommitFailedError
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake import Schema
 
 from trivium.core.clock import Clock
 from trivium.core.errors import DeliveryError
 from trivium.core.fault_points import reach
 from trivium.delivery.columns import same_type, shown, stored
 from trivium.delivery.delta.durability import make_durable, make_own_durable
-from trivium.delivery.delta.entry import ACTION_COUNTS, DURABLE_UP_TO
+from trivium.delivery.delta.entry import (
+    ACTION_COUNTS,
+    DURABLE_UP_TO,
+    AddedFile,
+    RemovedFile,
+    Transaction,
+    logged_path,
+)
+from trivium.delivery.delta.entry_write import NewEntry, lost, write_entry
 from trivium.delivery.delta.features import check_replaceable, check_writable
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
 from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, PreconditionFailed
@@ -45,6 +50,7 @@ from trivium.delivery.storage.storage import Storage
 _ATTEMPTS: Final = 12
 _FIRST_WAIT_SECONDS: Final = 0.05
 _LONGEST_WAIT_SECONDS: Final = 2.0
+_ENCODER: Final = msgspec.json.Encoder(order="sorted")
 
 _log = logging.getLogger(__name__)
 
@@ -115,7 +121,7 @@ def commit(uri: str, proposal: Proposal, clock: Clock) -> Landed:
         if doubt is not None and proposal.landed(snapshot):  # step 2
             make_durable(uri, snapshot.version)
             return Landed(snapshot.version, attempt)
-        check_writable(snapshot.table)  # step 3
+        check_writable(snapshot.head)  # step 3
         change = proposal.change(snapshot)
         _check(uri, snapshot, change)  # step 4
         make_durable(uri, snapshot.version)  # step 5
@@ -138,63 +144,54 @@ def _numbered(change: Change, attempt: int) -> Change:
 
 def _commit_once(uri: str, snapshot: Snapshot, change: Change, clock: Clock, fault_point: str | None) -> None:
     counts = {"add": len(change.add), "remove": len(change.remove), "txn": len(change.transactions)}
-    actions: list[AddAction | RemoveAction] = [*_additions(uri, change), *_removals(change, clock)]
+    marks = {ACTION_COUNTS: metadata_text(counts), DURABLE_UP_TO: str(snapshot.version)}
+    entry = NewEntry(
+        added=_additions(uri, change),
+        removed=_removals(snapshot, change, clock.now_us() // 1000),
+        transactions=tuple(Transaction(name, value) for name, value in change.transactions.items()),
+        metadata={**change.metadata, **marks},
+        schema=change.schema,
+    )
     if fault_point:
         reach(f"{fault_point}.before_commit")
-    snapshot.table.create_write_transaction(
-        actions,
-        # Only an overwrite takes another schema along; one of no partition that there is removes nothing by itself.
-        mode="append" if change.schema is None else "overwrite",
-        partition_filters=None if change.schema is None else [(snapshot.partition_columns[-1], "=", "\0")],
-        schema=change.schema or snapshot.schema,
-        partition_by=snapshot.partition_columns,
-        commit_properties=CommitProperties(
-            max_commit_retries=0,
-            custom_metadata={
-                **change.metadata,
-                ACTION_COUNTS: metadata_text(counts),
-                DURABLE_UP_TO: str(snapshot.version),
-            },
-            app_transactions=[Transaction(name, value) for name, value in change.transactions.items()],
-        ),
-        post_commithook_properties=PostCommitHookProperties(create_checkpoint=False, cleanup_expired_logs=False),
-    )
+    write_entry(uri, snapshot, entry)
     if fault_point:
         reach(f"{fault_point}.after_commit")
 
 
 def metadata_text(value: object) -> str:
     """Return plain data as a commit's metadata keep it: JSON with sorted keys."""
-    return json.dumps(msgspec.to_builtins(value), sort_keys=True)
+    return _ENCODER.encode(value).decode()
 
 
-def _additions(uri: str, change: Change) -> list[AddAction]:
+def _additions(uri: str, change: Change) -> tuple[AddedFile, ...]:
     storage = Storage(uri)
-    return [
-        AddAction(
-            path=file.path,
-            size=file.size,
+    return tuple(
+        AddedFile(
+            path=logged_path(file.path),
             partition_values=file.partition_values,
+            size=file.size,
             modification_time=found.modified_us // 1000 if (found := storage.stat(file.path)) else 0,
             data_change=change.data_change,
             stats=file.statistics or metadata_text({"numRecords": file.rows}),
         )
         for file in change.add
-    ]
+    )
 
 
-def _removals(change: Change, clock: Clock) -> list[RemoveAction]:
-    now = clock.now_us() // 1000
-    return [
-        RemoveAction(
-            path=file.path,
+def _removals(snapshot: Snapshot, change: Change, now_ms: int) -> tuple[RemovedFile, ...]:
+    active = [snapshot.active[file.path] for file in change.remove]
+    return tuple(
+        RemovedFile(
+            path=file.logged or logged_path(file.path),
             data_change=change.data_change,
-            deletion_timestamp=now,
+            deletion_timestamp=now_ms,
+            extended_file_metadata=True,
+            partition_values=file.partition_values,
             size=file.size,
-            partition_values=dict(file.partition_values),
         )
-        for file in change.remove
-    ]
+        for file in active
+    )
 
 
 def _check(uri: str, snapshot: Snapshot, change: Change) -> None:
@@ -204,7 +201,7 @@ def _check(uri: str, snapshot: Snapshot, change: Change) -> None:
         message = f"{where}: expected every file to remove to be active, {gone[0]} is not; nothing was committed"
         raise PreconditionFailed(message)
     if change.remove and change.data_change:
-        check_replaceable(snapshot.table)
+        check_replaceable(snapshot.head)
     paths = [file.path for file in change.add]
     twice = [path for path, times in Counter(paths).items() if times > 1 or path in snapshot.active]
     if twice:
@@ -236,7 +233,7 @@ def _wait(clock: Clock, attempt: int) -> None:
 
 
 def _outcome(error: Exception) -> str:
-    return "failed, another writer was first" if isinstance(error, CommitFailedError) else "unknown"
+    return "failed, another writer was first" if lost(error) else "unknown"
 
 
 def _given_up(uri: str, proposal: Proposal, doubt: Exception | None) -> DeliveryError:

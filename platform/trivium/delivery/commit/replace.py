@@ -72,7 +72,7 @@ class _Rest:
 
     @cached_property
     def _storage(self) -> Storage:
-        return Storage(self._snapshot.table.table_uri)
+        return Storage(self._snapshot.head.table_uri)
 
     def touched(self) -> Iterator[tuple[ActiveFile, frozenset[str]]]:
         """Yield the files that hold rows of types that go, each with all its types."""

@@ -61,7 +61,7 @@ class WiderFiles:
         Raises:
             FileMismatch: a file does not read as the table's rows; nothing was committed.
         """
-        schema, storage = pa.schema(snapshot.schema.to_arrow()), Storage(snapshot.table.table_uri)
+        schema, storage = pa.schema(snapshot.schema.to_arrow()), Storage(snapshot.head.table_uri)
         narrow = [file for file in snapshot.active.values() if _is_narrow(storage, file, schema)]
         for file in narrow:
             if file.path not in self._written:

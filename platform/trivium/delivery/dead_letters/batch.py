@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit
@@ -31,6 +32,7 @@ __all__ = [
     "SCHEMA",
     "DeadLetterCommit",
     "append",
+    "count",
     "counts",
     "dead_letter_table",
     "read",
@@ -75,12 +77,34 @@ def read(uri: str, table_uri: str) -> pa.Table:
     Raises:
         OutcomeUnknown: batch runs kept committing between the two looks at the table.
     """
+    return _read(*_snapshots(uri, table_uri))
+
+
+def count(uri: str, table_uri: str) -> int:
+    """Return how many dead letters count, of both runtimes; none is read, but for the places of streaming's.
+
+    Raises:
+        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+    """
+    letters, table = _snapshots(uri, table_uri)
+    batch, stream = _counted_files(letters, table)
+    places = pa.schema([SCHEMA.field("source"), SCHEMA.field("position")])
+    streamed = pc.sum(stream_letters.counted(letters.rows_of(stream, places), table)).as_py() or 0
+    return int(streamed) + letters.rows_in(batch)
+
+
+def _snapshots(uri: str, table_uri: str) -> tuple[Snapshot, Snapshot]:
+    """Return the letters and the table as they were together.
+
+    Raises:
+        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+    """
     for _ in range(_READ_ATTEMPTS):
         table, letters = Snapshot.latest(table_uri), Snapshot.latest(uri)
         # A batch run that committed between the two snapshots may have replaced what the first one counts. A stream
         # only appends letters that do not count in the first one.
         if _batch_commit(Snapshot.latest(table_uri)) == _batch_commit(table):
-            return _read(letters, table)
+            return letters, table
     message = (
         f"dead letters {uri}: the table {table_uri} changed during each of {_READ_ATTEMPTS} reads. Try: read again"
     )
@@ -98,9 +122,14 @@ def _batch_commit(table: Snapshot) -> int | None:
     return table.transaction(transactions.committed(table.pipeline or ""))
 
 
-def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
+def _counted_files(letters: Snapshot, table: Snapshot) -> tuple[list[str], list[str]]:
+    """Return the paths of batch's files that count, and of streaming's, whose letters count one by one."""
     batch = [path for path, file in letters.active.items() if _is_batch(file) and counts(file, table)]
-    stream = [path for path, file in letters.active.items() if stream_letters.is_streaming(file)]
+    return batch, [path for path, file in letters.active.items() if stream_letters.is_streaming(file)]
+
+
+def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
+    batch, stream = _counted_files(letters, table)
     streamed = letters.rows_of(stream, SCHEMA)
     return pa.concat_tables([letters.rows_of(batch, SCHEMA), streamed.filter(stream_letters.counted(streamed, table))])
 

@@ -16,10 +16,11 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from urllib.parse import unquote
 
-from deltalake import DeltaTable
+from deltalake import Metadata, Schema
+from deltalake.table import ProtocolVersions
 
 from trivium.delivery.errors import PreconditionFailed, UnsupportedFeature
 
@@ -99,7 +100,24 @@ class Feature:
         return _ADVICE.get(self.name, general).format(detail=self.detail)
 
 
-def check_readable(table: DeltaTable) -> None:
+class TableHead(Protocol):
+    """A table's columns, properties and protocol: a DeltaTable, or what is kept of one."""
+
+    @property
+    def table_uri(self) -> str:
+        """The table's URI."""
+
+    def schema(self) -> Schema:
+        """Return the columns."""
+
+    def metadata(self) -> Metadata:
+        """Return properties and partition columns."""
+
+    def protocol(self) -> ProtocolVersions:
+        """Return the versions and features that readers and writers have to know."""
+
+
+def check_readable(table: TableHead) -> None:
     """Prove that a reader gets the table's rows without knowing more than we do.
 
     Raises:
@@ -108,7 +126,7 @@ def check_readable(table: DeltaTable) -> None:
     _refuse(table, reading_features(table), "read")
 
 
-def check_times(table: DeltaTable) -> None:
+def check_times(table: TableHead) -> None:
     """Prove that the versions of a table have the times of their log entries' files.
 
     Raises:
@@ -118,7 +136,7 @@ def check_times(table: DeltaTable) -> None:
     _refuse(table, kept, "read as of a time; --version is right")
 
 
-def check_writable(table: DeltaTable) -> None:
+def check_writable(table: TableHead) -> None:
     """Prove that a writer keeps to all that the table asks of writers.
 
     Raises:
@@ -127,7 +145,7 @@ def check_writable(table: DeltaTable) -> None:
     _refuse(table, writing_features(table), "written")
 
 
-def check_replaceable(table: DeltaTable) -> None:
+def check_replaceable(table: TableHead) -> None:
     """Prove that rows of the table may be replaced.
 
     Raises:
@@ -139,12 +157,12 @@ def check_replaceable(table: DeltaTable) -> None:
         raise PreconditionFailed(f"{message}; nothing was written. Try: {advice}")
 
 
-def is_append_only(table: DeltaTable) -> bool:
+def is_append_only(table: TableHead) -> bool:
     """Return whether rows may only be added. Moving them to other files, which changes no row, is allowed."""
     return _is_on(table.metadata().configuration, _APPEND_ONLY)
 
 
-def reading_features(table: DeltaTable) -> list[Feature]:
+def reading_features(table: TableHead) -> list[Feature]:
     """Return the features in use that stand between a reader and the right rows."""
     protocol, properties = table.protocol(), table.metadata().configuration
     found = [Feature(name, "reader feature") for name in protocol.reader_features or () if name not in _READ]
@@ -153,7 +171,7 @@ def reading_features(table: DeltaTable) -> list[Feature]:
     return _distinct([*found, *(each for each in _switched_on(properties) if each.name in _ROWS)])
 
 
-def writing_features(table: DeltaTable) -> list[Feature]:
+def writing_features(table: TableHead) -> list[Feature]:
     """Return the features in use that ask of writers what we do not do; those of readers are among them."""
     protocol, properties = table.protocol(), table.metadata().configuration
     found = [Feature(name, "writer feature") for name in protocol.writer_features or () if name not in _WRITTEN]
@@ -170,14 +188,14 @@ def writing_features(table: DeltaTable) -> list[Feature]:
     return _distinct([*reading_features(table), *found, *_switched_on(properties), *constraints, *columns])
 
 
-def _refuse(table: DeltaTable, features: list[Feature], doing: str) -> None:
+def _refuse(table: TableHead, features: list[Feature], doing: str) -> None:
     if features:
         listed = "; ".join(map(str, features))
         message = f"table {_place(table)} uses what trivium does not implement, so it is not {doing}: {listed}"
         raise UnsupportedFeature(f"{message}. Try: {features[0].advice}")
 
 
-def _place(table: DeltaTable) -> str:
+def _place(table: TableHead) -> str:
     return unquote(table.table_uri.removeprefix("file://")).rstrip("/")
 
 

@@ -89,17 +89,6 @@ def mended(uri: str, read: Callable[[], T]) -> T:
         return read()
 
 
-def find_delta(uri: str) -> DeltaTable | None:
-    """Return the newest version of a table, or None when there is no table.
-
-    `DeltaTable.is_deltatable` would hold Python's interpreter lock for as long as the store takes to answer.
-    """
-    try:
-        return open_delta(uri)
-    except TableNotFoundError:
-        return None
-
-
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Turn what S3 answered deltalake into a StorageError; errors of the table itself pass."""

@@ -11,7 +11,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 
 def misleading_files(snapshot: Snapshot) -> set[str]:
     """Return the paths of files that describe some columns, and of another neither both bounds nor only nulls."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+    actions = snapshot.described()
     names = [field.name for field in snapshot.schema.fields if f"min.{field.name}" in actions.column_names]
     described = np.zeros(actions.num_rows, bool)
     whole = np.ones(actions.num_rows, bool)

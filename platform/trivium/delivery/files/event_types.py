@@ -22,8 +22,8 @@ class HeldTypes:
     """The event types that the active files of a snapshot hold: as their statistics prove, else read from the file."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self._storage = Storage(snapshot.table.table_uri)
-        actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+        self._storage = Storage(snapshot.head.table_uri)
+        actions = snapshot.described()
         names = ["path", f"min.{EVENT_TYPE}", f"max.{EVENT_TYPE}"]
         known = set(names) <= set(actions.column_names)
         bounds = zip(*(actions[name].to_pylist() for name in names), strict=True) if known else ()

@@ -151,7 +151,7 @@ def _parts(files: Iterable[ActiveFile]) -> Iterator[tuple[ActiveFile, ...]]:
 
 def _origins(snapshot: Snapshot, layout: Layout) -> dict[str, tuple[str, int, str]]:
     """Return where the rows of each active file begin: least source, least position; then its name."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+    actions = snapshot.described()
     names = [f"min.{name}" for name in layout.order]
     columns: list[list[Any]] = [
         actions[name].to_pylist() if name in actions.column_names else [None] * actions.num_rows for name in names

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final
 
 import pyarrow as pa
 
-from trivium.delivery.errors import StorageError
+from trivium.delivery.errors import AlreadyThere, StorageError
 from trivium.delivery.storage.files import NewFile, StoredFile
 
 _READ_AHEAD_BYTES: Final = 1 << 20
@@ -97,6 +97,20 @@ class LocalFiles:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+
+    def put_new(self, path: str, data: bytes, modified_us: int) -> None:
+        """Write aside, then give it its name: a link, unlike a renaming, loses against one that is there."""
+        target = self._root / path
+        aside = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")
+        with _translated("write", target):
+            try:
+                aside.write_bytes(data)
+                os.utime(aside, ns=(modified_us * 1000, modified_us * 1000))
+                os.link(aside, target)
+            except FileExistsError as error:
+                raise AlreadyThere(f"{target} is there already. Try: another name") from error
+            finally:
+                aside.unlink(missing_ok=True)
 
     def open_new(self, path: str) -> LocalNewFile:
         """Open a new file to stream into, created exclusively."""

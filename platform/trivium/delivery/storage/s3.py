@@ -84,6 +84,13 @@ class S3Files:
     def __init__(self, bucket: str, prefix: str) -> None:
         self._root = f"{bucket}/{prefix}".rstrip("/")
 
+    def put_new(self, path: str, data: bytes, modified_us: int) -> None:
+        """Refuse: Arrow has no conditional puts."""
+        message = (
+            f"S3 {self._at(path)}: a put that loses against another ({len(data)} bytes, {modified_us}): Arrow has none"
+        )
+        raise StorageError(f"{message}. Try: a commit through deltalake")
+
     def open_new(self, path: str) -> S3NewFile:
         """Open a new object to stream into."""
         return S3NewFile(self._at(path))

@@ -49,6 +49,15 @@ class Storage:
         with self.open_new(path) as file:
             file.write(data)
 
+    def put_new(self, path: str, data: bytes, modified_us: int) -> None:
+        """Put a file with `data` and that time in place at once, unless one is there; it has yet to be synced.
+
+        Raises:
+            AlreadyThere: one is.
+            StorageError: the storage refused, or cannot do that (S3 through Arrow).
+        """
+        self._files.put_new(self._checked(path), data, modified_us)
+
     def open_new(self, path: str) -> NewFile:
         """Open a new file to stream into, durable once closed. The caller chooses a name with a random part.
 

@@ -78,7 +78,7 @@ def check_append_only(table: Snapshot, scope: Scope) -> None:
         PreconditionFailed: it has.
     """
     if Replacement(scope).removed(table):
-        check_replaceable(table.table)
+        check_replaceable(table.head)
 
 
 def check_lookups(pipeline: Pipeline, clock: Clock) -> dict[str, str]:

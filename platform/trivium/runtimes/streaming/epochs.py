@@ -23,7 +23,8 @@ from trivium.runtimes.streaming.job import EpochResult
 
 _PATIENCE_SECONDS: Final = 600.0
 _WAIT_SECONDS: Final = 2.0
-_CHECKPOINT_EVERY: Final = 50
+_LOOK_EVERY: Final = 10
+"""Commits between looks at the logs' lengths; the first one looks, too, for streams that a timer starts for a few."""
 
 _log = logging.getLogger(__name__)
 
@@ -80,9 +81,9 @@ class EpochCommitter:
             self._land_letters(result)
         landed = self._land_rows(result)
         self._pending = []
-        self._commits += 1
-        if self._commits % _CHECKPOINT_EVERY == 0:
+        if self._commits % _LOOK_EVERY == 0:
             self._checkpoint()
+        self._commits += 1
         return Committed(result, landed.version, self.clock.monotonic() - started, landed.attempts)
 
     def _land_letters(self, result: EpochResult) -> None:
