@@ -71,12 +71,52 @@ def test_rows_of_a_file_that_mixes_types_are_sorted_by_type_and_stay_in_order_wi
 def test_open_files_are_bounded_and_nothing_is_lost(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 2)
     monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
+    monkeypatch.setattr(partitioned_files, "_WORTH_A_ROW_GROUP", 0)
     writer = _writer(tmp_path)
     for number in [0, 1, 2, 3, 0, 1, 2, 3]:
         writer.write(event_rows({f"x{number}": day(number)}))
     files = writer.close()
     assert sum(file.rows for file in files) == 8
     assert len({file.path for file in files}) == len(files)
+
+
+@pytest.mark.parametrize("worth", [0, 1 << 30], ids=["written at once", "spilled"])
+def test_unsorted_rows_keep_their_order_and_lose_none_whether_spilled_or_not(tmp_path: Path, monkeypatch, worth: int):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 20_000)
+    monkeypatch.setattr(partitioned_files, "_WORTH_A_ROW_GROUP", worth)
+    writer, days = _writer(tmp_path), 40
+    for number in range(30):
+        writer.write(event_rows({f"{number:02}-{index:02}": day(index) for index in range(days)}))
+    files = writer.close()
+    found: dict[str, list[str]] = {}
+    for file in files:
+        rows = pq.read_table(tmp_path / file.path, partitioning=None)["event_id"].to_pylist()
+        found.setdefault(file.partition_values["event_date"], []).extend(rows)
+    expected = {day(index).isoformat(): [f"{number:02}-{index:02}" for number in range(30)] for index in range(days)}
+    assert found == expected
+
+
+def test_unsorted_rows_make_no_more_files_than_sorted_ones_and_memory_is_bounded(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 100_000)
+    writer, most = _writer(tmp_path), 0
+    for number in range(60):
+        writer.write(event_rows({f"{number}-{index}": day(index) for index in range(100)}))
+        most = max(most, sum(part.waiting_bytes for part in writer._open.values()))  # noqa: SLF001
+    files = writer.close()
+    assert len(files) == 100
+    assert {file.rows for file in files} == {60}
+    assert most <= 100_000
+
+
+def test_spilled_rows_of_several_types_are_sorted_by_type(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
+    writer = _writer(tmp_path)
+    for number in range(3):
+        writer.write(_typed(["b", "a", "c", "a"], number))
+    (file,) = writer.close()
+    rows = pq.read_table(tmp_path / file.path, partitioning=None)
+    assert rows["_event_type"].to_pylist() == ["a"] * 6 + ["b"] * 3 + ["c"] * 3
+    assert rows["event_id"].to_pylist()[:6] == ["0-1", "0-3", "1-1", "1-3", "2-1", "2-3"]
 
 
 def test_no_folder_begins_with_an_underscore(tmp_path: Path):
@@ -111,6 +151,7 @@ def test_a_manifest_is_json_and_carries_statistics(tmp_path: Path):
 def test_abandon_removes_closed_and_open_files(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(partitioned_files, "_OPEN_FILES", 1)
     monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
+    monkeypatch.setattr(partitioned_files, "_WORTH_A_ROW_GROUP", 0)
     writer = _writer(tmp_path)
     writer.write(event_rows({"a": day(0), "b": day(1)}))
     writer.abandon()

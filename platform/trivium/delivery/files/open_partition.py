@@ -35,7 +35,7 @@ class OpenPartition:
         self._files: list[_File] = []
         self._file_of: dict[str | None, _File] = {}
         self._waiting: list[pa.Table] = []
-        self._waiting_rows = self.waiting_bytes = 0
+        self._waiting_rows, self.waiting_bytes = 0, 0
 
     @property
     def begun(self) -> int:
@@ -50,6 +50,13 @@ class OpenPartition:
         if self._waiting_rows >= _ROWS_PER_GROUP or self.waiting_bytes >= _BYTES_PER_GROUP:
             self.flush()
 
+    def take_waiting(self) -> list[pa.Table]:
+        """Return the rows that wait, which wait here no longer."""
+        waiting = self._waiting
+        self._waiting = []
+        self._waiting_rows, self.waiting_bytes = 0, 0
+        return waiting
+
     def close(self, partition_values: Mapping[str, str | None]) -> list[DataFile]:
         """Write what waits, close the files durably and return their manifests."""
         self.flush()
@@ -62,9 +69,7 @@ class OpenPartition:
 
     def flush(self) -> None:
         """Write what waits: a row group to the file of each event type."""
-        types = by_type(self._waiting, self._schema)
-        self._waiting = []
-        self._waiting_rows = self.waiting_bytes = 0
+        types = by_type(self.take_waiting(), self._schema)
         known = {name: tables for name, tables in types.items() if name in self._file_of}
         for group in _groups({name: tables for name, tables in types.items() if name not in known}):
             held = {column for tables in group.values() for table in tables for column in table.column_names}

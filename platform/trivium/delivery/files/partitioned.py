@@ -18,12 +18,14 @@ from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.lineage import DICTIONARY_COLUMNS
 from trivium.delivery.files.open_partition import OpenPartition
 from trivium.delivery.files.partition_values import check_partition_types, folder_name, partition_text
+from trivium.delivery.files.spilled_rows import SpilledRows
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.batch import constant
 
 _OPEN_FILES: Final = 16
 _WAITING_BYTES: Final = 64 << 20
-"""Rows of all files together that wait to be a row group: many partitions of few rows cost no file more."""
+"""Rows of all files together that wait in memory to be a row group; beyond it they wait on the worker's own disk."""
+_WORTH_A_ROW_GROUP: Final = 8 << 20
 
 Partition = tuple[str | None, ...]
 
@@ -57,6 +59,7 @@ class PartitionedFiles:
         self._required = [field.name for field in columns if not field.nullable]
         self._file_schema = _file_schema(schema, self._partition_by[:1])
         self._open: OrderedDict[Partition, OpenPartition] = OrderedDict()
+        self._spilled = SpilledRows()
         self._closed: list[DataFile] = []
 
     def write(self, rows: pa.Table) -> None:
@@ -78,6 +81,7 @@ class PartitionedFiles:
         """Close all files durably and return their manifests, in the order they were closed."""
         while self._open:
             self._close(next(iter(self._open)))
+        self._spilled.close()
         return self._closed
 
     def abandon(self) -> None:
@@ -87,6 +91,7 @@ class PartitionedFiles:
         for done in self._closed:
             self._storage.remove(done.path)
         self._open.clear()
+        self._spilled.close()
         self._closed = []
 
     def _conformed(self, rows: pa.Table) -> pa.Table:
@@ -120,11 +125,19 @@ class PartitionedFiles:
         return self._open[partition]
 
     def _bound(self) -> None:
-        """Hold waiting rows and begun files to their bounds: write where most rows wait, close what is longest idle."""
+        """Hold waiting rows and begun files to their bounds.
+
+        Rows are written where enough of them wait; a few each of many partitions go to the disk until all are there, so
+        that unsorted rows make no more files than sorted ones. Of begun files those that are longest idle are closed.
+        """
         waiting = sum(part.waiting_bytes for part in self._open.values())
         while waiting > _WAITING_BYTES:
-            largest = max(self._open.values(), key=lambda part: part.waiting_bytes)
+            partition, largest = max(self._open.items(), key=lambda item: item[1].waiting_bytes)
+            if largest.waiting_bytes < _WORTH_A_ROW_GROUP:
+                self._spill()
+                break
             waiting -= largest.waiting_bytes
+            self._restore(partition)
             largest.flush()
         begun = [(partition, part.begun) for partition, part in self._open.items() if part.begun]
         files = sum(count for _, count in begun)
@@ -133,7 +146,22 @@ class PartitionedFiles:
                 self._close(partition)
                 files -= count
 
+    def _spill(self) -> None:
+        for partition, part in self._open.items():
+            if part.waiting_bytes:
+                self._spilled.put(partition, part.take_waiting())
+
+    def _restore(self, partition: Partition) -> None:
+        """Put the rows that wait on the disk before those in memory."""
+        part = self._open[partition]
+        later = part.take_waiting()
+        for rows in self._spilled.take(partition):
+            part.append(rows)
+        for rows in later:
+            part.append(rows)
+
     def _close(self, partition: Partition) -> None:
+        self._restore(partition)
         values = dict(zip(self._partition_by, partition, strict=False)) | self._constants
         self._closed += self._open.pop(partition).close(values)
 
