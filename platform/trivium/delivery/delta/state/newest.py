@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Final
 
 import pyarrow as pa
@@ -48,6 +49,7 @@ class _Kept:
 
 _kept: dict[str, _Kept] = {}
 """The tables this process looked at last, the latest at the end."""
+_keeping: Final = Lock()
 
 
 def newest(uri: str) -> tuple[LogState, DeltaTable | None]:
@@ -122,13 +124,13 @@ def _read_whole(uri: str) -> tuple[LogState, DeltaTable]:
 
 
 def _keep(uri: str, state: LogState) -> None:
-    _kept.pop(uri, None)
     entry = Storage(uri).stat(entry_path(state.version))
-    if entry is None:
-        return  # the log's clean-up was faster
-    _kept[uri] = _Kept(state, entry)
-    while len(_kept) > _TABLES:
-        _kept.pop(next(iter(_kept)), None)
+    with _keeping:
+        _kept.pop(uri, None)
+        if entry is not None:  # else the log's clean-up was faster
+            _kept[uri] = _Kept(state, entry)
+        while len(_kept) > _TABLES:
+            del _kept[next(iter(_kept))]
 
 
 def _entries(storage: Storage, first: int, last: int) -> Iterator[LogEntry]:
