@@ -28,7 +28,8 @@ from trivium.engine.breaker import (
 from trivium.engine.outcomes import Counts, Outcomes, Reject
 
 INVALID = Signature("arrival", "decode", "invalid")
-TIMES = Signature("departure", "validate", "invalid")
+TIMES = Signature("arrival", "validate", "invalid")
+UNDECODED = Signature("_undecoded", "decode", "malformed")
 
 
 def rejects(count: int, signature: Signature = INVALID, at: int = 0, source: str = "flights/0") -> RejectSummary:
@@ -37,12 +38,12 @@ def rejects(count: int, signature: Signature = INVALID, at: int = 0, source: str
     return (RejectGroup(signature, count, Place(source, at), Place(source, at + count - 1), "no time"),)
 
 
-def tripped(setting: Any, stretches: Sequence[tuple[int, RejectSummary]]) -> int | None:
-    """Which stretch trips the breaker, if one does."""
+def tripped(setting: Any, stretches: Sequence[tuple[int | dict[str, int], RejectSummary]]) -> int | None:
+    """Which stretch trips the breaker, if one does; a bare number is inputs of the type `arrival`."""
     state = BreakerState(setting)
     for index, (inputs, summary) in enumerate(stretches):
         try:
-            state.observe(inputs, summary)
+            state.observe({"arrival": inputs} if isinstance(inputs, int) else inputs, summary)
         except SystemicRejects:
             return index
     return None
@@ -141,14 +142,59 @@ def test_dropped_unrouted_and_tombstones_do_not_dilute() -> None:
         "_unrouted": Counts(read=1000, dropped=1000),
         "_tombstone": Counts(read=7, rejected=7),
     }
-    assert judged_inputs(counts) == 9 + 5 + 7
+    assert judged_inputs(counts) == {"arrival": 9, "_undecoded": 9 + 5 + 7}
+
+
+def fifty(broken: int) -> tuple[dict[str, int], RejectSummary]:
+    """A stretch of 50 types with 100 inputs each, of which the first rejects so many."""
+    inputs = {f"type{number:02}": 100 for number in range(50)}
+    return {**inputs, "_undecoded": 5_000}, rejects(broken, Signature("type00", "process", "ValueError"))
+
+
+@pytest.mark.parametrize(("broken", "trips"), [(100, 9), (50, 9), (49, None)])
+def test_one_broken_type_of_fifty_trips_once_enough_of_its_own_inputs_are_there(broken: int, trips: int | None) -> None:
+    """A hundred inputs a stretch: 1,000, from which a type is judged, are there with the tenth."""
+    assert tripped(Breaker(), [fifty(broken)] * 30) == trips
+
+
+def test_the_message_names_the_broken_type_and_counts_its_own_inputs() -> None:
+    state = BreakerState(Breaker(least=100))
+    with pytest.raises(SystemicRejects, match=r"100 of the last 100 inputs \(100%\) of one event type .* type type00,"):
+        state.observe(*fifty(100))
+
+
+def test_each_type_forgets_by_its_own_window() -> None:
+    """A loud type between does not push a quiet one's rejects out of its window."""
+    quiet, loud = ({"arrival": 50}, rejects(50)), ({"departure": 100_000}, ())
+    assert tripped(Breaker(ratio=0.5, window_events=100), [quiet, *[loud] * 20, ({"arrival": 50}, ())]) == 21
+
+
+def test_records_without_a_type_are_judged_among_all_inputs() -> None:
+    """All of them are rejects, however few they are: their share of all inputs says whether they are systemic."""
+    setting = Breaker(ratio=0.5, window_events=200)
+    few = ({"arrival": 95, "_undecoded": 100}, rejects(5, UNDECODED))
+    assert tripped(setting, [few] * 100) is None
+    assert tripped(setting, [few, few, ({"_undecoded": 100}, rejects(100, UNDECODED))]) == 2
+
+
+def test_a_rare_type_is_kept_in_few_stretches_and_still_trips() -> None:
+    """With one input a commit the window is 1,000 commits long; it takes the room of one with ten a commit."""
+    setting = Breaker(ratio=0.5, window_events=1_000, least=1_000)
+    assert tripped(setting, [(1, rejects(1, at=number)) for number in range(2_000)]) == 999
+    sizes = []
+    for inputs in (1, 10):
+        state = BreakerState(setting)
+        for number in range(0, 20_000, inputs):
+            state.observe({"arrival": inputs}, rejects(number % 10 == 0, at=number))
+        sizes.append(len(pickle.dumps(state)))
+    assert sizes[0] < 1.5 * sizes[1]
 
 
 def test_the_message_says_all_one_needs() -> None:
     state = BreakerState(Breaker(ratio=0.25, window_events=150))
-    state.observe(100, rejects(20, at=1000))
+    state.observe({"arrival": 100}, rejects(20, at=1000))
     with pytest.raises(SystemicRejects) as caught:
-        state.observe(100, rejects(40, at=2000, source="flights/1"))
+        state.observe({"arrival": 100}, rejects(40, at=2000, source="flights/1"))
     text = str(caught.value)
     for part in (
         "60 of the last 200 inputs (30%)",
@@ -157,6 +203,7 @@ def test_the_message_says_all_one_needs() -> None:
         "A sample: no time",
         "breaker.ratio (0.25)",
         "breaker.window_events (150)",
+        "breaker.least (1000)",
         "breaker: off",
     ):
         assert part in text
@@ -184,6 +231,7 @@ def test_an_unchanged_restart_is_refused_with_the_reason_every_time(tmp_path: Pa
     [
         (Breaker(ratio=0.3), "logic"),
         (Breaker(ratio=0.2, window_events=9), "logic"),
+        (Breaker(ratio=0.2, least=9), "logic"),
         ("off", "logic"),
         (Breaker(ratio=0.2), "other"),
     ],

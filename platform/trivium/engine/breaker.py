@@ -1,12 +1,13 @@
 """The breaker: tells rejects here and there, which are dead letters, from systemic ones, which stop the run.
 
-A reject's signature is its event type, stage and reason. Workers sum their rejects up by signature, the driver watches
-the sums over a window of the last inputs.
+A reject's signature is its event type, stage and reason. Workers sum their rejects up by signature. The driver watches
+the sums over a window of each event type's last inputs: among fifty types one that is wholly broken is a fiftieth of
+all inputs, and yet all of its own. Rejects without a type could be of any, so they are judged among all inputs.
 """
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from typing import Final, Literal, NamedTuple
@@ -19,6 +20,9 @@ from trivium.engine.batch import Batch
 from trivium.engine.outcomes import TOMBSTONE, UNDECODED, UNROUTED, Counts, Outcomes, Reject
 
 SAMPLE_LENGTH: Final = 300
+UNTYPED: Final = (UNDECODED, UNROUTED, TOMBSTONE)
+_GRAINS: Final = 100
+"""Stretches below a hundredth of the window are kept as one: a rare type has a few inputs in each of many."""
 
 
 class SystemicRejects(RunError):
@@ -87,39 +91,72 @@ def _place(reject: Reject, batch: Batch) -> Place:
     return Place(source, int(batch.positions[reject.index]))
 
 
-def judged_inputs(counts: Mapping[str, Counts]) -> int:
-    """Count the inputs the breaker looks at: not those of another window, nor those that routing's policies drop."""
-    return sum(
-        each.rejected if name in (UNROUTED, TOMBSTONE) else each.read - each.out_of_window
-        for name, each in counts.items()
-    )
+def judged_inputs(counts: Mapping[str, Counts]) -> dict[str, int]:
+    """Count the inputs that the breaker looks at per event type, and under `UNDECODED` all of them.
+
+    They are not those of another window, nor those that routing's policies drop.
+    """
+    own = {name: each.read - each.out_of_window for name, each in counts.items() if name not in UNTYPED}
+    policies = (counts[name].rejected for name in (UNROUTED, TOMBSTONE) if name in counts)
+    undecoded = counts.get(UNDECODED, Counts())
+    own[UNDECODED] = sum(own.values()) + sum(policies) + undecoded.read - undecoded.out_of_window
+    return own
 
 
 class BreakerState:
-    """Watches a window of whole stretches: the fewest of the last ones that hold `window_events` inputs."""
+    """Watches a window of inputs for each event type, and one of all inputs for the rejects without a type."""
 
     def __init__(self, config: Breaker | Literal["off"]) -> None:
         self._config = None if config == "off" else config
+        self._windows: dict[str, _Window] = {}
+
+    def observe(self, inputs: Mapping[str, int], rejects: RejectSummary) -> None:
+        """Take in the next stretch: its `judged_inputs` and its rejects.
+
+        Raises:
+            SystemicRejects: one signature's share of a type's window, with enough inputs in it, has reached the ratio.
+        """
+        if self._config is None:
+            return
+        groups: dict[str, list[RejectGroup]] = defaultdict(list)
+        for group in rejects:
+            kind = group.signature.event_type
+            groups[UNDECODED if kind in UNTYPED else kind].append(group)
+        for kind in sorted({*inputs, *groups}):
+            if inputs.get(kind, 0) or kind in groups:
+                window = self._windows.setdefault(kind, _Window(self._config))
+                window.observe(inputs.get(kind, 0), tuple(groups[kind]))
+
+
+class _Window:
+    """Whole stretches of one event type: the fewest of the last ones that hold `window_events` inputs."""
+
+    def __init__(self, config: Breaker) -> None:
+        self._config = config
         self._stretches: deque[tuple[int, RejectSummary]] = deque()
         self._inputs = 0
         self._counts: Counter[Signature] = Counter()
 
     def observe(self, inputs: int, rejects: RejectSummary) -> None:
-        """Take in the next stretch.
+        """Take in the next stretch, and judge.
 
         Raises:
-            SystemicRejects: the window is full and one signature's share of it has reached the ratio.
+            SystemicRejects: see `BreakerState.observe`.
         """
-        if self._config is None or not (inputs or rejects):
-            return
-        self._stretches.append((inputs, rejects))
-        self._inputs += inputs
-        self._counts.update({group.signature: group.count for group in rejects})
+        self._append(inputs, rejects)
         self._forget_old(self._config.window_events)
-        if self._inputs >= self._config.window_events and self._counts:
+        if self._inputs >= self._config.judged_from and self._counts:
             signature, count = self._counts.most_common(1)[0]
             if count >= self._config.ratio * self._inputs:
-                raise SystemicRejects(self._message(signature, count, self._config))
+                raise SystemicRejects(self._message(signature, count))
+
+    def _append(self, inputs: int, rejects: RejectSummary) -> None:
+        self._inputs += inputs
+        self._counts.update({group.signature: group.count for group in rejects})
+        if self._stretches and self._stretches[-1][0] * _GRAINS < self._config.window_events:
+            earlier, groups = self._stretches.pop()
+            inputs, rejects = earlier + inputs, merge_rejects([groups, rejects])
+        self._stretches.append((inputs, rejects))
 
     def _forget_old(self, window_events: int) -> None:
         while self._inputs - self._stretches[0][0] >= window_events:
@@ -128,13 +165,18 @@ class BreakerState:
             self._counts.subtract({group.signature: group.count for group in rejects})
             self._counts = +self._counts
 
-    def _message(self, signature: Signature, count: int, config: Breaker) -> str:
+    def _message(self, signature: Signature, count: int) -> str:
         groups = [group for _, rejects in self._stretches for group in rejects if group.signature == signature]
         first, last = groups[0].first, groups[-1].last
-        thresholds = f"breaker.ratio ({config.ratio:g}) or breaker.window_events ({config.window_events})"
+        whose = "" if signature.event_type in UNTYPED else " of one event type"
         what = f"event type {signature.event_type}, stage {signature.stage}, reason {signature.reason}"
+        config = self._config
+        thresholds = (
+            f"breaker.ratio ({config.ratio:g}), breaker.window_events ({config.window_events}) or breaker.least "
+            f"({config.least})"
+        )
         return (
-            f"rejects are systemic: {count} of the last {self._inputs} inputs ({count / self._inputs:.0%}) were "
+            f"rejects are systemic: {count} of the last {self._inputs} inputs ({count / self._inputs:.0%}){whose} were "
             f"rejected for one reason: {what}. First: {first.source} at {first.position}; last: {last.source} at "
             f"{last.position}. A sample: {groups[0].sample}. What was not yet committed stays so. Try: fix the "
             f"executor or the producer; or, if these are to become dead letters, change {thresholds}, or set "

@@ -46,10 +46,11 @@ class TableSummary:
 
 @dataclass(frozen=True)
 class BreakerSummary:
-    """Limit of rejects at which a run stops: a share of the last `window_events` inputs, all for one reason."""
+    """Limit of rejects that ends a run: a share of a type's last inputs, `least` to `window_events`, for one reason."""
 
     ratio: float
     window_events: int
+    least: int
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str
 def breaker(pipeline: Pipeline) -> BreakerSummary | None:
     """Return the thresholds; None where it is off."""
     setting = pipeline.config.breaker
-    return None if setting == "off" else BreakerSummary(setting.ratio, setting.window_events)
+    return None if setting == "off" else BreakerSummary(setting.ratio, setting.window_events, setting.judged_from)
 
 
 def streaming(pipeline: Pipeline) -> StreamingSummary | None:

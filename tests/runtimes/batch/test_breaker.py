@@ -19,6 +19,23 @@ def project(root: Path, bad: int, breaker: str = "{ratio: 0.5, window_events: 10
     return with_breaker(made, breaker)
 
 
+def with_tours(made: Visits) -> Visits:
+    """The pipeline with a second type, `tour`, of the same code."""
+    folder = made.root / "executors/tour"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    code = (
+        made.visit_source.read_text().replace("visit_row", "row").replace("Visit", "Tour").replace('"visit"', '"tour"')
+    )
+    (folder / "executor.py").write_text(
+        code.replace("executors.row import TourRow", "executors.visit_row import VisitRow").replace(
+            "TourRow", "VisitRow"
+        )
+    )
+    made.config.write_text(made.config.read_text().replace("{type: visit}", "{type: visit}, {type: tour}"))
+    return made
+
+
 def with_breaker(made: Visits, breaker: str) -> Visits:
     """The pipeline file with another breaker."""
     lines = [line for line in made.config.read_text().splitlines() if not line.startswith("breaker:")]
@@ -85,3 +102,19 @@ def test_what_routing_drops_neither_feeds_nor_dilutes(tmp_path: Path) -> None:
         made.run()
     made.write(1, others)
     assert with_breaker(made, "{ratio: 0.4, window_events: 10}").run().counts["_unrouted"].dropped == 100
+
+
+def test_a_wholly_broken_type_among_many_inputs_of_another_stops_the_run(tmp_path: Path) -> None:
+    """Every tenth input is a tour and each tour is bad; no visit is."""
+    made = with_tours(project(tmp_path, bad=0))
+    events = [visit(f"w{n}", 2) for n in range(90)]
+    for place in range(0, 100, 10):
+        events.insert(place, {**visit(f"t{place}", 2, action="raise"), "event_type": "tour"})
+    made.write(2, events)
+    with pytest.raises(SystemicRejects) as caught:
+        made.run()
+    for part in ("10 of the last 10 inputs (100%) of one event type", "event type tour, stage process, reason "):
+        assert part in str(caught.value)
+    assert made.content().rows == []
+    report = with_breaker(made, "{window_events: 11}").run()
+    assert (report.counts["tour"].rejected, report.counts["visit"].emitted_rows) == (10, 110)

@@ -1,5 +1,6 @@
 """Systemic rejects stop a stream: what tripped is not committed, and restarting needs a change."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,15 +24,18 @@ from trivium.testing.kafka import MakeTopic
 STRICT = "{ratio: 0.5, window_events: 20}"
 
 
+Send = Callable[[list[bytes]], str]
+
+
 @pytest.fixture
-def send(kafka_broker: DevBroker, kafka_topic: MakeTopic) -> Callable[[list[float]], str]:
-    """Orders of these amounts into one topic of one partition; a negative amount is a reject."""
+def send(kafka_broker: DevBroker, kafka_topic: MakeTopic) -> Send:
+    """Send values to a new topic of one partition; return its name."""
     topic = kafka_topic()
 
-    def sent(amounts: list[float]) -> str:
+    def sent(values: list[bytes]) -> str:
         producer = KafkaProducer(bootstrap_servers=kafka_broker.servers)
-        for number, amount in enumerate(amounts):
-            producer.send(topic, value=order(f"{topic}-{number}", "2026-01-01T10:00:00Z", amount))
+        for value in values:
+            producer.send(topic, value=value)
         producer.flush()
         producer.close()
         return topic
@@ -39,12 +43,18 @@ def send(kafka_broker: DevBroker, kafka_topic: MakeTopic) -> Callable[[list[floa
     return sent
 
 
+def orders(amounts: list[float], kind: str = "order") -> list[bytes]:
+    """Orders of these amounts; a negative amount is a reject."""
+    made = [order(f"{kind}-{number}", "2026-01-01T10:00:00Z", amount) for number, amount in enumerate(amounts)]
+    return [value.replace(b'"order"', f'"{kind}"'.encode()) for value in made]
+
+
 def test_a_stream_stops_on_systemic_rejects_and_starts_again_after_a_change(
-    tmp_path: Path, kafka_broker: DevBroker, send: Callable[[list[float]], str], ray_cluster: str
+    tmp_path: Path, kafka_broker: DevBroker, send: Send, ray_cluster: str
 ) -> None:
-    config = configured(tmp_path, kafka_broker, send([1.0] * 10))
+    config = configured(tmp_path, kafka_broker, send(orders([1.0] * 10)))
     assert run(config).total.emitted_rows == 10
-    topic = send([-1.0] * 30)
+    topic = send(orders([-1.0] * 30))
 
     with pytest.raises(SystemicRejects, match=rf"{topic}/0.*10.*breaker: off"):
         run(config)
@@ -61,6 +71,30 @@ def test_a_stream_stops_on_systemic_rejects_and_starts_again_after_a_change(
     config.write_text(config.read_text().replace(STRICT, "off"))
     report = run(config)
     assert (report.total.rejected, report.positions[f"{topic}/0"]) == (30, 40)
+
+
+def test_a_wholly_broken_type_stops_a_stream_that_is_mostly_of_another(
+    tmp_path: Path, kafka_broker: DevBroker, send: Send, ray_cluster: str
+) -> None:
+    """Three of four inputs are good orders, each refund is bad; a quarter of all is below the ratio."""
+    parts = zip(orders([1.0] * 90), orders([-1.0] * 30, "refund") * 3, strict=True)
+    values = [value for number, (good, bad) in enumerate(parts) for value in ([good] if number % 3 else [good, bad])]
+    config = with_refunds(configured(tmp_path, kafka_broker, send(values)))
+    with pytest.raises(SystemicRejects, match=r"\(100%\) of one event type .* event type refund, stage process"):
+        run(config)
+    config.write_text(config.read_text().replace(STRICT, "off"))
+    report = run(config)
+    assert (report.counts["refund"].rejected, report.counts["order"].emitted_rows) == (30, 90)
+
+
+def with_refunds(config: Path) -> Path:
+    """Declare a second type, `refund`, with the code of `order`."""
+    folder = config.parents[1] / "executors"
+    shutil.copytree(folder / "order", folder / "refund")
+    code = folder / "refund" / "executor.py"
+    code.write_text(code.read_text().replace('"order"', '"refund"'))
+    config.write_text(config.read_text().replace("\nrouting:", "  - {type: refund}\n\nrouting:"))
+    return config
 
 
 def configured(folder: Path, broker: DevBroker, topic: str) -> Path:

@@ -133,13 +133,21 @@ class Streaming(Section):
 class Breaker(Section):
     """The limit at which a run stops, because its rejects look systemic, instead of making the source dead letters.
 
-    It is reached when a share of `ratio` or more of the last `window_events` inputs was rejected for one reason.
+    It is reached when, for one event type, a share of `ratio` or more of its last `window_events` inputs was rejected
+    for one reason. Records without a type are judged among all inputs.
     """
 
     ratio: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """The share of rejected inputs, for one reason, that stops a run."""
+    """The share of a type's inputs, rejected for one reason, that stops a run."""
     window_events: Annotated[int, Field(ge=1)] = 10_000
-    """The number of latest inputs over which the share is taken."""
+    """The number of a type's latest inputs over which the share is taken."""
+    least: Annotated[int, Field(ge=1)] = 1_000
+    """The number of a type's inputs from which it is judged, before `window_events` are there."""
+
+    @property
+    def judged_from(self) -> int:
+        """The inputs from which a type is judged; a smaller window is all there ever is."""
+        return min(self.least, self.window_events)
 
 
 def _breaker(value: Any) -> Any:
@@ -147,7 +155,7 @@ def _breaker(value: Any) -> Any:
     if isinstance(value, dict):
         return Breaker.model_validate(value)
     if value != "off" and not isinstance(value, Breaker):
-        raise ValueError("expected off, or a mapping with ratio and window_events")
+        raise ValueError("expected off, or a mapping with ratio, window_events and least")
     return value
 
 
