@@ -100,7 +100,7 @@ def _streaming(section: StreamingSummary) -> str:
 def _breaker(breaker: BreakerSummary | None) -> str:
     if breaker is None:
         return "off: a run never stops because of rejects"
-    window = f"of an event type's last {plural(breaker.window_events, 'input')} (judged from {breaker.least})"
+    window = f"of an event type's last {plural(breaker.window_events, 'input')} (judged from {breaker.least:,} on)"
     return f"a run stops when {breaker.ratio:.0%} or more {window} are rejected for one reason"
 
 
