@@ -67,7 +67,7 @@ def test_the_plan_of_a_window_names_late_days_and_what_is_replaced(ran: Path, tr
     assert "event days 2026-01-01 to before 2026-01-02" in said
     assert "late days 1 day, 2026-01-02: read as well, for events of the window that came in late" in said
     assert "columns read value (1 of 2)" in said
-    assert "version 2, 15 columns" in said
+    assert "version 2, 16 columns" in said
     assert "replaced 1 file of batch in 1 event day" in said
     assert {path: path.stat().st_mtime_ns for path in files(ran) if path.is_file()} == before
 

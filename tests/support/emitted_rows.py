@@ -14,4 +14,4 @@ from trivium.engine.lineage import Origin, Places
 def emitted_rows(event_type: str, rows: pa.RecordBatch, parents: Any) -> Emitted:
     """Return rows of one event type, made of these inputs of a batch."""
     inputs = np.asarray(parents, np.int64)
-    return Emitted(rows, (), Origin(event_type, "", ""), Places(inputs, "memory", inputs, 0, None), rows.nbytes)
+    return Emitted(rows, (), Origin(event_type, "", "", ""), Places(inputs, "memory", inputs, 0, None), rows.nbytes)

@@ -249,6 +249,7 @@ def _rows(rows: Sequence[tuple[str, str, int, datetime, str]], positions: Any) -
         "_event_type": [kind for kind, _, _, _, _ in rows],
         "_logic": ["l1"] * count,
         "_plan": ["p1"] * count,
+        "_executor": ["e1"] * count,
         "_source": [source for _, _, _, _, source in rows],
         "_position": [next(positions) for _ in rows],
         "_row": [0] * count,

@@ -19,6 +19,7 @@ OURS: dict[str, Any] = {
     "_event_type": "order",
     "_logic": "l",
     "_plan": "p",
+    "_executor": "e",
     "_source": "s",
     "_position": 0,
     "_row": 0,

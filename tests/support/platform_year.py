@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import msgspec
@@ -83,6 +84,8 @@ class Platform:
             values=", ".join(f"{column}=event.value * {factor}" for column in own),
         )
         (folder / "executor.py").write_text(textwrap.dedent(text).lstrip())
+        # Compiled files are told apart by second and size, and releases here differ in neither.
+        rmtree(folder / "__pycache__", ignore_errors=True)
 
     def list_types(self, *names: str) -> None:
         """Write the pipeline file over these types."""

@@ -62,7 +62,7 @@ def event_rows(identities: Mapping[str, date], delay: int = 0) -> pa.Table:
     """One row per identity on its day."""
     days = list(identities.values())
     times = [datetime(d.year, d.month, d.day, 12, tzinfo=UTC) for d in days]
-    constant = {"_event_type": "departure", "_logic": "l1", "_plan": "p1", "_source": "raw.parquet"}
+    constant = {"_event_type": "departure", "_logic": "l1", "_plan": "p1", "_executor": "e1", "_source": "raw.parquet"}
     columns = {
         "event_id": list(identities),
         "event_time": times,

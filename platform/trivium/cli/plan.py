@@ -11,10 +11,11 @@ import click
 import msgspec
 
 from trivium.cli.options import RunScope, checked, output_format, run_scope
-from trivium.cli.terminal.tables import facts
+from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import plural, size, span
 
 if TYPE_CHECKING:
+    from trivium.config.pipeline import Pipeline
     from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
     from trivium.operations.planning import BatchPlan
     from trivium.operations.stream_planning import StreamPlan
@@ -23,18 +24,24 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @run_scope
+@click.option("--show", metavar="HASH", help="Print a plan that rows of the table name, as JSON, instead.")
+@click.option(
+    "--diff",
+    metavar="HASH",
+    is_flag=False,
+    flag_value="",
+    help="Compare with an earlier plan instead; without HASH with that of the table's last commit.",
+)
 @output_format
 @click.pass_context
 def plan(
-    ctx: click.Context,
-    config: Path,
-    scope: RunScope,
-    output_format: str,
+    ctx: click.Context, config: Path, scope: RunScope, show: str | None, diff: str | None, output_format: str
 ) -> None:
     """Show what a run would read, write and replace. Changes nothing.
 
     That is a batch run, beside what the streaming runtime would do; of a pipeline that only streams, a streaming run.
-    Exit code 1: the run would refuse to start, for the conflicts shown; 2: problems in the file.
+    Exit code 1: the run would refuse to start, for the conflicts shown, or --diff found what decides rows to differ;
+    2: problems in the file.
     """
     from trivium.config.compile import compile_file
     from trivium.operations.planning import plan_batch
@@ -42,6 +49,11 @@ def plan(
     from trivium.runtimes.batch.prepare import BatchArguments
 
     pipeline = compile_file(config, runtime=None)
+    if show is not None:
+        click.echo(_kept(pipeline.config.table.path, show))
+        return
+    if diff is not None:
+        ctx.exit(_show_diff(pipeline, diff, output_format))
     arguments = checked(BatchArguments(scope.start, scope.end, missing_days=scope.missing_days, types=scope.types))
     found = plan_stream(pipeline) if pipeline.config.batch is None else plan_batch(pipeline, arguments)
     if output_format == "json":
@@ -49,6 +61,40 @@ def plan(
     else:
         facts(_lines(found))
     ctx.exit(1 if found.table.conflicts else 0)
+
+
+def _kept(table: str, digest: str) -> str:
+    from trivium.delivery.plans import find_plan
+    from trivium.operations.errors import ArgumentError
+
+    found = find_plan(table, digest)
+    if found is None:
+        raise ArgumentError(f"no plan {digest!r} was kept beside {table}. Try: one of the column _plan of its rows")
+    return found.json.decode()
+
+
+def _show_diff(pipeline: Pipeline, digest: str, output_format: str) -> int:
+    from trivium.operations.plan_diff import compare
+
+    found = compare(pipeline, digest or None)
+    if output_format == "json":
+        click.echo(json.dumps(msgspec.to_builtins(found), ensure_ascii=False, indent=2))
+        return 0 if found.same else 1
+    rows = [
+        (each.event_type, each.kind, ", ".join(each.parts), f"{each.days:,}", f"{each.rows:,}") for each in found.types
+    ]
+    if rows:
+        show_table(("event type", "", "what", "days", "rows"), rows, figures=[3, 4])
+    facts(
+        [
+            ("plans", f"{found.before} before, {found.after} now"),
+            *([("new columns", ", ".join(found.new_columns))] if found.new_columns else []),
+            *([("not written", ", ".join(found.unwritten_columns))] if found.unwritten_columns else []),
+            *([("also", ", ".join(found.other))] if found.other else []),
+            *([("same", "nothing that decides rows differs")] if found.same else []),
+        ]
+    )
+    return 0 if found.same else 1
 
 
 def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
@@ -69,6 +115,8 @@ def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
         yield "replaced", _replaced(found.table)
         if found.left_out:
             yield "left as it is", f"event days {span(found.left_out)}: source days are missing"
+        for number, (name, days) in enumerate(found.stale.items()):
+            yield "" if number else "stale", f"{name}: {span(tuple(days))}, of another executor version"
     yield "dead letters", found.dead_letters
     yield "breaker", _breaker(found.breaker)
     if isinstance(found, BatchPlan):

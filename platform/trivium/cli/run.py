@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,10 @@ from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import plural, span
 
 if TYPE_CHECKING:
+    from trivium.config.pipeline import Pipeline
     from trivium.engine.outcomes import Counts
+    from trivium.operations.versions import StaleRun
+    from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.report import BatchReport
     from trivium.runtimes.streaming.report import StreamReport
 
@@ -38,14 +42,13 @@ run.add_command(serving)
     help="When the source was complete: what was streamed before and batch does not have is hidden. Default: each "
     "source day's oldest file.",
 )
+@click.option("--stale", is_flag=True, help="Make just the days of each type anew that another executor version made.")
 @click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
-def batch(
-    config: Path,
-    scope: RunScope,
-    complete_as_of: datetime | None,
-    address: str | None,
-) -> None:
-    """Read the archive, and replace batch's rows of these event days and types in one commit."""
+def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, stale: bool, address: str | None) -> None:
+    """Read the archive, and replace batch's rows of these event days and types in one commit.
+
+    With --stale in a commit for each stretch of days.
+    """
     from trivium.config.compile import compile_file
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.run import run_batch
@@ -53,7 +56,30 @@ def batch(
     arguments = checked(
         BatchArguments(scope.start, scope.end, complete_as_of, address, scope.missing_days, scope.types)
     )
-    _show(run_batch(compile_file(config), arguments), config)
+    pipeline = compile_file(config)
+    if not stale:
+        _show(run_batch(pipeline, arguments), config)
+        return
+    for each in _stale(pipeline, arguments):
+        window = each.window
+        click.echo(f"{', '.join(each.types)}: {window or 'all of the source'}")
+        days = (window.start, window.end) if window else (None, None)
+        _show(run_batch(pipeline, replace(arguments, start=days[0], end=days[1], types=each.types)), config)
+
+
+def _stale(pipeline: Pipeline, arguments: BatchArguments) -> list[StaleRun]:
+    from trivium.delivery.delta.snapshot import Snapshot
+    from trivium.operations.errors import ArgumentError
+    from trivium.operations.versions import stale_days, stale_runs, versions_of
+
+    if arguments.start is not None:
+        raise ArgumentError("expected --stale or --from and --to, got both: what is stale says which days")
+    narrowed = pipeline.of_types(arguments.types) if arguments.types else pipeline
+    snapshot = Snapshot.find(pipeline.config.table.path)
+    runs = stale_runs(narrowed, stale_days(narrowed, versions_of(snapshot)) if snapshot else {})
+    if not runs:
+        click.echo("nothing is stale: today's executors made every row that batch has")
+    return runs
 
 
 @run.command()

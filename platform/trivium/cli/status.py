@@ -18,7 +18,7 @@ from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
 
 if TYPE_CHECKING:
-    from trivium.operations.status import PartitionStatus, RuntimeStatus, Status
+    from trivium.operations.status import PartitionStatus, RuntimeStatus, Status, TypeVersions
 
 _PATIENCE_SECONDS: Final = 1.5
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -87,6 +87,24 @@ def _show(found: Status, now_us: int) -> None:
         click.echo()
         header = ("runtime", "event type", "read", "emitted", "dropped", "rejected", "rows")
         show_table(header, rows, figures=range(2, len(header)))
+    _show_versions(found)
+
+
+def _show_versions(found: Status) -> None:
+    rows = [
+        (each.event_type, version, f"{days:,}", _age(each, version))
+        for each in found.versions
+        for version, days in each.days.items()
+    ]
+    if rows:
+        click.echo()
+        show_table(("batch's type", "executor version", "days", ""), rows, figures=[2])
+
+
+def _age(each: TypeVersions, version: str) -> str:
+    if each.current is None:
+        return "not listed any more"
+    return "today's" if version == each.current else "stale: trivium run batch CONFIG --stale"
 
 
 def _show_partitions(found: Status, now_us: int) -> None:

@@ -82,7 +82,7 @@ def pipeline_of(
         name=config.pipeline,
         config=config,
         plan=plan,
-        executors={part.entry.type: _bound(part, config, root) for part in parts},
+        executors={part.entry.type: _bound(part, config, root, plan) for part in parts},
         lookups=bind_lookups(config, declarations),
         table_columns=table_columns(declarations),
         root=root,
@@ -113,9 +113,10 @@ def inside(root: Path, path: str) -> str:
     return Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
 
 
-def _bound(part: Part, config: PipelineConfig, root: Path) -> BoundExecutor:
+def _bound(part: Part, config: PipelineConfig, root: Path, plan: Plan) -> BoundExecutor:
     artifacts = {name: str(root / path) for name, path in part.entry.artifacts.items()}
-    return BoundExecutor(part.cls, part.options, part.entry.retry or config.retry, artifacts, part.digest.version)
+    version = plan.executor_version(part.entry.type)
+    return BoundExecutor(part.cls, part.options, part.entry.retry or config.retry, artifacts, version)
 
 
 def _enrichments(declaration: Declaration) -> dict[str, Any]:

@@ -69,6 +69,17 @@ class Plan:
         loaded: dict[str, Any] = json.loads(self.json)
         return loaded
 
+    def executor_version(self, event_type: str) -> str:
+        """Return the digest of what decides one type's rows: its sources, options, artifacts, schemas and lookups.
+
+        The engine's own version is not part of it: that is in `logic`.
+        """
+        logic = self.document["logic"]
+        own = logic["executors"][event_type]
+        used = sorted({each["lookup"] for each in own["enrichments"].values()})
+        decides = {"executor": own, "lookups": {name: logic["lookups"][name] for name in used}}
+        return sha256(canonical(decides))[:SHOWN]
+
     @property
     def logic_short(self) -> str:
         """The first 16 digits of `logic`, as shown to people."""

@@ -29,7 +29,7 @@ Unavailable = Literal["fail", "missing"]
 class BoundExecutor:
     """An executor class with everything the pipeline file says about it.
 
-    `artifacts` maps names to absolute local paths; `version` is the short digest of its sources and distributions.
+    `artifacts` maps names to absolute local paths; `version` is the short digest of what decides its rows.
     """
 
     cls: type[Executor[Any, Any]]

@@ -25,6 +25,7 @@ class Origin:
     event_type: str
     logic: str
     plan: str
+    executor: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def lineage_columns(origin: Origin, places: Sequence[Places]) -> dict[str, pa.Ar
         "_event_type": constant(origin.event_type, length),
         "_logic": constant(origin.logic, length),
         "_plan": constant(origin.plan, length),
+        "_executor": constant(origin.executor, length),
         "_source": _sources(places, lengths),
         "_position": pa.array(np.concatenate([each.positions for each in places])),
         "_row": pa.array(np.concatenate([row_numbers(each.parents) for each in places])),

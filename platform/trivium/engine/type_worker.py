@@ -70,7 +70,7 @@ class TypeWorker:
         self._latest = pa.scalar(spec.latest, UTC_MICROSECONDS)
         self._declaration = bound.declaration
         self._quick = QuickCheck(bound.declaration, spec.earliest, spec.latest)
-        self._origin = Origin(bound.event_type, spec.logic, spec.plan)
+        self._origin = Origin(bound.event_type, spec.logic, spec.plan, bound.version)
         self._executor = _opened(bound)
         self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
 
@@ -26,6 +26,7 @@ from trivium.operations.plan_parts import (
     streaming,
     table,
 )
+from trivium.operations.versions import Versions, stale_days, versions_of
 from trivium.runtimes.batch.prepare import BatchArguments, check_lookups, run_store, unit_context
 from trivium.runtimes.batch.source import Source, batch_section, read_source
 
@@ -60,7 +61,8 @@ class SourceSummary:
 class BatchPlan:
     """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go.
 
-    `left_out` are event days that would stay as they are, since source days are missing.
+    `left_out` are event days that would stay as they are, since source days are missing. `versions` are the event days
+    of each type that have rows by each executor version, `stale` those that today's did not make.
     """
 
     pipeline: str
@@ -77,6 +79,8 @@ class BatchPlan:
     breaker: BreakerSummary | None
     streaming: StreamingSummary | None
     left_out: tuple[str, ...] = ()
+    versions: Versions = field(default_factory=dict)
+    stale: Mapping[str, list[str]] = field(default_factory=dict)
     guarantees: tuple[str, ...] = GUARANTEES
 
 
@@ -93,6 +97,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
     uri = pipeline.config.table.path
     snapshot = Snapshot.find(uri)
     window = scope.window
+    versions = versions_of(snapshot) if snapshot else {}
     return BatchPlan(
         pipeline=pipeline.name,
         logic=pipeline.plan.logic_short,
@@ -108,6 +113,8 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         breaker=breaker(pipeline),
         streaming=streaming(pipeline),
         left_out=tuple(sorted(scope.left_out)),
+        versions=versions,
+        stale=stale_days(pipeline, versions),
     )
 
 

@@ -23,6 +23,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.maintenance import ledger
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.operations.tables import letters_table, owned
+from trivium.operations.versions import versions_of
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class RuntimeStatus:
 
 
 @dataclass(frozen=True)
+class TypeVersions:
+    """Event days of batch that each executor version of a type made; `current` is today's, None: it is not listed."""
+
+    event_type: str
+    current: str | None
+    days: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Status:
     """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known."""
 
@@ -67,6 +77,7 @@ class Status:
     runtimes: tuple[RuntimeStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
+    versions: tuple[TypeVersions, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,7 @@ def table_status(pipeline: Pipeline) -> Status:
         dead_letters=_letters(pipeline),
         runtimes=tuple(_runtime(pipeline, name, snapshot, history) for name in _sections(pipeline)),
         partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
+        versions=_versions(pipeline, snapshot),
     )
 
 
@@ -129,6 +141,14 @@ def with_ends(status: Status, pipeline: Pipeline, found: LogEnds) -> Status:
         snapshot = Snapshot.at(status.table, status.version)
     known = _partitions(pipeline, snapshot, list(found.ends), newest)
     return replace(status, partitions=tuple(replace(each, end=found.ends[each.partition]) for each in known))
+
+
+def _versions(pipeline: Pipeline, snapshot: Snapshot) -> tuple[TypeVersions, ...]:
+    today = {name: bound.version for name, bound in pipeline.executors.items()}
+    return tuple(
+        TypeVersions(name, today.get(name), {version: len(days) for version, days in versions.items()})
+        for name, versions in versions_of(snapshot).items()
+    )
 
 
 def _sections(pipeline: Pipeline) -> list[str]:

@@ -88,7 +88,15 @@ _FILES = 3
 
 
 def _row(number: int, values: dict[str, Any]) -> dict[str, Any]:
-    constant = {"_event_type": "order", "_logic": "l", "_plan": "p", "_source": "s", "_row": 0, "_enrichments": None}
+    constant = {
+        "_event_type": "order",
+        "_logic": "l",
+        "_plan": "p",
+        "_executor": "e",
+        "_source": "s",
+        "_row": 0,
+        "_enrichments": None,
+    }
     identity = {"event_id": f"r{number}", "event_time": MOMENT, "event_date": DAY, "_position": number}
     return {**identity, **values, **constant, "_ingested_at": MOMENT}
 

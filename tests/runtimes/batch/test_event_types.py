@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from tests.support.own_executors import own_executors
+from tests.support.own_executors import forget_executors, own_executors
 from tests.support.platform_year import Platform, day
+from tests.support.terminal import Trivium
+from tests.support.visits import in_this_process
+from trivium.config.plan import Plan
 from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.operations.versions import versions_of
 
 __all__ = ["own_executors"]
+
+
+@pytest.fixture
+def trivium() -> Trivium:
+    """The command line in this process."""
+    return Trivium()
 
 
 @pytest.fixture
@@ -122,3 +133,70 @@ def test_a_year(platform: Platform) -> None:
     assert platform.retire("click") == 4
     assert platform.rows() == before
     assert platform.letters() == {"click": 3, "order": 3, "refund": 3}
+
+
+def test_rows_say_which_version_made_them_and_stale_days_are_made_anew(platform: Platform, trivium: Trivium) -> None:
+    first = {name: bound.version for name, bound in platform.compile().executors.items()}
+    assert {name: set(rows["_executor"].to_pylist()) for name, rows in platform.rows().items()} == {
+        name: {version} for name, version in first.items()
+    }
+    platform.release("order", factor=10)
+    second = platform.compile().executors["order"].version
+    assert second != first["order"]
+    assert platform.compile().executors["refund"].version == first["refund"]
+    platform.run("order", days=(1, 2))
+    versions = versions_of(Snapshot.latest(platform.table))
+    assert versions["order"] == {
+        first["order"]: frozenset({"2026-01-01", "2026-01-03"}),
+        second: frozenset({"2026-01-02"}),
+    }
+    planned = json.loads(trivium("plan", str(platform.config), "--format", "json").stdout)
+    assert planned["stale"] == {"order": ["2026-01-01", "2026-01-03"]}
+    status = " ".join(trivium("status", str(platform.config)).stdout.split())
+    assert f"order {first['order']} 2 stale: trivium run batch CONFIG --stale" in status
+    assert f"order {second} 1 today's" in status
+    assert f"refund {first['refund']} 3 today's" in status
+    before, refunds = Snapshot.latest(platform.table).version, platform.rows()["refund"]
+    with in_this_process():
+        done = trivium("run", "batch", str(platform.config), "--stale")
+    assert done.exit_code == 0, done.output
+    assert "order: [2026-01-01, 2026-01-02)" in done.stdout
+    assert "order: [2026-01-03, 2026-01-04)" in done.stdout
+    assert platform.values("order") == [10, 20] * 3
+    assert set(platform.rows()["order"]["_executor"].to_pylist()) == {second}
+    assert platform.rows()["refund"] == refunds
+    after = Snapshot.latest(platform.table).version
+    assert after > before
+    with in_this_process():
+        again = trivium("run", "batch", str(platform.config), "--stale")
+    assert "nothing is stale" in again.stdout
+    assert Snapshot.latest(platform.table).version == after
+
+
+def test_a_plan_is_compared_with_the_one_of_the_last_commit(platform: Platform, trivium: Trivium) -> None:
+    config = str(platform.config)
+    same = trivium("plan", config, "--diff")
+    assert (same.exit_code, "nothing that decides rows differs" in same.stdout) == (0, True), same.output
+    before = platform.compile().plan
+    shown = trivium("plan", config, "--show", before.plan_short)
+    assert Plan.parse(shown.stdout.strip().encode()).plan == before.plan
+    platform.release("order", factor=10)
+    platform.release("click")
+    platform.list_types("order", "click")
+    forget_executors()
+    done = trivium("plan", config, "--diff", before.plan_short[:8], "--format", "json")
+    assert done.exit_code == 1, done.output
+    found = json.loads(done.stdout)
+    assert [
+        (each["event_type"], each["kind"], each["parts"], each["days"], each["rows"]) for each in found["types"]
+    ] == [
+        ("click", "added", [], 0, 0),
+        ("order", "changed", ["source"], 3, 6),
+        ("refund", "not listed", [], 0, 0),
+    ]
+    assert (found["new_columns"], found["unwritten_columns"]) == (["click_value"], ["refund_value"])
+    text = trivium("plan", config, "--diff")
+    assert "order changed source 3 6" in " ".join(text.stdout.split())
+    unknown = trivium("plan", config, "--diff", "0123456789abcdef")
+    assert unknown.exit_code == 2
+    assert "the plan 0123456789abcdef was not kept" in unknown.stderr

@@ -5,6 +5,7 @@
 | _event_type    | string             | event type; `(_event_type, event_id)` identifies a row |
 | _logic         | string             | hash of what can change a row's content |
 | _plan          | string             | hash of the whole compiled pipeline |
+| _executor      | string, nullable   | executor version: digest of what decides the rows of the event type |
 | _source        | string             | topic/partition, or file relative to the source's root |
 | _position      | int64              | offset, or row in the file |
 | _row           | int32              | which of the input's output rows this is, from 0 |
@@ -28,6 +29,7 @@ LINEAGE: Final = (
     pa.field(EVENT_TYPE, pa.string(), nullable=False),
     pa.field("_logic", pa.string(), nullable=False),
     pa.field("_plan", pa.string(), nullable=False),
+    pa.field("_executor", pa.string(), nullable=True),
     pa.field("_source", pa.string(), nullable=False),
     pa.field("_position", pa.int64(), nullable=False),
     pa.field("_row", pa.int32(), nullable=False),
@@ -36,7 +38,7 @@ LINEAGE: Final = (
     RUNTIME,
 )
 # A handful of distinct values each: dictionary encoded all the way into the file.
-DICTIONARY_COLUMNS: Final = frozenset({"_event_type", "_logic", "_plan", "_source", "_runtime"})
+DICTIONARY_COLUMNS: Final = frozenset({"_event_type", "_logic", "_plan", "_executor", "_source", "_runtime"})
 
 
 def table_schema(author: pa.Schema) -> pa.Schema:

@@ -19,6 +19,7 @@ from trivium.delivery.delta import transactions
 from trivium.delivery.delta.features import check_replaceable
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.unit_markers import RunStore, UnitMarker
+from trivium.delivery.plans import keep_plan
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import write_token
 from trivium.delivery.table import events_table, open_table, written_columns
@@ -110,6 +111,7 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
     if source.scope.window is not None:
         check_nothing_left_out(config.table.path, source)
+    keep_plan(config.table.path, pipeline.plan)
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
     dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)

@@ -27,6 +27,7 @@ from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adop
 from trivium.delivery.dead_letters.schema import dead_letter_table
 from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.plans import keep_plan
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import events_table, open_table, written_columns
 from trivium.runtimes import steps
@@ -111,6 +112,7 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     partitions = log.partitions()
     identities = {topic: log.identity(topic) for topic in sorted(set(map(topic_of, partitions)))}
     columns = open_tables(pipeline, clock)
+    keep_plan(config.table.path, pipeline.plan)
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     check_ranges(_known_positions(pipeline, partitions, identities, beginning), log)
     generation = take_over(pipeline, partitions, clock)

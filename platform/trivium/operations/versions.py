@@ -1,0 +1,91 @@
+"""Executor versions of batch's rows: which days of a type were made by which, and which are stale.
+
+They are read from the statistics of the files, one type and one version each: no file is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import pyarrow as pa
+
+from trivium.config.pipeline import Pipeline
+from trivium.delivery.commit.batch import RUNTIME
+from trivium.delivery.coverage.days import stretches
+from trivium.delivery.coverage.scope import Window
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.files.lineage import EVENT_TYPE
+from trivium.delivery.files.lineage import RUNTIME as RUNTIME_COLUMN
+
+UNKNOWN: Final = "unknown"
+"""The version of rows that an earlier release wrote, or of a file with several."""
+
+Versions = Mapping[str, Mapping[str, frozenset[str]]]
+"""By event type and executor version, the event days (ISO) that have batch rows of it."""
+
+
+@dataclass(frozen=True)
+class StaleRun:
+    """A run that makes stale rows anew: of these types, in a stretch of event days (None: of all)."""
+
+    types: tuple[str, ...]
+    window: Window | None
+
+
+def versions_of(snapshot: Snapshot) -> Versions:
+    """Return which versions made the batch rows of a snapshot."""
+    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+    runtime, day = (f"partition.{name}" for name in (RUNTIME_COLUMN.name, "event_date"))
+    found: dict[str, dict[str, set[str]]] = {}
+    for row in actions.to_pylist():
+        event_type = _one(row, EVENT_TYPE)
+        if row.get(runtime) == RUNTIME and event_type is not None:
+            version = _one(row, "_executor") or UNKNOWN
+            found.setdefault(event_type, {}).setdefault(version, set()).add(_text(row.get(day)))
+    return {
+        name: {version: frozenset(days) for version, days in sorted(versions.items())}
+        for name, versions in sorted(found.items())
+    }
+
+
+def stale_days(pipeline: Pipeline, versions: Versions) -> dict[str, list[str]]:
+    """Return the event days (ISO, sorted) of each listed type that have rows of another version than today's."""
+    found = {}
+    for name, bound in pipeline.executors.items():
+        others = {version: days for version, days in versions.get(name, {}).items() if version != bound.version}
+        if others:
+            found[name] = sorted(frozenset().union(*others.values()))
+    return found
+
+
+def stale_runs(pipeline: Pipeline, stale: Mapping[str, list[str]]) -> list[StaleRun]:
+    """Return the runs that make stale days anew: types with the same days share theirs, each stretch is one.
+
+    A source without days is read whole, so its types are made anew whole.
+    """
+    if not stale:
+        return []
+    assert pipeline.config.batch is not None
+    if pipeline.config.batch.source.day_column is None:
+        return [StaleRun(tuple(sorted(stale)), None)]
+    shared: dict[tuple[str, ...], list[str]] = {}
+    for name, days in sorted(stale.items()):
+        shared.setdefault(tuple(days), []).append(name)
+    return [
+        StaleRun(tuple(types), Window(date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)))
+        for days, types in sorted(shared.items())
+        for first, last in stretches(list(days))
+    ]
+
+
+def _one(row: Mapping[str, object], column: str) -> str | None:
+    """Return a column's one value in a file, None where its bounds differ or are not known."""
+    low, high = row.get(f"min.{column}"), row.get(f"max.{column}")
+    return low if isinstance(low, str) and low == high else None
+
+
+def _text(value: object) -> str:
+    return value.isoformat() if isinstance(value, date) else str(value)
