@@ -6,6 +6,7 @@ import itertools
 import json
 import re
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.support.flow_events import Item, Line, line, row_form
+from tests.support.flow_events import MOMENT, Item, Line, line, row_form
 from tests.support.pipelines import pipeline_of
 from tests.support.visits import LOOKUPS, Visits, visit
+from trivium import Event, Executor, NormalizedEvent
 from trivium.config.pipeline import Pipeline
 from trivium.operations.errors import ArgumentError
 from trivium.parity.compare import RuntimeResult, compare
@@ -40,6 +42,24 @@ def test_equal_ways_are_equal() -> None:
     assert report.holds
     assert report.verdict == "Parity holds: records, requests, columns made the same of 30 inputs."
     assert [(each.equal, each.differs) for each in report.results] == [(30, 0)] * 3
+
+
+def test_types_with_columns_of_their_own_are_equal_too() -> None:
+    class Note(Event, tag="note"):
+        n: int
+        text: str
+
+    class NoteRow(NormalizedEvent):
+        text: str
+
+    class Notes(Executor[Note, NoteRow]):
+        def process(self, event: Note) -> NoteRow:
+            # A day, and so a file, of its own for each.
+            return NoteRow(event_id=f"n{event.n}", event_time=MOMENT + timedelta(days=event.n), text=event.text)
+
+    notes = [Input(json.dumps({"event_type": "note", "n": n, "text": "x"}).encode(), f"note {n}") for n in range(3)]
+    report = fast(pipeline_of([row_form(line), Notes]), [*ITEMS[:3], *notes])
+    assert [(each.equal, each.differs) for each in report.results] == [(6, 0)] * 3
 
 
 def test_an_executor_that_remembers_breaks_parity_and_the_page_shows_where() -> None:

@@ -64,7 +64,7 @@ def written_and_read(pipeline: Pipeline, outcomes: Outcomes, folder: Path) -> di
     files = EventFiles(PartitionedFiles(Storage(str(folder)), schema, partition_by, "parity", {"_runtime": "batch"}))
     files.add(outcomes.emitted.values())
     written = [pq.ParquetFile(folder / each.path).read() for each in files.close()]
-    rows = pa.concat_tables(written)
+    rows = pa.concat_tables(written, promote_options="default")
     return {name: rows.filter(pc.equal(rows["_event_type"], name)) for name in outcomes.emitted}
 
 
