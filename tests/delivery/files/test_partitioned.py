@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support.sample_table import SCHEMA, day, event_rows, letter_rows, write_rows
-from trivium.delivery.errors import SchemaConflict
+from trivium.delivery.errors import SchemaConflict, StorageError
 from trivium.delivery.files import partitioned as partitioned_files
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.partitioned import PartitionedFiles
@@ -117,6 +118,30 @@ def test_spilled_rows_of_several_types_are_sorted_by_type(tmp_path: Path, monkey
     rows = pq.read_table(tmp_path / file.path, partitioning=None)
     assert rows["_event_type"].to_pylist() == ["a"] * 6 + ["b"] * 3 + ["c"] * 3
     assert rows["event_id"].to_pylist()[:6] == ["0-1", "0-3", "1-1", "1-3", "2-1", "2-3"]
+
+
+def test_the_bytes_of_waiting_rows_are_bounded_and_not_only_their_count(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 2 << 20)
+    writer, before, most = _writer(tmp_path), pa.total_allocated_bytes(), 0
+    for table in range(24):
+        writer.write(event_rows({f"{table}-{n}-{'x' * 200}": day(n * 7 % 100) for n in range(2_000)}))
+        most = max(most, pa.total_allocated_bytes() - before)
+    files = writer.close()
+    assert {(file.partition_values["event_date"], file.rows) for file in files} == {
+        (day(number).isoformat(), 480) for number in range(100)
+    }
+    assert len(files) == 100
+    assert most < 6 << 20
+
+
+def test_a_temporary_folder_that_refuses_is_an_error_with_advice_and_leaves_no_file(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    writer = _writer(tmp_path / "table")
+    with pytest.raises(StorageError, match=r"cannot write waiting rows .*TMPDIR.* nothing was committed"):
+        writer.write(event_rows({"a": day(0), "b": day(1)}))
+    writer.abandon()
+    assert list(tmp_path.rglob("*.parquet")) == []
 
 
 def test_no_folder_begins_with_an_underscore(tmp_path: Path):

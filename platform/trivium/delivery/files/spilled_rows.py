@@ -6,14 +6,21 @@ import os
 import tempfile
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import groupby
 from typing import BinaryIO
 
 import pyarrow as pa
 
+from trivium.delivery.errors import StorageError
+
 
 class SpilledRows:
-    """A file without a name, in the folder for temporary files: it goes with its process, however that ends."""
+    """A file without a name, in the folder for temporary files: it goes with its process, however that ends.
+
+    Raises:
+        StorageError: any method, when that folder is full or refuses.
+    """
 
     def __init__(self) -> None:
         self._file: BinaryIO | None = None
@@ -21,26 +28,40 @@ class SpilledRows:
 
     def put(self, key: Hashable, tables: Sequence[pa.Table]) -> None:
         """Append rows to those of a key, in their order."""
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="trivium-")  # noqa: SIM115 - closed with this object
         for schema, alike in groupby(tables, key=lambda table: table.schema):
             sink = pa.BufferOutputStream()
             with pa.ipc.new_stream(sink, schema) as stream:
                 stream.write_table(pa.concat_tables(alike).combine_chunks())
             content = sink.getvalue()
-            self._places[key].append((self._file.seek(0, os.SEEK_END), content.size))
-            self._file.write(content)
+            with _translated("write"):
+                if self._file is None:
+                    self._file = tempfile.TemporaryFile(prefix="trivium-")  # noqa: SIM115 - closed with this object
+                self._places[key].append((self._file.seek(0, os.SEEK_END), content.size))
+                self._file.write(content)
 
     def take(self, key: Hashable) -> Iterator[pa.Table]:
         """Yield the rows of a key, in the order they were put, and forget them."""
         for place, size in self._places.pop(key, ()):
             assert self._file is not None
-            self._file.seek(place)
-            yield pa.ipc.open_stream(self._file.read(size)).read_all()
+            with _translated("read"):
+                self._file.seek(place)
+                content = self._file.read(size)
+            yield pa.ipc.open_stream(content).read_all()
 
     def close(self) -> None:
         """Forget all rows."""
         self._places.clear()
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what could not be written is not wanted any more
+                self._file.close()
             self._file = None
+
+
+@contextmanager
+def _translated(action: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"cannot {action} waiting rows in the temporary folder: {error.strerror or error}"
+        advice = "give the worker's temporary folder (TMPDIR) more space, or make batch.unit_rows smaller"
+        raise StorageError(f"{message}. Try: {advice}; nothing was committed") from error
