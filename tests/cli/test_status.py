@@ -11,6 +11,7 @@ from deltalake import CommitProperties, write_deltalake
 from tests.support.odd_tables import OURS, pipeline_table
 from tests.support.terminal import Trivium
 from trivium.cli import status as command
+from trivium.delivery.maintenance import small_files
 from trivium.devtools.scaffold import new_project
 from trivium.operations import status
 from trivium.operations.status import LogEnds
@@ -94,6 +95,19 @@ def test_positions_are_shown_before_a_slow_broker_answers(
         assert "the ends of the logs are not known: nobody is there" in done.stdout
     else:
         assert lines == [["orders/0", "?", "?", "?"], ["orders/0", "?", "9", "?"], ["orders/1", "?", "3", "?"]]
+
+
+def test_overdue_maintenance_is_a_line_with_the_command(
+    shop: Path, trivium: Trivium, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        committed(shop, NOW)
+    assert "small files" not in trivium("status", CONFIG).stdout
+    figures = json.loads(trivium("status", CONFIG, "--format", "json").stdout)["small_files"]
+    assert figures["in_all"] == figures["of_day"] == 3
+    monkeypatch.setattr(small_files, "OVERDUE_OF_A_DAY", 3)
+    shown = trivium("status", CONFIG).stdout
+    assert f"3 of streams, 3 of them of event day {figures['day']}; overdue: trivium maintain" in shown
 
 
 def test_the_table_of_another_pipeline_is_refused(shop: Path, trivium: Trivium) -> None:

@@ -77,6 +77,7 @@ def _show(found: Status, now_us: int) -> None:
             ("pipeline", found.pipeline),
             ("table", f"{found.table}, version {found.version}"),
             ("dead letters", f"{found.dead_letters:,}"),
+            *_small_files(found),
             *((each.runtime, _runtime(each, now_us)) for each in found.runtimes),
         ]
     )
@@ -105,6 +106,15 @@ def _age(each: TypeVersions, version: str) -> str:
     if each.current is None:
         return "not listed any more"
     return "today's" if version == each.current else "stale: trivium run batch CONFIG --stale"
+
+
+def _small_files(found: Status) -> list[tuple[str, str]]:
+    """Return a line where maintenance is overdue, none elsewhere."""
+    small = found.small_files
+    if not small.overdue:
+        return []
+    amount = f"{small.in_all:,} of streams, {small.of_day:,} of them of event day {small.day}"
+    return [("small files", f"{amount}; overdue: trivium maintain {found.table}")]
 
 
 def _show_partitions(found: Status, now_us: int) -> None:

@@ -21,6 +21,7 @@ from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.maintenance import ledger
+from trivium.delivery.maintenance.small_files import SmallFiles, small_files
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.operations.tables import letters_table, owned
 from trivium.operations.versions import versions_of
@@ -68,7 +69,10 @@ class TypeVersions:
 
 @dataclass(frozen=True)
 class Status:
-    """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known."""
+    """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known.
+
+    `small_files` are those of streams, for `trivium maintain` to join.
+    """
 
     pipeline: str
     table: str
@@ -78,6 +82,7 @@ class Status:
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
     versions: tuple[TypeVersions, ...] = ()
+    small_files: SmallFiles = field(default_factory=SmallFiles)
 
 
 @dataclass(frozen=True)
@@ -115,6 +120,7 @@ def table_status(pipeline: Pipeline) -> Status:
         runtimes=tuple(_runtime(pipeline, name, snapshot, history) for name in _sections(pipeline)),
         partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
         versions=_versions(pipeline, snapshot),
+        small_files=small_files(snapshot),
     )
 
 

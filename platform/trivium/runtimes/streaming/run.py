@@ -44,6 +44,7 @@ from trivium.runtimes.streaming.start import (
     start_stream,
     streaming_section,
 )
+from trivium.runtimes.streaming.table_watch import TableWatch
 
 _WAIT_SECONDS = 0.5
 _TOGETHER = 0.1
@@ -88,7 +89,9 @@ def run_streaming(
     bind(generation=started.generation)
     monitor = LogMonitor(log, config.group or pipeline.name, sorted(started.positions), started.identities)
     token = write_token(pipeline.config.table.path)
+    watch = TableWatch(pipeline.config.table.path)
     monitor.start(clock)
+    watch.start()
     try:
         with connected(arguments.address, config.workers), stop_on_signals() as stop:
             return _Stream(pipeline, started, monitor, token, clock).run(goal, stop)
@@ -96,6 +99,7 @@ def run_streaming(
         _log.warning("%s", stopped)
         return _empty_report(pipeline, started)
     finally:
+        watch.stop()
         monitor.stop(2.0)
         remove_token(token)
 
