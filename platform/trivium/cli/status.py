@@ -109,7 +109,7 @@ def _age(each: TypeVersions, version: str) -> str:
 
 
 def _small_files(found: Status) -> list[tuple[str, str]]:
-    """Return a line where maintenance is overdue, none elsewhere."""
+    """Return a line where maintenance is overdue, none where it is not."""
     small = found.small_files
     if not small.overdue:
         return []
