@@ -13,7 +13,7 @@ from trivium.cli.terminal.tables import facts
 from trivium.cli.terminal.text import plural, size
 
 if TYPE_CHECKING:
-    from trivium.operations.maintain import Maintained
+    from trivium.delivery.maintenance.upkeep import Maintained
 
 
 @click.command()
