@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from tests.support.broken_executors import ENVIRON
 from trivium.config.compile import Pipeline, RuntimeName, compile_file
-from trivium.config.model.streaming import Breaker
+from trivium.config.model.streaming import Breaker, Streaming
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
 from trivium.config.registry import PACKAGE
@@ -142,3 +143,19 @@ def test_topics_that_are_none_are_each_told_once(topics: str, said: list[str], p
         compiled(project, source=source)
     messages = [problem.message for problem in raised.value.problems]
     assert [message.endswith(end) for message, end in zip(messages, said, strict=True)] == [True] * len(said)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("off", None), ("every 45s", 45.0), ("every 30min", 1_800.0), ("every 1h", 3_600.0), ("every 2d", 172_800.0)],
+)
+def test_the_time_between_maintenances_reads_like_a_sentence(text: str, seconds: float | None) -> None:
+    source = {"type": "kafka", "servers": "h:1", "topics": ("flights",)}
+    assert Streaming.model_validate({"source": source, "maintain": text}).maintain_seconds == seconds
+
+
+@pytest.mark.parametrize("text", ["1h", "every 0h", "every h", "every 1 h", "every 1h ", "every 1w", "hourly", ""])
+def test_other_times_between_maintenances_are_refused(text: str) -> None:
+    source = {"type": "kafka", "servers": "h:1", "topics": ("flights",)}
+    with pytest.raises(ValidationError, match="expected off, or `every` and a time"):
+        Streaming.model_validate({"source": source, "maintain": text})

@@ -11,6 +11,8 @@ from trivium.config.model.section import Location, Seconds, Section
 from trivium.config.yaml.interpolate import variable
 
 KAFKA_FILES: Final = ("ca_file", "certificate_file", "key_file")
+_EVERY: Final = re.compile("every ([1-9][0-9]{0,5})(s|min|h|d)")
+_UNIT_SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 _TOPIC: Final = "[a-zA-Z0-9._-]{1,249}"
 _SERVER: Final = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})")
 
@@ -43,6 +45,12 @@ Topic = Annotated[str, Field(json_schema_extra={"pattern": f"^{_TOPIC}$"}), Afte
 Topics = Annotated[tuple[Topic, ...], Field(json_schema_extra={"minItems": 1}), AfterValidator(_some)]
 Servers = Annotated[str, Field(min_length=1), AfterValidator(_host_and_port)]
 Bytes = Annotated[int, Field(ge=1 << 16, le=1 << 40)]
+
+
+def _every(text: str) -> str:
+    if text != "off" and _EVERY.fullmatch(text) is None:
+        raise ValueError("expected off, or `every` and a time, for example every 30min, every 1h or every 1d")
+    return text
 
 
 class KafkaSecurity(Section):
@@ -128,6 +136,14 @@ class Streaming(Section):
     """The most seconds a stop takes to commit what is under way."""
     group: Annotated[str, Field(min_length=1, max_length=249)] | None = None
     """The Kafka group whose offsets show progress to lag tools; default: the pipeline's name."""
+    maintain: Annotated[str, AfterValidator(_every)] = "off"
+    """`every 1h` (s, min, h, d): the stream has its tables maintained beside it, as `trivium maintain` does."""
+
+    @property
+    def maintain_seconds(self) -> float | None:
+        """Seconds between maintenances, or None."""
+        found = _EVERY.fullmatch(self.maintain)
+        return None if found is None else float(found[1]) * _UNIT_SECONDS[found[2]]
 
 
 class Breaker(Section):

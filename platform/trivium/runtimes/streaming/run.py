@@ -32,6 +32,7 @@ from trivium.runtimes.logs import bind
 from trivium.runtimes.stopping import StopRequest, stop_on_signals
 from trivium.runtimes.streaming.epochs import Committed, EpochCommitter
 from trivium.runtimes.streaming.job import EpochResult, StreamJob
+from trivium.runtimes.streaming.keeper import Keeper
 from trivium.runtimes.streaming.metrics import Observer
 from trivium.runtimes.streaming.monitor import LogMonitor
 from trivium.runtimes.streaming.pool import Lane, make_lanes
@@ -125,6 +126,9 @@ class _Stream:
         self._report = _empty_report(pipeline, started)
         self._observer = Observer(pipeline, self._report, monitor, clock)
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
+        every = self._config.maintain_seconds
+        letters = pipeline.config.dead_letters.path
+        self._keeper = None if every is None else Keeper(token, letters, every, clock)
 
     def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
         """Run until `stop` is requested or every partition has reached its `goal`."""
@@ -136,6 +140,8 @@ class _Stream:
                     self._step(progress)
                 self._drain(progress)
         finally:
+            if self._keeper is not None:
+                self._keeper.close()
             for lane in self._lanes:
                 lane.close()
             self._report.seconds = self._clock.monotonic() - began
@@ -151,6 +157,8 @@ class _Stream:
         self._check_fence()
         self._check_topics()
         self._take_in_partitions()
+        if self._keeper is not None:
+            self._keeper.step()
         progress.show(self._observer.progress(self._committer, self._lanes))
 
     def _drain(self, progress: ProgressLine) -> None:
