@@ -147,6 +147,8 @@ def test_dead_letters_are_grouped_by_cause(named: str, ran: Path, trivium: Trivi
         "first": shop.WRONG,
         "last": shop.WRONG,
         "error": "RejectError: amount -1.0 is below zero",
+        "owner": None,
+        "description": None,
     }
     assert (undecoded["event_type"], undecoded["stage"], undecoded["first"]) == ("", "decode", shop.BROKEN)
 

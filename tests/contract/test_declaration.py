@@ -47,6 +47,11 @@ def event(**fields: Any) -> Any:
     return type(Event)("Odd", (Event,), {"__annotations__": typed, "__module__": __name__, **defaults}, tag="odd")
 
 
+def tagged(**config: Any) -> Any:
+    """An event class with these tags."""
+    return type(Event)("Odd", (Event,), {"__annotations__": {"key": str}, "__module__": __name__}, **config)
+
+
 def with_plane(self: Any, event: Any, plane: Any) -> Any:
     return None
 
@@ -258,3 +263,24 @@ def test_rows_are_frozen_and_keyword_only() -> None:
     with pytest.raises(TypeError):
         Made("x", MOMENT)  # type: ignore[misc]
     assert SameError is ContractError
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"tag": "a", "tags": ("a", "b")}, "Odd has a tag beside its tags"),
+        ({"tags": "ab"}, "expected tags of the event class Odd as a tuple of event types, got 'ab'"),
+        ({"tags": ("a", "b", "a")}, "Odd is given twice: a, b, a"),
+    ],
+)
+def test_wrong_tags_are_refused_where_they_are_written(config: dict[str, Any], said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        tagged(**config)
+
+
+def test_tags_are_inherited_and_a_tag_replaces_them() -> None:
+    several = tagged(tags=("a", "b"))
+    child = type(several)("Child", (several,), {"__annotations__": {"more": str}, "__module__": __name__})
+    own = type(several)("Own", (several,), {"__annotations__": {"more": str}, "__module__": __name__}, tag="c")
+    types = [define(event=event, process=process).declaration.event_types for event in (several, child, own)]  # type: ignore[attr-defined]
+    assert types == [("a", "b"), ("a", "b"), ("c",)]

@@ -60,4 +60,5 @@ def pipeline_of(
 def _bound(
     executor: type[Executor[Any, Any]], options: ExecutorOptions | None, config: PipelineConfig
 ) -> BoundExecutor:
-    return BoundExecutor(executor, options or executor.Options(), config.retry, artifacts={}, version=_NOWHERE)
+    given = options or executor.Options()
+    return BoundExecutor(executor.declaration.event_type, executor, given, config.retry, artifacts={}, version=_NOWHERE)

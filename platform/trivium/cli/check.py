@@ -33,6 +33,13 @@ class _Checked:
     impure: Mapping[str, Sequence[str]] = field(default_factory=dict)
     surroundings: Surroundings | None = None
     breaches: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    pipeline: Pipeline | None = None
+
+    def listed(self, event_type: str) -> str | None:
+        """Return the line that lists an event type, where it is one of an included file."""
+        place = self.pipeline.listed.get(event_type) if self.pipeline else None
+        own = self.pipeline is not None and place is not None and place.rpartition(":")[0] == self.pipeline.config_file
+        return None if own else place
 
     @property
     def missing(self) -> Sequence[Missing]:
@@ -114,7 +121,7 @@ def _checked(
     return [
         _Checked(file, each)
         if isinstance(each, ConfigError)
-        else _Checked(file, None, types, _impure(each), look(each), breaches)
+        else _Checked(file, None, types, _impure(each), look(each), breaches, each)
         for (file, each), types in zip(compiled, sampled, strict=True)
     ]
 
@@ -137,7 +144,7 @@ def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     subjects: dict[str, Subject] = {}
     for pipeline in pipelines:
         for bound in map(with_default_options, pipeline.executors.values()):
-            subject = Subject(bound.cls, bound.options, bound.artifacts, pipeline.worker_spec.routing)
+            subject = Subject(bound.cls, bound.event_type, bound.options, bound.artifacts, pipeline.worker_spec.routing)
             subjects.setdefault(bound.event_type, subject)
     return {name: [str(each) for each in found] for name, found in sample_breaches(list(subjects.values())).items()}
 
@@ -150,7 +157,8 @@ def _show(checked: _Checked, mark: str) -> None:
     click.echo(f"{checked.file}")
     for each in checked.types:
         findings = checked.findings(each.event_type)
-        click.echo(f"  {_line(each, findings)}")
+        place = checked.listed(each.event_type)
+        click.echo(f"  {_line(each, findings)}" + (f" ({place})" if place else ""))
         for text in (*map(printable, (*each.changes, *each.problems)), *(printable(each, "\n") for each in findings)):
             click.echo(indent(text, "    "))
     for absent in checked.missing:
@@ -189,6 +197,7 @@ def _json(checked: _Checked) -> dict[str, Any]:
         {
             "type": each.event_type,
             "file": str(each.file),
+            "listed": checked.pipeline.listed.get(each.event_type) if checked.pipeline else None,
             "samples": each.samples,
             "differences": list(each.problems),
             "updated": list(each.updated),

@@ -30,19 +30,23 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
     from trivium.operations import dead_letters as letters
     from trivium.operations.tables import tables_of
 
-    chosen = letters.chosen(letters.read_letters(tables_of(table_or_config)), reason, event_type)
-    groups = letters.grouped(chosen)
+    tables = tables_of(table_or_config)
+    chosen = letters.chosen(letters.read_letters(tables), reason, event_type)
+    groups = letters.grouped(chosen, tables)
     if output_format == "json":
         click.echo(json.dumps(groups, default=msgspec.to_builtins, indent=2))
         return
     if groups:
+        owned = any(group.owner or group.description for group in groups)
         header = ("event type", "stage", "reason", "count", "first", "last", "error of the first")
         rows = [
             (group.event_type or "-", group.stage, group.reason, f"{group.count:,}", group.first, group.last)
             for group in groups
         ]
         errors = [one_line(group.error) for group in groups]
-        show_table(header, [(*row, error) for row, error in zip(rows, errors, strict=True)], figures=[3])
+        owners = [(group.owner or "-", one_line(group.description or "")) if owned else () for group in groups]
+        lines = [(*row, error, *owner) for row, error, owner in zip(rows, errors, owners, strict=True)]
+        show_table((*header, *(("owner", "description") if owned else ())), lines, figures=[3])
     click.echo(plural(len(chosen), "dead letter"))
     if groups:
         click.echo(f"one whole: trivium dead-letters show {table_or_config} {one_line(groups[0].first)}")

@@ -12,7 +12,7 @@ import msgspec
 
 from trivium.cli.options import RunScope, checked, output_format, run_scope
 from trivium.cli.terminal.tables import facts, show_table
-from trivium.cli.terminal.text import plural, size, span
+from trivium.cli.terminal.text import one_line, plural, size, span
 
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
@@ -59,7 +59,7 @@ def plan(
     if output_format == "json":
         click.echo(json.dumps(found, default=msgspec.to_builtins, ensure_ascii=False, indent=2))
     else:
-        facts(_lines(found))
+        facts(_lines(found, pipeline.config_file))
     ctx.exit(1 if found.table.conflicts else 0)
 
 
@@ -97,7 +97,7 @@ def _show_diff(pipeline: Pipeline, digest: str, output_format: str) -> int:
     return 0 if found.same else 1
 
 
-def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
+def _lines(found: BatchPlan | StreamPlan, config_file: str) -> Iterator[tuple[str, str]]:
     from trivium.operations.planning import BatchPlan
 
     yield "pipeline", f"{found.pipeline}  (logic {found.logic}, plan {found.plan})"
@@ -106,7 +106,7 @@ def _lines(found: BatchPlan | StreamPlan) -> Iterator[tuple[str, str]]:
     if found.streaming:
         yield "streaming", _streaming(found.streaming)
     for number, each in enumerate(found.executors):
-        yield "" if number else "executors", _executor(each)
+        yield "" if number else "executors", _executor(each, config_file)
     for number, lookup in enumerate(found.lookups):
         text = f"{lookup['name']}  {lookup['type']}, {lookup['place']}"
         yield "" if number else "lookups", text
@@ -152,10 +152,18 @@ def _breaker(breaker: BreakerSummary | None) -> str:
     return f"a run stops when {breaker.ratio:.0%} or more {window} are rejected for one reason"
 
 
-def _executor(each: ExecutorSummary) -> str:
+def _executor(each: ExecutorSummary, config_file: str) -> str:
     used = ", ".join(f"{one['lookup']} by {one['key']} (missing: {one['missing']})" for one in each.enrichments)
     looks_up = f"  looks up {used}" if used else "  looks nothing up"
-    return f"{each.event_type}  {each.form} form, version {each.version}\n{looks_up}"
+    owned = f", owned by {each.owner}" if each.owner else ""
+    included = each.listed and each.listed.rpartition(":")[0] != config_file
+    lines = [
+        f"{each.event_type}  {each.form} form, version {each.version}{owned}",
+        *([f"  {one_line(each.description)}"] if each.description else []),
+        *([f"  listed in {each.listed}"] if included else []),
+        looks_up,
+    ]
+    return "\n".join(lines)
 
 
 def _amount(found: BatchPlan) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
+from trivium.cli.terminal.text import one_line
 
 if TYPE_CHECKING:
     from trivium.operations.status import PartitionStatus, RuntimeStatus, Status, TypeVersions
@@ -82,12 +83,15 @@ def _show(found: Status, now_us: int) -> None:
         ]
     )
     rows = [
-        (part.runtime, name, *_counts(each)) for part in found.runtimes for name, each in sorted(part.counts.items())
+        (part.runtime, name, *_counts(each), *_owner(found, name))
+        for part in found.runtimes
+        for name, each in sorted(part.counts.items())
     ]
     if rows:
         click.echo()
-        header = ("runtime", "event type", "read", "emitted", "dropped", "rejected", "rows")
-        show_table(header, rows, figures=range(2, len(header)))
+        figures = ("read", "emitted", "dropped", "rejected", "rows")
+        header = ("runtime", "event type", *figures, *(("owner", "description") if found.owners else ()))
+        show_table(header, rows, figures=range(2, 2 + len(figures)))
     _show_versions(found)
 
 
@@ -115,6 +119,14 @@ def _small_files(found: Status) -> list[tuple[str, str]]:
         return []
     amount = f"{small.in_all:,} of streams, {small.of_day:,} of them of event day {small.day}"
     return [("small files", f"{amount}; overdue: trivium maintain {found.table}")]
+
+
+def _owner(found: Status, event_type: str) -> tuple[str, ...]:
+    """Return the last columns of an event type, which are there if any type has an owner or a description."""
+    if not found.owners:
+        return ()
+    known = found.owners.get(event_type)
+    return ("-", "") if known is None else (known.owner or "-", one_line(known.description or ""))
 
 
 def _show_partitions(found: Status, now_us: int) -> None:

@@ -39,6 +39,11 @@ class Part:
     given: Mapping[Place, str] = field(repr=False)
     digest: Digest
 
+    @property
+    def declaration(self) -> Declaration:
+        """The declaration of the class, for the event type of the entry."""
+        return self.cls.declaration.of_type(self.entry.type)
+
 
 def part(
     cls: type[Executor[Any, Any]],
@@ -59,7 +64,7 @@ def secret_name(event_type: str, place: Place) -> str:
 
 def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_file: str) -> Plan:
     """Return the plan of a complete configuration."""
-    lookups = bind_lookups(config, [part.cls.declaration for part in parts])
+    lookups = bind_lookups(config, [part.declaration for part in parts])
     logic = {
         "engine": engine_versions(),
         "event_time": config.event_time.model_dump(mode="json"),
@@ -68,7 +73,7 @@ def plan_of(config: PipelineConfig, parts: Sequence[Part], root: Path, config_fi
         "lookups": {name: lookup_logic(lookup, root) for name, lookup in lookups.items()},
         "routing": config.routing.model_dump(mode="json"),
         "source": source_logic(config, root),
-        "table": _columns(table_columns(part.cls.declaration for part in parts)),
+        "table": sorted(_columns(table_columns(part.declaration for part in parts)), key=canonical),
     }
     return Plan.of({"config": config.model_dump(mode="json"), "config_file": config_file, "logic": logic})
 
@@ -77,7 +82,7 @@ def pipeline_of(
     config: PipelineConfig, parts: Sequence[Part], root: Path, plan: Plan, secrets: Mapping[str, str]
 ) -> Pipeline:
     """Return the pipeline of a complete configuration and its plan."""
-    declarations = [part.cls.declaration for part in parts]
+    declarations = [part.declaration for part in parts]
     return Pipeline(
         name=config.pipeline,
         config=config,
@@ -93,7 +98,7 @@ def pipeline_of(
 
 def executor_logic(part: Part, root: Path, pipeline: str) -> dict[str, Any]:
     """Return what decides the rows of one executor of a pipeline, as plain data."""
-    declaration = part.cls.declaration
+    declaration = part.declaration
     given = sorted(([list(place), value] for place, value in part.given.items()), key=canonical)
     return {
         "artifacts": {name: file_sha256(root / path) for name, path in part.entry.artifacts.items()},
@@ -115,8 +120,10 @@ def inside(root: Path, path: str) -> str:
 
 def _bound(part: Part, config: PipelineConfig, root: Path, plan: Plan) -> BoundExecutor:
     artifacts = {name: str(root / path) for name, path in part.entry.artifacts.items()}
-    version = plan.executor_version(part.entry.type)
-    return BoundExecutor(part.cls, part.options, part.entry.retry or config.retry, artifacts, version)
+    retry = part.entry.retry or config.retry
+    return BoundExecutor(
+        part.entry.type, part.cls, part.options, retry, artifacts, plan.executor_version(part.entry.type)
+    )
 
 
 def _enrichments(declaration: Declaration) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.model.sources import SOURCE_KINDS
-from trivium.config.problems import Path, dotted
+from trivium.config.problems import Path
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
@@ -47,14 +47,13 @@ class Listed:
 
 def check_listed_once(document: Document) -> None:
     """Check that no event type is listed twice."""
-    first: dict[str, int] = {}
+    first: dict[str, Path] = {}
     for index, event_type in event_types(document):
+        place = ("executors", index, "type")
         if event_type in first:
-            line = document.values[("executors", first[event_type], "type")][0]
-            message = f"{event_type} is listed twice, first in line {line}"
-            place = ("executors", index, "type")
+            message = f"{event_type} is listed twice, first in {document.line_of(first[event_type])}"
             document.add(place, "executor-listed-twice", message, "remove one of them")
-        first.setdefault(event_type, index)
+        first.setdefault(event_type, place)
 
 
 def event_types(document: Document) -> Iterator[tuple[int, str]]:
@@ -119,7 +118,7 @@ def check_plugin_variables(document: Document) -> None:
             continue
         for place, reference in document.references.items():
             if place[: len(section)] == section and place[len(section) :] not in (("path",), ("type",)):
-                message = f"{dotted(place)}: a plug-in's setting takes no variable, got {reference}"
+                message = f"{document.dotted(place)}: a plug-in's setting takes no variable, got {reference}"
                 hint = "let the plug-in read the variable, or a file that the setting names"
                 document.add(place, "plugin-variable", message, hint)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from trivium.analysis.purity.check import impurities
 from trivium.config import checks, paths, routing, validate
 from trivium.config.binding import inside, part, pipeline_of, plan_of, secret_name
+from trivium.config.entries import expand
+from trivium.config.include import include
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.model.streaming import KAFKA_FILES, Streaming
 from trivium.config.options import Options, read_options, take_secrets, take_values
@@ -46,8 +49,9 @@ def compile_file(
 
     `relative` says whether relative data paths mean anything; None: except in a submitted Ray job they do.
 
-    Steps: read the tree, find the project, find the executors, read their options, validate the file, resolve paths,
-    check what must agree, bind. Steps that a problem does not prevent are taken all the same.
+    Steps: read the tree, find the project, take in the files of teams, write entries for several event types out, find
+    the executors, read their options, validate the file, resolve paths, check what must agree, bind. Steps that a
+    problem does not prevent are taken all the same.
 
     Raises:
         ConfigError: with all problems found, sorted by position.
@@ -61,7 +65,9 @@ def compile_file(
         raise ConfigError(document.problems)
     if relative is None:
         relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
-    base = paths.Base(file.resolve().parent, root, relative)
+    base = paths.Base(root, relative)
+    include(document, environ, root)
+    expand(document, root)
     return _Compilation(document, base, runtime).pipeline(inside(root, str(file.resolve())))
 
 
@@ -143,7 +149,10 @@ class _Compilation:
 
     def _cross_check(self) -> None:
         document = self._document
-        listed = [checks.Listed(index, cls.declaration) for index, cls in self._classes.items()]
+        listed = [
+            checks.Listed(index, cls.declaration.of_type(document.at(("executors", index, "type"))))
+            for index, cls in self._classes.items()
+        ]
         checks.check_listed_once(document)
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
@@ -176,7 +185,8 @@ class _Compilation:
         """Return the configuration with absolute data paths, project-relative artifacts and complete retry policies."""
         data = self._data
         lookups = {name: self._lookup(name, lookup, config) for name, lookup in config.lookups.items()}
-        update = {
+        update: dict[str, Any] = {
+            "include": (),
             "executors": tuple(self._entry(index, entry, config) for index, entry in enumerate(config.executors)),
             "lookups": lookups,
             "table": config.table.model_copy(update={"path": data[("table", "path")]}),
@@ -216,4 +226,8 @@ class _Compilation:
             for index, entry in enumerate(config.executors)
         ]
         plan = plan_of(config, parts, root, config_file)
-        return pipeline_of(config, parts, root, plan, self._secrets)
+        listed = {
+            entry.type: inside(root, str(Path(self._document.line_of(("executors", index, "type"))).resolve()))
+            for index, entry in enumerate(config.executors)
+        }
+        return replace(pipeline_of(config, parts, root, plan, self._secrets), listed=listed)

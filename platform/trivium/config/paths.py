@@ -13,7 +13,6 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from trivium.config.problems import Path as Place
-from trivium.config.problems import dotted
 from trivium.config.yaml.document import Document
 
 SCHEMES: Final = "plain paths, file:///… and s3://bucket/prefix"
@@ -31,9 +30,8 @@ class Relative(enum.Enum):
 
 @dataclass(frozen=True)
 class Base:
-    """Base of paths: the folder of a pipeline file, its project, and the meaning of relative data paths."""
+    """Base of paths: the project of a pipeline file, and the meaning of relative data paths."""
 
-    folder: Path
     root: Path
     relative: Relative
 
@@ -78,13 +76,13 @@ def check_overlap(document: Document, resolved: Mapping[Place, str]) -> None:
         if f"{resolved[inner]}/".startswith(f"{resolved[outer].rstrip('/')}/"):
             word = "equals" if one == other else "lies inside"
             hint = "give each a folder of its own"
-            document.add(inner, "path-overlap", f"{dotted(inner)} {word} {dotted(outer)}", hint)
+            document.add(inner, "path-overlap", f"{document.dotted(inner)} {word} {document.dotted(outer)}", hint)
 
 
 def _s3(document: Document, place: Place, text: str) -> str | None:
     location = s3_location(text)
     if location is None:
-        message = f"{dotted(place)} is no S3 location"
+        message = f"{document.dotted(place)} is no S3 location"
         hint = "s3://bucket/prefix, the prefix without ? # % \\ and dots alone; credentials are never part of it"
         document.add(place, "path-bucket", message, hint)
         return None
@@ -99,15 +97,20 @@ def _resolve(document: Document, place: Place, base: Base, relative: Relative, s
     if local is None or os.path.isabs(local):
         return local and os.path.normpath(local)
     if relative is Relative.REFUSED:
-        message = f"{dotted(place)} is relative, which means nothing on the machines of a remote job"
+        message = f"{document.dotted(place)} is relative, which means nothing on the machines of a remote job"
         document.add(place, "path-relative-in-job", message, "write an absolute path")
         return None
-    return _below_root(document, place, os.path.normpath(base.folder / local), base)
+    return _below_root(document, place, os.path.normpath(_folder(document, place) / local), base)
+
+
+def _folder(document: Document, place: Place) -> Path:
+    """Return the folder at which the relative paths of the file start that holds a place."""
+    return Path(document.written(place).file).resolve().parent
 
 
 def _local(document: Document, place: Place, text: str, schemes: str) -> str | None:
     if "\0" in text:
-        document.add(place, "path-scheme", f"{dotted(place)} holds a NUL character", f"supported: {schemes}")
+        document.add(place, "path-scheme", f"{document.dotted(place)} holds a NUL character", f"supported: {schemes}")
         return None
     if "://" not in text:
         return text
@@ -118,7 +121,7 @@ def _local(document: Document, place: Place, text: str, schemes: str) -> str | N
     local = parts.netloc in ("", "localhost") and parts.path and not (parts.query or parts.fragment)
     if parts.scheme == "file" and local:
         return unquote(parts.path)
-    message = f"{dotted(place)} has the scheme {parts.scheme}://, which this version does not read"
+    message = f"{document.dotted(place)} has the scheme {parts.scheme}://, which this version does not read"
     document.add(place, "path-scheme", message, f"supported: {schemes}")
     return None
 
@@ -126,6 +129,6 @@ def _local(document: Document, place: Place, text: str, schemes: str) -> str | N
 def _below_root(document: Document, place: Place, absolute: str, base: Base) -> str | None:
     if base.root in Path(absolute).parents:
         return absolute
-    message = f"{dotted(place)} is not below the project's folder"
+    message = f"{document.dotted(place)} is not below the project's folder"
     document.add(place, "path-outside", message, "stay inside the project, or write an absolute path")
     return None

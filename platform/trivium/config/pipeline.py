@@ -47,6 +47,7 @@ class Pipeline:
 
     `table_columns` are the author's columns of the shared table, without lineage columns and `event_date`.
     `secrets` maps names to values that only stand in the plan as references; they travel beside it, never in it.
+    `listed` says of each event type which line of which file lists it; workers, which read no file, do not know it.
     `narrowed` says that `executors` are some of those that the file lists.
     """
 
@@ -60,6 +61,7 @@ class Pipeline:
     config_file: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     narrowed: bool = False
+    listed: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @cached_property
     def worker_spec(self) -> WorkerSpec:
@@ -81,6 +83,14 @@ class Pipeline:
             purity=config.purity,
             secrets=self.secrets,
         )
+
+    def owner(self, event_type: str) -> str:
+        """Return who owns an event type; empty where the file does not say, or does not list the type."""
+        return self._owners.get(event_type, "")
+
+    @cached_property
+    def _owners(self) -> dict[str, str]:
+        return {entry.type: entry.owner or "" for entry in self.config.executors}
 
     def of_types(self, event_types: Collection[str]) -> Pipeline:
         """Return the pipeline with these of its event types only, and the lookups that they use.

@@ -45,7 +45,8 @@ class Plan:
 
     `logic` hashes what decides a row's content: event types, routing, the event time range, executors with their source
     digests, options and artifacts' digests, schemas, enrichments and lookup bindings, engine and distribution versions.
-    `plan` hashes everything. Both are SHA-256 in hexadecimal.
+    `plan` hashes everything. Both are SHA-256 in hexadecimal, and the same whichever of a pipeline's files lists an
+    executor: its place in the list is no part of them.
     """
 
     json: bytes
@@ -56,7 +57,9 @@ class Plan:
     def of(cls, document: Mapping[str, Any]) -> Plan:
         """Return the plan of a document whose key `logic` holds what decides a row's content."""
         data = canonical(document)
-        return cls(data, sha256(canonical(document["logic"])), sha256(data))
+        config = dict(document.get("config", {}))
+        config["executors"] = sorted(config.get("executors", ()), key=canonical)
+        return cls(data, sha256(canonical(document["logic"])), sha256(canonical({**document, "config": config})))
 
     @classmethod
     def parse(cls, data: bytes) -> Plan:

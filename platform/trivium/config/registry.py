@@ -7,7 +7,7 @@ import importlib
 import importlib.metadata
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +34,14 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """Event types that a project may list, sorted, and the failures of folders that do not import."""
+
+    event_types: Sequence[str]
+    failures: Sequence[Failure]
+
+
+@dataclass(frozen=True)
 class Registry:
     """Event types with their executor classes, and those without, with the reason."""
 
@@ -52,6 +60,12 @@ class Registry:
             {name: value for name, value in found.items() if not isinstance(value, Failure)},
             {name: value for name, value in found.items() if isinstance(value, Failure)},
         )
+
+
+def offered(root: Path) -> Offer:
+    """Return the event types that the folders of a project and installed packages offer. Imports all of them."""
+    _lead_with(root)
+    return _Project(root.resolve()).offered()
 
 
 def module_name(event_type: str) -> str:
@@ -77,11 +91,37 @@ class _Project:
         file = self._root.joinpath(*module_name(event_type).split(".")).with_suffix(".py")
         point = self._points.get(event_type)
         if not file.is_file():
-            return self._installed(event_type, point) if point else self._unknown(event_type)
+            return self._installed(event_type, point) if point else self._shared(event_type)
         own = self._own(event_type)
         if point is None or isinstance(own, Failure):
             return own
         return _twice(event_type, _place(own), f"the installed package's {point.value}")
+
+    def offered(self) -> Offer:
+        """Return the event types that folders and installed packages offer."""
+        modules = self._modules()
+        claimed = {name for module in modules.values() for value in _executors(module) for name in _claims(value)}
+        failures = [module for module in modules.values() if isinstance(module, Failure)]
+        return Offer(sorted(claimed | set(self._points)), failures)
+
+    def _shared(self, event_type: str) -> ExecutorClass | Failure:
+        """Return the executor of a type without a folder of its own: a class of another folder that claims it."""
+        modules = self._modules()
+        executors = [value for module in modules.values() for value in _executors(module)]
+        claiming = [value for value in executors if event_type in _claims(value)]
+        if len(claiming) == 1:
+            return claiming[0]
+        if claiming:
+            return _twice(event_type, *(_place(value) for value in claiming[:2]))
+        for file, module in modules.items():
+            if isinstance(module, Failure) and f'"{event_type}"' in file.read_text(errors="replace"):
+                return module
+        return self._unknown(event_type)
+
+    def _modules(self) -> dict[Path, ModuleType | Failure]:
+        """Import the executors of all folders."""
+        files = sorted((self._root / PACKAGE).glob("*/executor.py"))
+        return {file: _imported(f"{PACKAGE}.{file.parent.name}.executor", self._root) for file in files}
 
     def _unknown(self, event_type: str) -> Failure:
         folders = [path.parent.name for path in (self._root / PACKAGE).glob("*/executor.py")]
@@ -108,7 +148,7 @@ class _Project:
             loaded = point.load()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - an author's module may raise anything
             return _import_failure(point.value, error, self._root)
-        if isinstance(loaded, type) and issubclass(loaded, Executor) and _claims(loaded) == event_type:
+        if isinstance(loaded, type) and issubclass(loaded, Executor) and event_type in _claims(loaded):
             return loaded
         message = f"the entry point {point.value} is no executor of {event_type!r}"
         return Failure("executor-missing", message, f'class …(Event, tag="{event_type}")')
@@ -150,24 +190,31 @@ def _import_failure(name: str, error: BaseException, root: Path) -> Failure:
 
 
 def _only_class(module: ModuleType, event_type: str) -> ExecutorClass | Failure:
-    own: list[ExecutorClass] = [value for value in vars(module).values() if _is_executor_of(value, module)]
-    claiming = list(dict.fromkeys(value for value in own if _claims(value) == event_type))
+    own = _executors(module)
+    claiming = list(dict.fromkeys(value for value in own if event_type in _claims(value)))
     if len(claiming) == 1:
         return claiming[0]
     if claiming:
         return _twice(event_type, *(_place(value) for value in claiming[:2]))
-    others = ", ".join(f"{value.__name__} of {_claims(value)!r}" for value in own) or "none"
+    others = ", ".join(f"{value.__name__} of {', '.join(map(repr, _claims(value)))}" for value in own) or "none"
     message = f"{module.__file__} defines no executor of {event_type!r}; executors there: {others}"
     return Failure("executor-missing", message, f'class …(Event, tag="{event_type}")')
+
+
+def _executors(module: ModuleType | Failure) -> list[ExecutorClass]:
+    """Return the executors that a module defines."""
+    if isinstance(module, Failure):
+        return []
+    return list(dict.fromkeys(value for value in vars(module).values() if _is_executor_of(value, module)))
 
 
 def _is_executor_of(value: Any, module: ModuleType) -> bool:
     return isinstance(value, type) and issubclass(value, Executor) and value.__module__ == module.__name__
 
 
-def _claims(executor: ExecutorClass) -> str:
+def _claims(executor: ExecutorClass) -> tuple[str, ...]:
     declaration: Declaration | None = getattr(executor, "declaration", None)
-    return declaration.event_type if declaration else ""
+    return declaration.event_types if declaration else ()
 
 
 def _place(executor: ExecutorClass) -> str:
@@ -186,10 +233,9 @@ def _claimed_twice(found: Mapping[str, ExecutorClass | Failure]) -> dict[str, Fa
         if isinstance(own, Failure):
             continue
         module = sys.modules[own.__module__]
-        for other in vars(module).values():
-            if not _is_executor_of(other, module):
-                continue
-            first = found.get(_claims(other))
-            if isinstance(first, type) and first is not other:
-                twice[_claims(other)] = _twice(_claims(other), _place(first), _place(other))
+        for other in _executors(module):
+            for claimed in _claims(other):
+                first = found.get(claimed)
+                if isinstance(first, type) and first is not other:
+                    twice[claimed] = _twice(claimed, _place(first), _place(other))
     return twice

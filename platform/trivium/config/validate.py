@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.model.sources import SOURCE_KINDS
-from trivium.config.problems import Path, dotted
+from trivium.config.problems import Path
 from trivium.config.yaml import nodes
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import is_one_reference
@@ -117,7 +117,7 @@ def _report_value(document: Document, path: Path, error: ErrorDetails, codes: Co
     if codes is OPTIONS and error["type"] in _AUTHORS:
         message = _of_an_author(document, path, message)
     got = shown(document, where)
-    text = f"{dotted(where)}: {message}" if where else message
+    text = f"{document.dotted(where)}: {message}" if where else message
     document.add(where, codes.wrong, f"{text}; got {got}" if got else text)
 
 

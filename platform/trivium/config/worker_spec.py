@@ -6,7 +6,7 @@ A pipeline file compiles to it; one class on a list of events makes one directly
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from typing import Any, Final, Literal
 
@@ -27,11 +27,12 @@ Unavailable = Literal["fail", "missing"]
 
 @dataclass(frozen=True)
 class BoundExecutor:
-    """An executor class with everything the pipeline file says about it.
+    """An executor class for one event type, with everything the pipeline file says about it.
 
     `artifacts` maps names to absolute local paths; `version` is the short digest of what decides its rows.
     """
 
+    event_type: str
     cls: type[Executor[Any, Any]]
     options: ExecutorOptions = field(repr=False)
     retry: RetryPolicy
@@ -40,13 +41,8 @@ class BoundExecutor:
 
     @property
     def declaration(self) -> Declaration:
-        """The class's event, row and enrichments."""
-        return self.cls.declaration
-
-    @property
-    def event_type(self) -> str:
-        """The event type the executor answers for."""
-        return self.cls.declaration.event_type
+        """The class's event, row and enrichments, for this event type."""
+        return self.cls.declaration.of_type(self.event_type)
 
     def create(self) -> Executor[Any, Any]:
         """Return a new instance. `open` has not been called on it."""
@@ -107,6 +103,10 @@ class WorkerSpec:
         """The executors' declarations by event type."""
         return {name: bound.declaration for name, bound in self.executors.items()}
 
+    def of_type(self, event_type: str) -> WorkerSpec:
+        """Return the specification with one of its event types only."""
+        return replace(self, executors={event_type: self.executors[event_type]})
+
 
 def event_times(earliest: date, latest: date) -> tuple[datetime, datetime]:
     """Return the first and the last moment of a range of UTC days, both inclusive."""
@@ -153,21 +153,20 @@ def spec_of(
     retry: RetryPolicy | None = None,
     event_days: tuple[date, date] = _EVENT_TIMES,
 ) -> WorkerSpec:
-    """Return the specification of a worker of these executors.
+    """Return the specification of a worker of these executors, each for all event types that it claims.
 
     `options` maps event types to options; lookups are whatever they declare.
     """
-    declarations = [executor.declaration for executor in executors]
+    claimed = [(executor, name) for executor in executors for name in executor.declaration.event_types]
+    declarations = [executor.declaration.of_type(name) for executor, name in claimed]
     policy = retry or RetryPolicy()
     plan = Plan.of({"logic": {"executors": sorted(each.event_type for each in declarations)}})
     earliest, latest = event_times(*event_days)
     return WorkerSpec(
         name="in-memory",
         executors={
-            each.declaration.event_type: BoundExecutor(
-                each, (options or {}).get(each.declaration.event_type) or each.Options(), policy, {}, _NOWHERE
-            )
-            for each in executors
+            name: BoundExecutor(name, executor, (options or {}).get(name) or executor.Options(), policy, {}, _NOWHERE)
+            for executor, name in claimed
         },
         lookups={
             name: LookupSpec(name, columns, key_type, policy, "fail")

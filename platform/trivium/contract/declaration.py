@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -25,11 +25,13 @@ class Declaration:
     """An executor's event, row and enrichments as specs.
 
     `form` is the method it overrides; `parameters` names the enrichments in the order that method takes them.
+    `event_types` are all that the event class claims; `event_type` is the one at hand, of a class itself the first.
     """
 
     event: type[Event]
     row: type[NormalizedEvent]
     event_type: str
+    event_types: tuple[str, ...]
     form: Form
     has_accepts: bool
     event_fields: tuple[FieldSpec, ...]
@@ -40,6 +42,17 @@ class Declaration:
     enrichment_fields: Mapping[str, tuple[FieldSpec, ...]]
     file: str
     line: int
+
+    def of_type(self, event_type: str) -> Declaration:
+        """Return the declaration for another of the event types that the class claims.
+
+        Raises:
+            ContractError: the class does not claim it.
+        """
+        if event_type not in self.event_types:
+            message = f"the event class {self.event.__name__} claims {', '.join(self.event_types)}, not {event_type!r}"
+            raise ContractError(message, hint=f'class {self.event.__name__}(Event, tags=(…, "{event_type}"))')
+        return self if event_type == self.event_type else replace(self, event_type=event_type)
 
 
 def declare(executor: type, root: type, place: Place) -> Declaration:
@@ -63,10 +76,12 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
     _check_optional_defaults(event.__name__, event_fields)
     _check_keys(enrichments, event_fields)
     parameters = _parameters(executor, form, enrichments)
+    event_types = _event_types(event)
     return Declaration(
         event=event,
         row=row,
-        event_type=_event_type(event),
+        event_type=event_types[0],
+        event_types=event_types,
         form=form,
         has_accepts=_has_accepts(executor, root, form),
         event_fields=event_fields,
@@ -97,10 +112,13 @@ def _checked(argument: Any, wanted: type, verb: str) -> Any:
     raise ContractError(message, hint=f"class {name}({wanted.__name__}{', tag=…' if wanted is Event else ''})")
 
 
-def _event_type(event: type[Event]) -> str:
+def _event_types(event: type[Event]) -> tuple[str, ...]:
+    several: tuple[str, ...] = getattr(event, "__event_types__", ())
+    if several:
+        return several
     tag = event.__struct_config__.tag
     if isinstance(tag, str) and tag:
-        return tag
+        return (tag,)
     message = f"the event class {event.__name__} does not name its event type"
     raise ContractError(message, hint=f'class {event.__name__}(Event, tag="{event.__name__.lower()}")')
 

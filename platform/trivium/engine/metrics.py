@@ -32,9 +32,9 @@ INPUTS: Final = Metric(
     "trivium_inputs_total",
     "counter",
     "Inputs committed, by outcome: emitted, dropped or rejected; their sum is what was read.",
-    ("pipeline", "event_type", "outcome"),
+    ("pipeline", "event_type", "owner", "outcome"),
 )
-ROWS: Final = Metric("trivium_rows_total", "counter", "Rows committed.", ("pipeline", "event_type"))
+ROWS: Final = Metric("trivium_rows_total", "counter", "Rows committed.", ("pipeline", "event_type", "owner"))
 HOLES: Final = Metric(
     "trivium_holes_total", "counter", "Offsets committed that hold no record: compacted away, or markers.", _PIPELINE
 )
@@ -104,8 +104,10 @@ EVENTS_ANSWERED: Final = Metric(
     "trivium_events_answered_total",
     "counter",
     "Events answered, by outcome: emitted, dropped or rejected.",
-    (*_REPLICA, "event_type", "outcome"),
+    (*_REPLICA, "event_type", "owner", "outcome"),
 )
-ROWS_ANSWERED: Final = Metric("trivium_rows_answered_total", "counter", "Rows in answers.", (*_REPLICA, "event_type"))
+ROWS_ANSWERED: Final = Metric(
+    "trivium_rows_answered_total", "counter", "Rows in answers.", (*_REPLICA, "event_type", "owner")
+)
 
 SERVING_CATALOGUE: Final = (REQUESTS, REQUEST_SECONDS, REQUESTS_ONGOING, EVENTS_ANSWERED, ROWS_ANSWERED)

@@ -40,7 +40,8 @@ class CellWorker:
     def _spec(self) -> WorkerSpec:
         executor = self._shipment.executor()
         options = executor.Options.model_validate(dict(self._shipment.options))
-        return spec_of([executor], {executor.declaration.event_type: options})
+        event_type = executor.declaration.event_type
+        return spec_of([executor], {event_type: options}).of_type(event_type)
 
     @cached_property
     def _worker(self) -> Worker:

@@ -47,7 +47,7 @@ def run(
     """
     checked = _options(executor, options)
     declaration = executor.declaration
-    spec = spec_of([executor], {declaration.event_type: checked})
+    spec = spec_of([executor], {declaration.event_type: checked}).of_type(declaration.event_type)
     opened = open_lookups(spec, declaration, lookups or {})
     given = events.read(data, declaration, timezone)
     columns = spec.table_columns

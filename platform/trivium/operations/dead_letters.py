@@ -25,6 +25,8 @@ class LetterGroup:
     first: str
     last: str
     error: str
+    owner: str | None = None
+    description: str | None = None
 
 
 def read_letters(tables: Tables) -> list[dict[str, Any]]:
@@ -53,16 +55,18 @@ def chosen(letters: Iterable[dict[str, Any]], reason: str | None, event_type: st
     ]
 
 
-def grouped(letters: Iterable[dict[str, Any]]) -> list[LetterGroup]:
-    """Return one group per cause, the largest first."""
+def grouped(letters: Iterable[dict[str, Any]], tables: Tables) -> list[LetterGroup]:
+    """Return one group per cause, the largest first, each with the owner of its event type."""
     groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
     for letter in letters:
         key = (letter["event_type"] or "", letter["stage"], letter["reason"])
         groups.setdefault(key, []).append(letter)
-    made = [
-        LetterGroup(*key, len(members), place(members[0]), place(members[-1]), members[0]["error"] or "")
-        for key, members in groups.items()
-    ]
+    made = []
+    for key, members in groups.items():
+        owned = tables.owner_of(key[0])
+        whose = (None, None) if owned is None else (owned.owner, owned.description)
+        first, last = place(members[0]), place(members[-1])
+        made.append(LetterGroup(*key, len(members), first, last, members[0]["error"] or "", *whose))
     return sorted(made, key=lambda group: (-group.count, group.event_type, group.stage, group.reason))
 
 

@@ -18,12 +18,18 @@ from trivium.delivery.files.lineage import table_schema
 
 @dataclass(frozen=True)
 class ExecutorSummary:
-    """An executor as bound: its form (row or column), the digest of its sources, and its enrichments."""
+    """An executor as bound: its form (row or column), the digest of its sources, and its enrichments.
+
+    `listed` says which line of which file lists it.
+    """
 
     event_type: str
     form: str
     version: str
     enrichments: tuple[dict[str, str], ...]
+    owner: str | None
+    description: str | None
+    listed: str | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,7 @@ class StreamingSummary:
 
 def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
     """Return the executors as they are bound."""
+    entries = {entry.type: entry for entry in pipeline.config.executors}
     return tuple(
         ExecutorSummary(
             event_type=event_type,
@@ -79,8 +86,12 @@ def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
                 {"name": name, "key": each.key, "lookup": each.lookup, "missing": each.missing}
                 for name, each in bound.declaration.enrichments.items()
             ),
+            owner=entry.owner,
+            description=entry.description,
+            listed=pipeline.listed.get(event_type),
         )
         for event_type, bound in pipeline.executors.items()
+        for entry in [entries[event_type]]
     )
 
 

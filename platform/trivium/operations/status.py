@@ -68,6 +68,14 @@ class TypeVersions:
 
 
 @dataclass(frozen=True)
+class TypeOwner:
+    """The owner and the description of an event type, as the pipeline file says them."""
+
+    owner: str | None
+    description: str | None
+
+
+@dataclass(frozen=True)
 class Status:
     """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known.
 
@@ -83,6 +91,7 @@ class Status:
     kafka: str | None = None
     versions: tuple[TypeVersions, ...] = ()
     small_files: SmallFiles = field(default_factory=SmallFiles)
+    owners: dict[str, TypeOwner] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,6 +130,11 @@ def table_status(pipeline: Pipeline) -> Status:
         partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
         versions=_versions(pipeline, snapshot),
         small_files=small_files(snapshot),
+        owners={
+            each.type: TypeOwner(each.owner, each.description)
+            for each in config.executors
+            if each.owner or each.description
+        },
     )
 
 

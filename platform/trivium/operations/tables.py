@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deltalake.exceptions import DeltaError
 
 from trivium.config import paths
+from trivium.config.include import include
 from trivium.config.problems import ConfigError
 from trivium.config.yaml.load import load
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -27,11 +29,25 @@ _NEEDED: Final = (
 
 
 @dataclass(frozen=True)
+class Owned:
+    """Owner and description of an entry's event types, which are a name or a glob: no executor is imported for them."""
+
+    types: str
+    owner: str | None
+    description: str | None
+
+
+@dataclass(frozen=True)
 class Tables:
-    """Tables of a pipeline: of its rows and of its dead letters."""
+    """Tables of a pipeline: of its rows and of its dead letters; `owned` is known of a pipeline file alone."""
 
     table: str
     dead_letters: str
+    owned: tuple[Owned, ...] = ()
+
+    def owner_of(self, event_type: str) -> Owned | None:
+        """Return whose an event type is, as far as the pipeline file says it."""
+        return next((each for each in self.owned if fnmatchcase(event_type, each.types)), None)
 
 
 def tables_of(named: str, environ: Mapping[str, str] = os.environ) -> Tables:
@@ -152,7 +168,7 @@ def _of_file(file: Path, environ: Mapping[str, str]) -> Tables:
     document = load(file, environ)
     root = paths.project_root(file) or file.resolve().parent
     relative = paths.Relative.REFUSED if paths.in_ray_job(environ) else paths.Relative.RESOLVED
-    base = paths.Base(file.resolve().parent, root, relative)
+    base = paths.Base(root, relative)
     places = (("table", "path"), ("dead_letters", "path"))
     found = [paths.resolve_data(document, place, base) for place in places]
     if None in found:
@@ -160,4 +176,14 @@ def _of_file(file: Path, environ: Mapping[str, str]) -> Tables:
             if path is None and not document.problems:
                 document.add_at_key(place, "missing-key", f"{place[0]}.path is missing", f"{place[0]}: {{path: …}}")
         raise ConfigError(document.problems)
-    return Tables(str(found[0]), str(found[1]))
+    include(document, environ, root.resolve())
+    return Tables(str(found[0]), str(found[1]), tuple(_owned(document.value.get("executors"))))
+
+
+def _owned(entries: Any) -> Iterator[Owned]:
+    """Yield what readable entries say; `trivium check` names what is wrong with others."""
+    for entry in entries if isinstance(entries, list) else ():
+        if isinstance(entry, dict):
+            named, owner, description = (entry.get(key) for key in ("type", "owner", "description"))
+            for types in named if isinstance(named, list) else [named]:
+                yield Owned(str(types), owner and str(owner), description and str(description))

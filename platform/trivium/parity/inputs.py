@@ -18,7 +18,7 @@ from trivium.core.regular_file import read_regular
 from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.errors import ArgumentError
 from trivium.samples.edge_cases import examples, records
-from trivium.samples.file import read_samples
+from trivium.samples.file import own, read_samples
 
 SAMPLES = "samples.jsonl"
 _FILES: Final = 8
@@ -85,12 +85,13 @@ def _of_file(file: Path) -> Iterator[Input]:
 
 
 def _samples(pipeline: Pipeline) -> Iterator[Input]:
+    tag_field = pipeline.worker_spec.routing.tag_field
     for name, bound in pipeline.executors.items():
         file = Path(bound.declaration.file)
         path = (pipeline.root / file).with_name(SAMPLES)
         if path.is_file():
-            named = _named(pipeline, name)
-            yield from (Input(each.event, f"{name}/{SAMPLES}:{each.line}", named) for each in read_samples(path)[0])
+            named, samples = _named(pipeline, name), own(read_samples(path)[0], bound.declaration, tag_field)
+            yield from (Input(each.event, f"{name}/{SAMPLES}:{each.line}", named) for each in samples)
 
 
 def _named(pipeline: Pipeline, event_type: str) -> str | None:

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.samples.facts import FactReader, Facts, together
-from trivium.samples.file import Outcome, Sample, SampleError, read_samples, write_outcomes
+from trivium.samples.file import Outcome, Sample, SampleError, own, read_samples, write_outcomes
 from trivium.samples.harness import Case, Trial, plain_row
 from trivium.samples.values import differences, unknown_columns
 
@@ -107,7 +107,7 @@ class _Check:
         reader = FactReader(self._declaration, self._spec.routing.tag_field)
         samples, facts = [], []
         self._stated.clear()
-        for sample in found:
+        for sample in own(found, self._declaration, self._spec.routing.tag_field):
             try:
                 _with_options(self._bound, sample.options)
                 known, self._stated[sample.line] = reader.read_stated(sample)

@@ -12,7 +12,7 @@ Events and facts stay the bytes they are; only outcomes are ever written.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +20,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
+from trivium.contract.declaration import Declaration
 from trivium.core.regular_file import read_regular
 
 MOST_BYTES: Final = 256 << 20
@@ -95,6 +96,20 @@ def read_samples(file: Path) -> tuple[list[Sample], list[SampleError]]:
         except SampleError as error:
             errors.append(error)
     return samples, errors
+
+
+def own(samples: Sequence[Sample], declaration: Declaration, tag_field: str | None) -> list[Sample]:
+    """Return the samples but those of the other event types that the class claims, as the events' tags say."""
+    others = [] if tag_field is None else [name for name in declaration.event_types if name != declaration.event_type]
+    return [sample for sample in samples if not others or _tag(sample.event, str(tag_field)) not in others]
+
+
+def _tag(event: bytes, tag_field: str) -> object:
+    try:
+        decoded = msgspec.json.decode(event)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return decoded.get(tag_field) if isinstance(decoded, dict) else None
 
 
 def write_outcomes(file: Path, outcomes: Mapping[int, Outcome]) -> None:

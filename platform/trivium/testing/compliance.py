@@ -29,7 +29,8 @@ def assert_executor_compliance(
         AssertionError: naming the executor, the input, both answers and the likely cause of each breach.
         ArgumentError: no events can be made up from the declared types.
     """
-    subject = Subject(executor, options or executor.Options(), dict(artifacts or {}))
+    event_type = executor.declaration.event_type
+    subject = Subject(executor, event_type, options or executor.Options(), dict(artifacts or {}))
     found = breaches(subject, samples)
     if found:
         rest = f"\n… and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""

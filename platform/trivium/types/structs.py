@@ -16,11 +16,18 @@ from trivium.types.normalise import contains_time
 from trivium.types.spec import FieldSpec, TypeSpec
 
 
-def derive(row: type[msgspec.Struct], fields: Sequence[FieldSpec], *, tag_field: str | None = None) -> Any:
-    """Return a subclass of `row` as the decoder needs it. With `tag_field` it is tagged by that field of the record."""
-    defaults = {spec.name: spec.default for spec in fields if not spec.required}
-    tag = row.__struct_config__.tag if tag_field else False
-    return _subclass(row, fields, defaults, tag=tag, tag_field=tag_field)
+def derive(row: type[msgspec.Struct], fields: Sequence[FieldSpec]) -> Any:
+    """Return a subclass of `row` as the decoder needs it."""
+    return _subclass(row, fields, _defaults(fields), tag=False)
+
+
+def derive_tagged(row: type[msgspec.Struct], fields: Sequence[FieldSpec], tag_field: str, tag: str) -> Any:
+    """Return a subclass of `row` as the decoder needs it for records that hold `tag` in the field `tag_field`."""
+    return _subclass(row, fields, _defaults(fields), tag=tag, tag_field=tag_field)
+
+
+def _defaults(fields: Sequence[FieldSpec]) -> dict[str, Any]:
+    return {spec.name: spec.default for spec in fields if not spec.required}
 
 
 def derive_positional(row: type[msgspec.Struct], fields: Sequence[FieldSpec]) -> Any:

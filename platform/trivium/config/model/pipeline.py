@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, WithJsonSchema, model_validator
 
 from trivium.config.model.lookups import AnyLookup
-from trivium.config.model.section import Location, LookupName, Name, Seconds, Section
+from trivium.config.model.section import Location, LookupName, Name, Owner, Seconds, Section
 from trivium.config.model.serving import Serving
 from trivium.config.model.sources import AnySource
 from trivium.config.model.streaming import Breaker, BreakerSetting, Streaming
@@ -16,12 +16,18 @@ from trivium.config.worker_spec import Purity, Unwanted
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.source import EventType
 
+_SEVERAL: Final = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]}
+
 
 class ExecutorEntry(Section):
-    """One executor of the pipeline."""
+    """One executor of the pipeline, for one event type or, by a list or a glob, for several that share the entry."""
 
-    type: EventType
-    """The event type whose executor runs: a folder below `executors/`, or an installed package."""
+    type: Annotated[EventType, WithJsonSchema(_SEVERAL)]
+    """The event type, of a folder below `executors/` or an installed package; or several: a list, or a glob."""
+    owner: Owner | None = None
+    """The team that answers for it, shown beside its figures and a tag of its metrics."""
+    description: Annotated[str, Field(max_length=1000)] | None = None
+    """What the events are, for whoever reads the plan."""
     options: dict[str, JsonValue] = Field(default_factory=dict)
     """Options of the executor, checked by its own `Options` model."""
     retry: RetryPolicy | None = None
@@ -125,6 +131,8 @@ class PipelineConfig(Section):
 
     pipeline: Name
     """The name of the pipeline; its table keeps positions under it."""
+    include: tuple[Location, ...] = ()
+    """Files of teams, or globs of them, seen from this file's folder. Each holds `executors` and `lookups`, as here."""
     executors: Annotated[tuple[ExecutorEntry, ...], Field(min_length=1)]
     """The executors of the pipeline, one entry per event type."""
     routing: Routing = Routing()

@@ -16,7 +16,7 @@ from trivium.engine.decoding.packed_values import PackedValues
 from trivium.engine.decoding.record_checks import FAILURES, check_fractions, with_long_fractions, with_many_brackets
 from trivium.engine.outcomes import Reject
 from trivium.types.normalise import Normaliser, contains_time
-from trivium.types.structs import derive, fraction_guard
+from trivium.types.structs import derive, derive_tagged, fraction_guard
 
 _STRETCH: Final = 1024
 _UNREADABLE: Final = (*FAILURES, TypeError)  # a TypeError is the decoder's answer to a null
@@ -64,7 +64,7 @@ class DeclaredType:
 
     def tagged_struct(self, tag_field: str) -> Any:
         """Return the struct that a record with its tag in this field is decoded as."""
-        return derive(self.declaration.event, self.declaration.event_fields, tag_field=tag_field)
+        return derive_tagged(self.declaration.event, self.declaration.event_fields, tag_field, self.name)
 
     def decode(self, value: bytes) -> Any:
         """Decode one event, checked in every respect but the nesting of the whole record.

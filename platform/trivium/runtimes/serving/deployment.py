@@ -78,7 +78,7 @@ class _Exporter:
     """Brings a replica's counts to the meters."""
 
     def __init__(self, host: ServingHost) -> None:
-        self._host = host
+        self._host, self._owner = host, host.pipeline.owner
         replica: Any = serve.get_replica_context().replica_id
         self._meters = Meters(host.pipeline, metrics.SERVING_CATALOGUE, replica=str(replica.unique_id))
 
@@ -88,9 +88,14 @@ class _Exporter:
         for status, total in list(counts.requests.items()):
             meters.raise_to(metrics.REQUESTS, total, status=str(int(status)))
         for (event_type, outcome), total in list(counts.events.items()):
-            meters.raise_to(metrics.EVENTS_ANSWERED, total, event_type=type_name(event_type), outcome=outcome)
+            tags = self._type_tags(event_type)
+            meters.raise_to(metrics.EVENTS_ANSWERED, total, **tags, outcome=outcome)
         for event_type, total in list(counts.rows.items()):
-            meters.raise_to(metrics.ROWS_ANSWERED, total, event_type=type_name(event_type))
+            meters.raise_to(metrics.ROWS_ANSWERED, total, **self._type_tags(event_type))
         for seconds in counts.take_seconds():
             meters.observe(metrics.REQUEST_SECONDS, seconds)
         meters.set(metrics.REQUESTS_ONGOING, self._host.app.ongoing)
+
+    def _type_tags(self, event_type: str | None) -> dict[str, str]:
+        name = type_name(event_type)
+        return {"event_type": name, "owner": self._owner(name)}

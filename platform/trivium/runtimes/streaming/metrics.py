@@ -24,7 +24,7 @@ class Observer:
 
     def __init__(self, pipeline: Pipeline, report: StreamReport, monitor: LogMonitor, clock: Clock) -> None:
         self._report, self._monitor, self._clock = report, monitor, clock
-        self._meters = Meters(pipeline)
+        self._meters, self._owner = Meters(pipeline), pipeline.owner
         self._newest_us: dict[str, int] = {}
 
     def committed(self, committed: Committed) -> None:
@@ -70,14 +70,15 @@ class Observer:
     def _count(self, committed: Committed) -> None:
         meters, result = self._meters, committed.result
         for name, counts in result.counts.items():
+            owner = self._owner(name)
             outcomes: Mapping[str, int] = {
                 "emitted": counts.emitted_inputs,
                 "dropped": counts.dropped,
                 "rejected": counts.rejected,
             }
             for outcome, amount in outcomes.items():
-                meters.add(metrics.INPUTS, amount, event_type=name, outcome=outcome)
-            meters.add(metrics.ROWS, counts.emitted_rows, event_type=name)
+                meters.add(metrics.INPUTS, amount, event_type=name, owner=owner, outcome=outcome)
+            meters.add(metrics.ROWS, counts.emitted_rows, event_type=name, owner=owner)
         meters.add(metrics.HOLES, sum(each.holes for each in result.ranges.values()))
         meters.add(metrics.COMMITS, 1)
         meters.add(metrics.COMMIT_ATTEMPTS, committed.attempts)

@@ -81,7 +81,7 @@ def _undeclared(subject: Subject, sample: Sample, outcome: Outcome) -> Breach | 
     expected = sample.expected
     if expected is None:
         return None
-    rows = tuple(plain_row(row, subject.cls.declaration) for row in expected.rows)
+    rows = tuple(plain_row(row, subject.declaration) for row in expected.rows)
     agree = (len(rows), expected.rejected) == (len(outcome.rows), outcome.rejected)
     if agree and not list(differences(list(rows), list(outcome.rows), "rows")):
         return None

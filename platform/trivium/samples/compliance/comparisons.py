@@ -112,7 +112,7 @@ def _wrong_types(baseline: Baseline) -> Iterator[Breach]:
 
 
 def _declared(subject: Subject) -> str:
-    declaration = subject.cls.declaration
+    declaration = subject.declaration
     fields = ", ".join(f"{spec.name}: {spec.arrow.type}" for spec in declaration.row_specs)
     return f"{declaration.row.__name__}({fields})"
 
@@ -143,7 +143,7 @@ class _Carried(BoundExecutor):
 
 def _pickled(baseline: Baseline) -> Iterator[Breach]:
     bound = baseline.subject.bound()
-    carried = _Carried(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
+    carried = _Carried(bound.event_type, bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
     try:
         trial = baseline.subject.trial(carried)
     except RunError as error:

@@ -12,11 +12,12 @@ from typing import Any, Final
 import numpy as np
 
 from trivium.config.worker_spec import BoundExecutor, RoutingSpec, WorkerSpec, spec_of
+from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.engine.inputs import RowInputs
 from trivium.samples.edge_cases import examples, lookup_rows, records
 from trivium.samples.facts import FactReader, Facts
-from trivium.samples.file import Sample, read_samples
+from trivium.samples.file import Sample, own, read_samples
 from trivium.samples.harness import Case, Trial
 
 Event = bytes | str | Mapping[str, Any]
@@ -27,17 +28,18 @@ _FIRST: Final = np.arange(1)
 
 @dataclass(frozen=True)
 class Subject:
-    """An executor under test. `artifacts` maps names to absolute local paths."""
+    """An executor under test, for one of its event types. `artifacts` maps names to absolute local paths."""
 
     cls: type[Executor[Any, Any]]
+    event_type: str
     options: ExecutorOptions
     artifacts: Mapping[str, str] = field(default_factory=dict)
     routing: RoutingSpec = field(default_factory=RoutingSpec)
 
     @property
-    def event_type(self) -> str:
-        """The event type it answers for."""
-        return self.cls.declaration.event_type
+    def declaration(self) -> Declaration:
+        """The declaration of the class, for this event type."""
+        return self.cls.declaration.of_type(self.event_type)
 
     @property
     def file(self) -> Path:
@@ -57,8 +59,8 @@ class Subject:
         return self.file.resolve().parents[len(above) - 1] if list(expected) == above else self.file.resolve().parent
 
     def spec(self) -> WorkerSpec:
-        """Return the specification of a worker of this executor alone."""
-        return spec_of([self.cls], {self.event_type: self.options}, self.routing)
+        """Return the specification of a worker of this executor and event type alone."""
+        return spec_of([self.cls], {self.event_type: self.options}, self.routing).of_type(self.event_type)
 
     def bound(self) -> BoundExecutor:
         """Return the executor as pipelines hold it."""
@@ -74,9 +76,9 @@ def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]
 
     Left out are lines that are no samples, which `trivium check` names, and samples with options of their own.
     """
-    reader = FactReader(subject.cls.declaration, subject.routing.tag_field)
+    reader = FactReader(subject.declaration, subject.routing.tag_field)
     found, cases = [], []
-    for sample in read_samples(file)[0]:
+    for sample in own(read_samples(file)[0], subject.declaration, subject.routing.tag_field):
         if sample.options is not None:
             continue
         try:
@@ -98,7 +100,7 @@ def given_cases(subject: Subject, events: Iterable[Event]) -> list[Case]:
 
 def made_cases(subject: Subject, count: int) -> list[Case]:
     """Return events made up from the declared types, with facts."""
-    return _with_facts(subject, examples(records(subject.cls.declaration, subject.routing.tag_field), count))
+    return _with_facts(subject, examples(records(subject.declaration, subject.routing.tag_field), count))
 
 
 def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
@@ -110,7 +112,7 @@ def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
 
 def _facts(subject: Subject, trial: Trial, event: bytes, known: Mapping[str, Sequence[Any]]) -> Facts:
     """Return what lookups know of this event's keys: of a key always the same."""
-    declaration = subject.cls.declaration
+    declaration = subject.declaration
     specs = {spec.name: spec for spec in declaration.event_fields}
     _, events = trial.decode([Case(event)]).events.get(subject.event_type, ([], []))
     facts: Facts = {}

@@ -57,7 +57,7 @@ class ProcessError(TriviumError):
 
 def question(subject: Subject, groups: Sequence[Sequence[Case]]) -> Question:
     """Return what to ask about a subject."""
-    parts = (subject.options, dict(subject.artifacts), subject.routing)
+    parts = (subject.event_type, subject.options, dict(subject.artifacts), subject.routing)
     cls = subject.cls
     written = tuple(tuple(group) for group in groups)
     return Question(cls.__module__, str(subject.file), cls.__qualname__, pickle.dumps(parts), written)

@@ -43,7 +43,7 @@ class Watched(BoundExecutor):
 
 def watched(bound: BoundExecutor) -> Watched:
     """Return the same executor, watched."""
-    return Watched(bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
+    return Watched(bound.event_type, bound.cls, bound.options, bound.retry, bound.artifacts, bound.version)
 
 
 def _encoded(values: list[Any]) -> list[bytes]:
