@@ -40,7 +40,8 @@ def streamed(
     root = shop.make(tmp_path_factory.mktemp("streamed"))
     config = root / CONFIG
     source = f'{{type: kafka, servers: "{kafka_broker.servers}", topics: [{topic}]}}'
-    config.write_text(f"{config.read_text()}\nstreaming:\n  source: {source}\n  commit_interval_seconds: 0.5\n")
+    owned = config.read_text().replace("type: order", "type: order, owner: sales")
+    config.write_text(f"{owned}\nstreaming:\n  source: {source}\n  commit_interval_seconds: 0.5\n")
     done = in_own_process("run", "streaming", CONFIG, "--until-caught-up", folder=root, RAY_ADDRESS=ray_cluster)
     assert done.returncode == 0, done.stderr
     return root, done.stdout, done.stderr
@@ -76,7 +77,7 @@ def test_status_says_where_it_stands(project: Path, trivium: Trivium, topic: str
     done = trivium("status", CONFIG)
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["streaming", "order", "7", "5", "1", "1", "5"] in lines
+    assert ["streaming", "order", "7", "5", "1", "1", "5", "sales"] in lines
     assert [f"{topic}/0", "4", "4", "0"] in [line[:4] for line in lines]
     assert "batch         nothing committed yet" in done.stdout
 
@@ -133,4 +134,6 @@ def test_metrics_are_exported_by_the_clusters_agents(streamed: tuple[Path, str, 
     text = "".join(
         urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10).read().decode() for port in ports
     )
-    assert re.search(r'ray_trivium_rows_total\{[^}]*pipeline="shop"[^}]*\} 5\.0', text), text[:2000]
+    counted = re.search(r'ray_trivium_rows_total\{[^}]*pipeline="shop"[^}]*\} 5\.0', text)
+    assert counted, text[:2000]
+    assert 'owner="sales"' in counted[0]

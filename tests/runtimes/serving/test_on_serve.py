@@ -22,7 +22,9 @@ def counted(service: RunningService, tag: str) -> float | None:
 
 
 def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
-    with RunningService(tick_project(tmp_path), RAY_metrics_report_interval_ms="500") as service:
+    config = tick_project(tmp_path)
+    config.write_text(config.read_text().replace("{type: tick}", "{type: tick, owner: clocks}"))
+    with RunningService(config, RAY_metrics_report_interval_ms="500") as service:
         answer = service.post([tick(1), {"event_type": "tick"}, tick(2)])
         assert answer.status == 200
         outcomes = answer.json()["events"]
@@ -43,6 +45,7 @@ def test_a_service_starts_answers_and_stops(tmp_path: Path) -> None:
         until(
             lambda: counted(service, 'outcome="emitted"') == 2.0 and counted(service, 'outcome="rejected"') == 1.0, 30
         )
+        assert counted(service, 'owner="clocks"')
 
         haproxy = haproxy_of(service.url.port or 0)
         assert listening(haproxy) == {HERE}
