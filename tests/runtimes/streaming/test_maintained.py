@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import time
 from itertools import pairwise
@@ -12,8 +13,11 @@ from deltalake import DeltaTable
 
 from tests.support.stream_project import StreamProject
 from tests.support.tally import Tally
+from trivium.core.clock import SystemClock
 from trivium.delivery.maintenance import ledger
+from trivium.delivery.storage.token import StorageToken
 from trivium.devtools.broker.broker import DevBroker
+from trivium.runtimes.streaming.keeper import Keeper
 from trivium.testing.kafka import MakeTopic
 
 
@@ -50,3 +54,20 @@ def test_files_go_down_while_the_stream_runs_and_no_row_is_lost_or_doubled(proje
     gaps = [later.timestamp - earlier.timestamp for earlier, later in pairwise(commits)]
     assert max(gaps) < 5_000, "a commit waited for the maintenance"
     project.audit()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_maintenance_that_fails_is_a_warning_and_the_next_one_tries_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere = StorageToken(str(tmp_path / "table"), "_trivium/tokens/none", "secret")
+    keeper = Keeper(elsewhere, str(tmp_path / "letters"), 0.0, SystemClock())
+    end = time.monotonic() + 60
+    while len(caplog.records) < 2:
+        assert time.monotonic() < end, "no second try in time"
+        with caplog.at_level(logging.WARNING, "trivium"):
+            keeper.step()
+        time.sleep(0.05)
+    keeper.close()
+    assert all("the stream goes on" in record.getMessage() for record in caplog.records)
+    assert "StorageNotShared" in caplog.text
