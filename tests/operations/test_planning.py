@@ -15,9 +15,9 @@ from trivium.core.clock import SystemClock
 from trivium.core.errors import RunError
 from trivium.delivery.errors import UnsupportedFeature
 from trivium.delivery.files.unit_markers import UnitMarker
-from trivium.operations.plan_parts import BreakerSummary, StreamingSummary
-from trivium.operations.planning import plan_batch
-from trivium.operations.stream_planning import plan_stream
+from trivium.operations.plans.batch_plan import plan_batch
+from trivium.operations.plans.parts import BreakerSummary, StreamingSummary
+from trivium.operations.plans.stream_plan import plan_stream
 from trivium.runtimes.batch.prepare import BatchArguments, prepare, run_store
 
 WINDOW = BatchArguments(date(2026, 1, 1), date(2026, 1, 2))

@@ -16,8 +16,8 @@ from trivium.delivery.storage.token import StorageToken
 from trivium.runtimes.batch.job import Job
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.serving.host import ServeJob, ServingHost
-from trivium.runtimes.streaming.epoch_runner import EpochRunner
 from trivium.runtimes.streaming.job import StreamJob
+from trivium.runtimes.streaming.worker.epoch_runner import EpochRunner
 
 PROJECT: Final = Path(__file__).parents[1] / "config" / "project"
 RUNTIMES = """

@@ -17,8 +17,8 @@ from tests.support.readings import Readings, reading
 from tests.support.terminal import PLATFORM
 from trivium.delivery.storage.token import StorageToken
 from trivium.devtools.broker.broker import DevBroker
-from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import StreamJob
+from trivium.runtimes.streaming.worker.actor import StreamWorker
 from trivium.testing.kafka import topic_maker
 
 SAID = "asked to stop while Ray started; no event was read"

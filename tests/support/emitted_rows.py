@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trivium.engine.emitted import Emitted
-from trivium.engine.lineage import Origin, Places
+from trivium.engine.rows.emitted import Emitted
+from trivium.engine.rows.lineage import Origin, Places
 
 
 def emitted_rows(event_type: str, rows: pa.RecordBatch, parents: Any) -> Emitted:

@@ -13,7 +13,7 @@ import pytest
 from msgspec import inspect as ms
 
 from trivium import ContractError, Row
-from trivium.engine.emit import check_rows
+from trivium.engine.rows.emit import check_rows
 from trivium.types import kinds
 from trivium.types.conform import conform
 from trivium.types.convert import StructBuilder, columns_of

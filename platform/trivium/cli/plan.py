@@ -16,9 +16,9 @@ from trivium.cli.terminal.text import one_line, plural, size, span
 
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
-    from trivium.operations.plan_parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
-    from trivium.operations.planning import BatchPlan
-    from trivium.operations.stream_planning import StreamPlan
+    from trivium.operations.plans.batch_plan import BatchPlan
+    from trivium.operations.plans.parts import BreakerSummary, ExecutorSummary, StreamingSummary, TableSummary
+    from trivium.operations.plans.stream_plan import StreamPlan
 
 
 @click.command()
@@ -44,8 +44,8 @@ def plan(
     2: problems in the file.
     """
     from trivium.config.compile import compile_file
-    from trivium.operations.planning import plan_batch
-    from trivium.operations.stream_planning import plan_stream
+    from trivium.operations.plans.batch_plan import plan_batch
+    from trivium.operations.plans.stream_plan import plan_stream
     from trivium.runtimes.batch.prepare import BatchArguments
 
     pipeline = compile_file(config, runtime=None)
@@ -74,7 +74,7 @@ def _kept(table: str, digest: str) -> str:
 
 
 def _show_diff(pipeline: Pipeline, digest: str, output_format: str) -> int:
-    from trivium.operations.plan_diff import compare
+    from trivium.operations.plans.diff import compare
 
     found = compare(pipeline, digest or None)
     if output_format == "json":
@@ -98,7 +98,7 @@ def _show_diff(pipeline: Pipeline, digest: str, output_format: str) -> int:
 
 
 def _lines(found: BatchPlan | StreamPlan, config_file: str) -> Iterator[tuple[str, str]]:
-    from trivium.operations.planning import BatchPlan
+    from trivium.operations.plans.batch_plan import BatchPlan
 
     yield "pipeline", f"{found.pipeline}  (logic {found.logic}, plan {found.plan})"
     if isinstance(found, BatchPlan):

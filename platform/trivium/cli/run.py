@@ -19,7 +19,7 @@ from trivium.cli.terminal.text import plural, span
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.engine.outcomes import Counts
-    from trivium.operations.versions import StaleRun
+    from trivium.operations.plans.versions import StaleRun
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.report import BatchReport
     from trivium.runtimes.streaming.report import StreamReport
@@ -70,7 +70,7 @@ def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, stale:
 def _stale(pipeline: Pipeline, arguments: BatchArguments) -> list[StaleRun]:
     from trivium.delivery.delta.snapshot import Snapshot
     from trivium.operations.errors import ArgumentError
-    from trivium.operations.versions import stale_days, stale_runs, versions_of
+    from trivium.operations.plans.versions import stale_days, stale_runs, versions_of
 
     if arguments.start is not None:
         raise ArgumentError("expected --stale or --from and --to, got both: what is stale says which days")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
-from trivium.engine.emitted import Emitted
-from trivium.engine.lineage import count_distinct
+from trivium.engine.rows.emitted import Emitted
+from trivium.engine.rows.lineage import count_distinct
 
 UNROUTED = "_unrouted"
 TOMBSTONE = "_tombstone"

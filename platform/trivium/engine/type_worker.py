@@ -18,22 +18,22 @@ from trivium.core.error_text import class_name, raised
 from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
 from trivium.engine.batch import Batch
-from trivium.engine.emit import (
+from trivium.engine.enrich import EnrichmentResult, EnrichmentStep, LookupUse, enrichment_steps
+from trivium.engine.guard import ImpureError, guard_of
+from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
+from trivium.engine.invoke import ColumnForm, RowForm, as_exception
+from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.retry import Chosen, Failures, GivenUp, IsRetryable, never, retry_failed
+from trivium.engine.rows.emit import (
     Checked,
     check_columns,
     check_rows,
     refuse_repeated_identity,
     refuse_times_outside,
 )
-from trivium.engine.emitted import Emitted, Structs
-from trivium.engine.enrich import EnrichmentResult, EnrichmentStep, LookupUse, enrichment_steps
-from trivium.engine.guard import ImpureError, guard_of
-from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
-from trivium.engine.invoke import ColumnForm, RowForm, as_exception
-from trivium.engine.lineage import Origin, Places
-from trivium.engine.outcomes import Outcomes, Reject
-from trivium.engine.quick_check import QuickCheck
-from trivium.engine.retry import Chosen, Failures, GivenUp, IsRetryable, never, retry_failed
+from trivium.engine.rows.emitted import Emitted, Structs
+from trivium.engine.rows.lineage import Origin, Places
+from trivium.engine.rows.quick_check import QuickCheck
 from trivium.types.convert import StructBuilder
 from trivium.types.spec import UTC_MICROSECONDS
 

@@ -23,8 +23,8 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.small_files import SmallFiles, small_files
 from trivium.engine.outcomes import Counts, merge_counts
+from trivium.operations.plans.versions import versions_of
 from trivium.operations.tables import letters_table, owned
-from trivium.operations.versions import versions_of
 
 
 @dataclass(frozen=True)

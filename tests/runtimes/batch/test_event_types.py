@@ -15,7 +15,7 @@ from tests.support.visits import in_this_process
 from trivium.config.plan import Plan
 from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.operations.versions import versions_of
+from trivium.operations.plans.versions import versions_of
 
 __all__ = ["own_executors"]
 

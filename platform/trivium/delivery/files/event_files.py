@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.partitioned import PartitionedFiles
-from trivium.engine.emitted import Emitted, joined
+from trivium.engine.rows.emitted import Emitted, joined
 
 _ENOUGH_ROWS: Final = 16_384
 _MOST_BYTES: Final = 32 << 20

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.types as pt
 
 from trivium.contract.declaration import Declaration
-from trivium.engine.quick_check import QuickCheck
+from trivium.engine.rows.quick_check import QuickCheck
 from trivium.types.convert import StructBuilder
 from trivium.types.normalise import Normaliser
 from trivium.types.spec import FieldSpec, TypeSpec

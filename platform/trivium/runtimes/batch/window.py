@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from trivium.connectors.archive.slices import Slice
 from trivium.delivery.coverage.scope import Scope
-from trivium.engine.emitted import Emitted
-from trivium.engine.lineage import count_distinct
 from trivium.engine.outcomes import UNDECODED, Counts, Outcomes, Reject
+from trivium.engine.rows.emitted import Emitted
+from trivium.engine.rows.lineage import count_distinct
 from trivium.runtimes.batch.job import joined_days
 
 

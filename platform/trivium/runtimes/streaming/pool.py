@@ -20,10 +20,10 @@ from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
 from trivium.delivery.commit.positions import by_number
 from trivium.runtimes.losses import GONE, LOSS_TEXT, Loss, first_line, own_words
-from trivium.runtimes.streaming.actor import StreamWorker
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.poison_search import PoisonSearch, searches_of, seconds_allowed
 from trivium.runtimes.streaming.restart_backoff import Openings
+from trivium.runtimes.streaming.worker.actor import StreamWorker
 
 _AHEAD: Final = 2
 _START_SECONDS: Final = 180.0

@@ -8,7 +8,7 @@ from typing import Any, Final
 from trivium.config.pipeline import Pipeline
 from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.operations.plan_parts import (
+from trivium.operations.plans.parts import (
     BreakerSummary,
     ExecutorSummary,
     StreamingSummary,

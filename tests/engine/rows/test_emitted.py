@@ -16,8 +16,8 @@ from trivium import Event, Executor, NormalizedEvent
 from trivium.config.worker_spec import spec_of
 from trivium.engine import type_worker
 from trivium.engine.batch import RawBatch
-from trivium.engine.emitted import Emitted, joined
 from trivium.engine.outcomes import Outcomes
+from trivium.engine.rows.emitted import Emitted, joined
 from trivium.engine.worker import Worker
 
 MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)

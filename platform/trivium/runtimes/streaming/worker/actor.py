@@ -5,8 +5,8 @@ from __future__ import annotations
 import ray
 
 from trivium.runtimes.logs import log_json_lines
-from trivium.runtimes.streaming.epoch_runner import EpochRunner
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
+from trivium.runtimes.streaming.worker.epoch_runner import EpochRunner
 
 
 class StreamWorker:

@@ -10,7 +10,7 @@ from trivium.config.model.pipeline import Routing
 from trivium.connectors.kafka.fetched import Fetched
 from trivium.engine.decoding.packed_values import pack
 from trivium.engine.outcomes import Outcomes, Reject
-from trivium.runtimes.streaming.merge_chunks import gather
+from trivium.runtimes.streaming.worker.merge_chunks import gather
 
 
 def fetched(partition: str, start: int, offsets: Sequence[int], after: int, **fields: object) -> Fetched:

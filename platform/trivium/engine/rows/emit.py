@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.core.error_text import class_name, decode_error, shown
-from trivium.engine.lineage import Parents, count_distinct
+from trivium.engine.rows.lineage import Parents, count_distinct
 from trivium.types.conform import conform
 from trivium.types.convert import array_of, fields_of, written
 from trivium.types.spec import FieldSpec, TypeSpec

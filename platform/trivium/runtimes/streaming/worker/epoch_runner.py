@@ -22,9 +22,9 @@ from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
-from trivium.runtimes.streaming.epoch import Epoch, event_days
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
-from trivium.runtimes.streaming.merge_chunks import Gathered, gather
+from trivium.runtimes.streaming.worker.epoch import Epoch, event_days
+from trivium.runtimes.streaming.worker.merge_chunks import Gathered, gather
 
 _POLL_SECONDS: Final = 0.25
 _QUIET_SECONDS: Final = 1.0

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.core.errors import RunError
-from trivium.engine.emit import check_rows
-from trivium.engine.lineage import Origin, Parents, Places, lineage_columns
+from trivium.engine.rows.emit import check_rows
+from trivium.engine.rows.lineage import Origin, Parents, Places, lineage_columns
 from trivium.types.spec import FieldSpec
 
 Structs = Sequence[Any]

@@ -16,7 +16,7 @@ from trivium.engine.breaker import RejectSummary, merge_rejects, summarise
 from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.streaming.job import EpochResult
-from trivium.runtimes.streaming.merge_chunks import Gathered
+from trivium.runtimes.streaming.worker.merge_chunks import Gathered
 
 
 class Epoch:

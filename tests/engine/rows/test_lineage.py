@@ -13,7 +13,7 @@ from tests.support.flow_events import Item, Line, column_form, emitted, every, i
 from trivium import Executor
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.emitted import event_date
+from trivium.engine.rows.emitted import event_date
 from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 

@@ -15,7 +15,7 @@ from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.operations.plan_parts import (
+from trivium.operations.plans.parts import (
     BreakerSummary,
     ExecutorSummary,
     StreamingSummary,
@@ -26,7 +26,7 @@ from trivium.operations.plan_parts import (
     streaming,
     table,
 )
-from trivium.operations.versions import Versions, stale_days, versions_of
+from trivium.operations.plans.versions import Versions, stale_days, versions_of
 from trivium.runtimes.batch.prepare import BatchArguments, check_lookups, run_store, unit_context
 from trivium.runtimes.batch.source import Source, batch_section, read_source
 

@@ -1,0 +1,1 @@
+"""Plans of runs, shown and compared before anything starts."""

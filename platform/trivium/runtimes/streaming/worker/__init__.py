@@ -1,0 +1,1 @@
+"""The part of a stream that runs on its workers."""
