@@ -36,12 +36,13 @@ def small_files(snapshot: Snapshot) -> SmallFiles:
     Files of batch are not counted: it makes few of a day and event type, and joins none of different types.
     """
     actions = pa.table(snapshot.table.get_add_actions(flatten=True))
-    small = pc.and_(
-        pc.less(actions["size_bytes"], SMALL_BYTES), pc.equal(actions["partition._runtime"].cast("string"), "streaming")
-    )
-    found = actions.filter(small)
+    runtime, day_column = "partition._runtime", "partition.event_date"
+    if not {runtime, day_column} <= set(actions.column_names):  # no table of ours
+        return SmallFiles()
+    streamed = pc.equal(actions[runtime].cast("string"), "streaming")
+    found = actions.filter(pc.and_(pc.less(actions["size_bytes"], SMALL_BYTES), streamed))
     if not found.num_rows:
         return SmallFiles()
-    days = found.group_by("partition.event_date").aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
-    day, most = days["partition.event_date"][0].as_py(), days["count_all"][0].as_py()
+    days = found.group_by(day_column).aggregate([([], "count_all")]).sort_by([("count_all", "descending")])
+    day, most = days[day_column][0].as_py(), days["count_all"][0].as_py()
     return SmallFiles(found.num_rows, most, None if day is None else str(day))
