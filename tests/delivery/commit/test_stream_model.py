@@ -185,7 +185,7 @@ def _interleave(examples: int, phases: Sequence[Phase] = tuple(Phase)) -> Counte
 
 
 def test_interleavings_keep_the_tables_whole():
-    seen = _interleave(60)
+    seen = _interleave(120)
     assert not [name for name in EXPECTED if not seen[name]], "these never happened"
 
 
