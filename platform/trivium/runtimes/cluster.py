@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +13,7 @@ import ray
 
 import trivium
 from trivium.config.paths import in_ray_job
+from trivium.core.environment import variables
 from trivium.core.errors import RunError
 from trivium.runtimes import ray_noise, steps
 
@@ -24,25 +25,6 @@ def worker_environment() -> dict[str, str]:
     """Return variables for the workers of a cluster of our own: they find this package, and Arrow keeps its memory."""
     search = [str(Path(trivium.__file__).parent.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {"PYTHONPATH": os.pathsep.join(search), **KEEP_MEMORY}
-
-
-@contextmanager
-def _inherited(environment: Mapping[str, str]) -> Iterator[None]:
-    """Set variables while Ray's processes start, which hand them to the workers.
-
-    As a runtime environment they would fit none of the workers that Ray starts ahead, and each actor would wait for
-    another process.
-    """
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 class StoppedAtStart(RunError):
@@ -68,7 +50,9 @@ def connected(address: str | None, cpus: int) -> Iterator[None]:
     steps.begin(f"starting Ray with {cpus} CPUs" if own else f"connecting to Ray at {options['address']}")
     ray_noise.keep_in_the_logs()
     try:
-        with _inherited(worker_environment() if own else {}):
+        # Ray's processes hand these to the workers. As a runtime environment they would fit none of the workers that
+        # Ray starts ahead, and each actor would wait for another process.
+        with variables(worker_environment() if own else {}):
             ray.init(logging_level=logging.WARNING, log_to_driver=False, **options)
     except SystemExit as error:  # Ray's own answer to SIGTERM, from the first line of its start on
         ray.shutdown()

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock, SystemClock
+from trivium.core.environment import variables
 from trivium.core.errors import RunError
 from trivium.core.network import LOOPBACK, free_port, is_loopback, is_taken
 from trivium.runtimes.logs import bind
@@ -73,7 +73,8 @@ def run_serving(
     if arguments.port and is_taken(arguments.port, arguments.host):
         message = f"port {arguments.port} of {arguments.host} is in use"
         raise RunError(f"{message}. Try: another --port, or 0 for any that is free")
-    with proxy_environment(arguments.proxy, section, arguments.host) as environment, _variables(environment):
+    # The cluster's processes inherit the variables, and Serve reads them when it is imported.
+    with proxy_environment(arguments.proxy, section, arguments.host) as environment, variables(environment):
         _host(pipeline, arguments, tell, clock)
 
 
@@ -179,18 +180,3 @@ def _check_exposure(protected: bool, host: str) -> None:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-@contextmanager
-def _variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Have these in the environment: a cluster's processes inherit them, and Serve reads them when it is imported."""
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
