@@ -100,13 +100,14 @@ class PartitionedFiles:
             message = f"rows for {self._storage.uri}: expected columns {self._required}, missing {missing}"
             raise SchemaConflict(message)
         for name, column in given.items():
-            expected = self._types.get(name)
-            if expected is not None and widens(_plain(column.type), expected):
-                given[name] = column.cast(expected)
-            elif _plain(column.type) != expected:
+            kind, expected = _plain(column.type), self._types.get(name)
+            if kind == expected:
+                continue
+            if expected is None or not widens(kind, expected):
                 expected = expected or "no such column"
                 message = f"rows for {self._storage.uri}: column {name}: expected {expected}, got {column.type}"
                 raise SchemaConflict(message)
+            given[name] = column.cast(expected)
         for name in self._split_by:
             if name not in given:
                 given[name] = pa.chunked_array([pa.nulls(rows.num_rows, self._types[name])])
