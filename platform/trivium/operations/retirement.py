@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
 from trivium.core.suggest import one_of
-from trivium.delivery.commit.committer import Landed
-from trivium.delivery.commit.retire import Retirement, retire
+from trivium.delivery.commit.committer import Landed, commit
+from trivium.delivery.commit.retire import Retirement
 from trivium.delivery.coverage.scope import Window
 from trivium.delivery.delta.features import check_replaceable, check_writable
 from trivium.delivery.delta.snapshot import Snapshot
@@ -70,7 +70,7 @@ def carry_out(plan: RetirePlan, clock: Clock) -> Landed:
     Raises:
         DeliveryError: nothing was removed, unless the message says that nobody knows.
     """
-    return retire(plan.table, Retirement(plan.pipeline, plan.event_type, plan.window, plan.total), clock)
+    return commit(plan.table, Retirement(plan.pipeline, plan.event_type, plan.window, plan.total), clock)
 
 
 def _counted(snapshot: Snapshot, event_type: str, window: Window | None) -> dict[str, dict[date, int]]:

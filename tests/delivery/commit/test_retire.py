@@ -11,7 +11,7 @@ import pytest
 from tests.support.proposals import Append
 from tests.support.sample_table import PIPELINE, SCHEMA, Tables, day, event_rows, write_rows
 from trivium.delivery.commit.committer import commit
-from trivium.delivery.commit.retire import Retirement, retire
+from trivium.delivery.commit.retire import Retirement
 from trivium.delivery.coverage.scope import Window
 from trivium.delivery.maintenance.ledger import commits
 
@@ -45,7 +45,7 @@ def retirement(window: Window | None = None) -> Retirement:
 
 def test_all_rows_of_the_type_go_and_no_other(filled: Tables) -> None:
     before, version = rows(filled, "b"), filled.snapshot.version
-    landed = retire(filled.uri, retirement(), filled.clock)
+    landed = commit(filled.uri, retirement(), filled.clock)
     assert (landed.version, landed.attempts) == (version + 1, 1)
     assert rows(filled, "a") == []
     assert rows(filled, "b") == before
@@ -54,13 +54,13 @@ def test_all_rows_of_the_type_go_and_no_other(filled: Tables) -> None:
 
 def test_only_rows_of_the_days_go(filled: Tables) -> None:
     before = rows(filled, "b")
-    retire(filled.uri, retirement(Window(day(1), day(2))), filled.clock)
+    commit(filled.uri, retirement(Window(day(1), day(2))), filled.clock)
     assert [row["event_id"] for row in rows(filled, "a")] == ["a0", "sa0"]
     assert rows(filled, "b") == before
 
 
 def test_it_is_in_the_history(filled: Tables) -> None:
-    retire(filled.uri, retirement(Window(day(1), day(2))), filled.clock)
+    commit(filled.uri, retirement(Window(day(1), day(2))), filled.clock)
     newest = commits(filled.uri)[-1].metadata
     assert {name: newest[name] for name in ("kind", "event_types", "window", "rows")} == {
         "kind": "retire",
@@ -83,7 +83,7 @@ def test_rows_that_came_meanwhile_go_too_and_others_are_not_lost(filled: Tables)
 
     version = filled.snapshot.version
     object.__setattr__(one, "change", change)
-    assert retire(filled.uri, one, filled.clock).attempts == 2
+    assert commit(filled.uri, one, filled.clock).attempts == 2
     assert rows(filled, "a") == []
     assert [row["event_id"] for row in rows(filled, "b")] == ["b0", "b1", "kept", "sb0"]
 
@@ -95,6 +95,6 @@ def test_a_lost_answer_removes_once(filled: Tables, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(
         filled.clock, "sleep", lambda _seconds: monkeypatch.delenv("TRIVIUM_FAULT_POINT", raising=False)
     )
-    landed = retire(filled.uri, retirement(), filled.clock)
+    landed = commit(filled.uri, retirement(), filled.clock)
     assert (landed.version, landed.attempts) == (version + 1, 2)
     assert (rows(filled, "a"), rows(filled, "b")) == ([], before)

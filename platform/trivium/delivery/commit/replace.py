@@ -19,7 +19,7 @@ from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.event_types import HeldTypes
 from trivium.delivery.files.lineage import EVENT_TYPE
-from trivium.delivery.files.rewrite import EVENTS, copied_rows
+from trivium.delivery.files.rewrite import EVENTS, Group, copied_rows
 from trivium.delivery.storage.storage import Storage
 
 RUNTIME = "batch"
@@ -92,4 +92,4 @@ class _Rest:
             return pc.invert(pc.is_in(rows[EVENT_TYPE].cast(pa.string()), replaced))
 
         schema = pa.schema(self._snapshot.schema.to_arrow())
-        return copied_rows(self._storage, EVENTS, schema, "carried", file, stays)
+        return copied_rows(self._storage, EVENTS, schema, "carried", Group(file.partition_values, (file,)), stays)

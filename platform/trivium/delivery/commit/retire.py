@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import Final
 
-from trivium.core.clock import Clock
-from trivium.delivery.commit.committer import Change, Landed, commit
+from trivium.delivery.commit.committer import Change, metadata_text
 from trivium.delivery.commit.positions import RUNTIME as STREAMING
 from trivium.delivery.commit.replace import RUNTIME as BATCH
 from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
-
-KIND: Final = "retire"
 
 
 @dataclass(frozen=True)
@@ -47,8 +43,8 @@ class Retirement:
         found = self._replacement.of(snapshot)
         moved = {transactions.retired(self.pipeline, self.event_type): self._token}
         metadata = {
-            "kind": KIND,
-            "event_types": f'["{self.event_type}"]',
+            "kind": "retire",
+            "event_types": metadata_text([self.event_type]),
             "window": str(self.window or transactions.ALL_DAYS),
             "rows": str(self.rows),
         }
@@ -57,12 +53,3 @@ class Retirement:
     def landed(self, snapshot: Snapshot) -> bool:
         """Return whether this removal is the type's newest."""
         return snapshot.transaction(transactions.retired(self.pipeline, self.event_type)) == self._token
-
-
-def retire(uri: str, retirement: Retirement, clock: Clock) -> Landed:
-    """Remove the rows.
-
-    Raises:
-        PreconditionFailed, CommitRaceLost, OutcomeUnknown: see `committer.commit`.
-    """
-    return commit(uri, retirement, clock)

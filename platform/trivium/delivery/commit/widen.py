@@ -21,7 +21,7 @@ from trivium.delivery.commit.committer import Change, commit, metadata_text
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
 from trivium.delivery.files.data_file import DataFile
-from trivium.delivery.files.rewrite import EVENTS, copied_rows
+from trivium.delivery.files.rewrite import EVENTS, Group, copied_rows
 from trivium.delivery.storage.storage import Storage
 
 _log = logging.getLogger(__name__)
@@ -65,7 +65,8 @@ class WiderFiles:
         narrow = [file for file in snapshot.active.values() if _is_narrow(storage, file, schema)]
         for file in narrow:
             if file.path not in self._written:
-                self._written[file.path] = _copied(storage, file, schema)
+                group = Group(file.partition_values, (file,))
+                self._written[file.path] = copied_rows(storage, EVENTS, schema, "widened", group)
         added = tuple(new for file in narrow for new in self._written[file.path])
         done = {transactions.widening(self.pipeline): 0}
         metadata = {"kind": "widen_files", "files": str(len(narrow))}
@@ -105,10 +106,3 @@ def _is_narrow(storage: Storage, file: ActiveFile, schema: pa.Schema) -> bool:
     with storage.open(file.path) as stream:
         held = pq.read_schema(stream)
     return any(name in held.names and widens(held.field(name).type, schema.field(name).type) for name in schema.names)
-
-
-def _copied(storage: Storage, file: ActiveFile, schema: pa.Schema) -> tuple[DataFile, ...]:
-    """Write a file's rows in the table's types, with the columns that the file has."""
-    with storage.open(file.path) as stream:
-        held = {*pq.read_schema(stream).names, *file.partition_values}
-    return copied_rows(storage, EVENTS, pa.schema([each for each in schema if each.name in held]), "widened", file)

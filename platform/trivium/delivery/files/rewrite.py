@@ -73,63 +73,56 @@ def rewrite(storage: Storage, layout: Layout, schema: pa.Schema, group: Group) -
         FileMismatch: a file of the group does not hold what the table's schema says.
         StorageError: the storage refused.
     """
+    return Rewritten(group, copied_rows(storage, layout, schema, "compacted", group))
+
+
+def copied_rows(
+    storage: Storage, layout: Layout, schema: pa.Schema, name: str, group: Group, chosen: Chosen | None = None
+) -> tuple[DataFile, ...]:
+    """Write the rows of a group, or those `chosen` of them, in the types of `schema` into files that nobody sees yet.
+
+    Raises:
+        FileMismatch: a file does not read as rows of these columns, or the new files do not hold all rows.
+        StorageError: the storage refused.
+    """
     schema = pa.schema([column for column in schema if column.name not in layout.log_only])
-    folders = [name for name in group.values if name != layout.runtime and name not in layout.log_only]
+    folders = [column for column in group.values if column != layout.runtime and column not in layout.log_only]
     constants = {layout.runtime: group.values[layout.runtime] or ""}
     apart = layout.apart.get(constants[layout.runtime], ())
-    writer = PartitionedFiles(storage, schema, folders, "compacted", constants, apart)
+    writer = PartitionedFiles(storage, schema, folders, name, constants, apart)
     read = 0
     try:
         for file in group.files:
             for rows in rows_of_file(storage, file, schema, layout.runtime):
-                writer.write(rows)
-                read += rows.num_rows
+                kept = rows if chosen is None else rows.filter(chosen(rows))
+                writer.write(kept)
+                read += kept.num_rows
         files = tuple(msgspec.structs.replace(each, partition_values=dict(group.values)) for each in writer.close())
     except BaseException:
         writer.abandon()
         raise
     validate(storage, files, schema)
-    _check_rows(storage, group, read, sum(file.rows for file in files))
-    return Rewritten(group, files)
-
-
-def copied_rows(
-    storage: Storage, layout: Layout, schema: pa.Schema, name: str, file: ActiveFile, chosen: Chosen | None = None
-) -> tuple[DataFile, ...]:
-    """Write a file's rows, or those `chosen` of them, in the columns of `schema` into files that nobody sees yet.
-
-    Raises:
-        FileMismatch: the file does not read as rows of these columns.
-        StorageError: the storage refused.
-    """
-    folders = [column for column in file.partition_values if column != layout.runtime]
-    constants = {layout.runtime: file.partition_values[layout.runtime] or ""}
-    writer = PartitionedFiles(
-        storage, schema, folders, name, constants, layout.apart.get(constants[layout.runtime], ())
-    )
-    try:
-        for rows in rows_of_file(storage, file, schema, layout.runtime):
-            writer.write(rows if chosen is None else rows.filter(chosen(rows)))
-        files = tuple(
-            msgspec.structs.replace(each, partition_values=dict(file.partition_values)) for each in writer.close()
-        )
-    except BaseException:
-        writer.abandon()
-        raise
-    validate(storage, files, schema)
+    written = sum(file.rows for file in files)
+    if read != written:
+        message = f"rows of {group.files[0].path} in {storage.uri}: {read} rows were read, {written} written"
+        raise FileMismatch(f"{message}; nothing was committed. This is a bug: report it")
     return files
 
 
 def rows_of_file(storage: Storage, file: ActiveFile, schema: pa.Schema, runtime: str) -> Iterator[pa.Table]:
-    """Yield the rows of an active file in the table's columns, the runtime's aside.
+    """Yield the rows of an active file in the table's types, the runtime's column aside.
+
+    Columns of the table that the file lacks, younger ones or other event types', are left out: they are null.
 
     Raises:
         FileMismatch: the file does not read as the table's rows.
     """
-    wanted = pa.schema([column for column in schema if column.name != runtime])
     with storage.open(file.path) as stream:
         try:
-            for batch in pq.ParquetFile(stream).iter_batches(_ROWS_AT_A_TIME):
+            opened = pq.ParquetFile(stream)
+            held = {*opened.schema_arrow.names, *file.partition_values}
+            wanted = pa.schema([column for column in schema if column.name in held and column.name != runtime])
+            for batch in opened.iter_batches(_ROWS_AT_A_TIME):
                 yield pa.table([_column(batch, file, column) for column in wanted], schema=wanted)
         except pa.ArrowException as error:
             message = f"data file {file.path} of {storage.uri} does not read as the table's rows: {error}"
@@ -140,12 +133,4 @@ def _column(batch: pa.RecordBatch, file: ActiveFile, column: pa.Field) -> pa.Arr
     if column.name in file.partition_values:
         value = file.partition_values[column.name]
         return pa.repeat(pa.scalar(value, pa.string()).cast(column.type), batch.num_rows)
-    if column.name in batch.schema.names:
-        return batch.column(column.name).cast(column.type)
-    return pa.nulls(batch.num_rows, column.type)  # the column is younger than the file
-
-
-def _check_rows(storage: Storage, group: Group, read: int, written: int) -> None:
-    if read != written:
-        message = f"compaction of {group.files[0].path} in {storage.uri}: {read} rows were read, {written} written"
-        raise FileMismatch(f"{message}; nothing was committed. This is a bug: report it")
+    return batch.column(column.name).cast(column.type)
