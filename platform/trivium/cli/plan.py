@@ -45,12 +45,13 @@ def plan(
     """
     from trivium.config.compile import compile_file
     from trivium.operations.plans.batch_plan import plan_batch
+    from trivium.operations.plans.diff import kept_plan
     from trivium.operations.plans.stream_plan import plan_stream
     from trivium.runtimes.batch.prepare import BatchArguments
 
     pipeline = compile_file(config, runtime=None)
     if show is not None:
-        click.echo(_kept(pipeline.config.table.path, show))
+        click.echo(kept_plan(pipeline.config.table.path, show).json.decode())
         return
     if diff is not None:
         ctx.exit(_show_diff(pipeline, diff, output_format))
@@ -61,16 +62,6 @@ def plan(
     else:
         facts(_lines(found, pipeline.config_file))
     ctx.exit(1 if found.table.conflicts else 0)
-
-
-def _kept(table: str, digest: str) -> str:
-    from trivium.delivery.plans import find_plan
-    from trivium.operations.errors import ArgumentError
-
-    found = find_plan(table, digest)
-    if found is None:
-        raise ArgumentError(f"no plan {digest!r} was kept beside {table}. Try: one of the column _plan of its rows")
-    return found.json.decode()
 
 
 def _show_diff(pipeline: Pipeline, digest: str, output_format: str) -> int:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
 from trivium.config.pipeline import Pipeline
 from trivium.config.plan import Plan
-from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.delivery.files.lineage import EVENT_TYPE
 from trivium.delivery.maintenance.ledger import commits
 from trivium.delivery.plans import find_plan
 from trivium.operations.errors import ArgumentError
+from trivium.operations.plans.versions import type_files
 
 
 @dataclass(frozen=True)
@@ -59,11 +57,20 @@ def compare(pipeline: Pipeline, digest: str | None) -> PlanDiff:
     snapshot = Snapshot.find(uri)
     if snapshot is None:
         raise ArgumentError(f"there is no table at {uri} yet: nothing to compare with")
-    wanted = digest or _last_plan(uri)
-    before = find_plan(uri, wanted)
-    if before is None:
-        raise ArgumentError(f"the plan {wanted} was not kept beside {uri}. Try: one of the column _plan of its rows")
+    before = kept_plan(uri, digest or _last_plan(uri))
     return _diff(before, pipeline.plan, _held(snapshot))
+
+
+def kept_plan(uri: str, digest: str) -> Plan:
+    """Return a plan that was kept beside a table, by its hash.
+
+    Raises:
+        ArgumentError: there is none.
+    """
+    found = find_plan(uri, digest)
+    if found is None:
+        raise ArgumentError(f"the plan {digest} was not kept beside {uri}. Try: one of the column _plan of its rows")
+    return found
 
 
 def _last_plan(uri: str) -> str:
@@ -107,12 +114,9 @@ def _parts(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterato
 
 def _held(snapshot: Snapshot) -> dict[str, tuple[int, int]]:
     """Return the event days and rows of batch by event type, as the log counts them."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
-    days: dict[str, set[object]] = {}
-    rows: dict[str, int] = {}
-    for row in actions.to_pylist():
-        name = row.get(f"min.{EVENT_TYPE}")
-        if row.get("partition._runtime") == RUNTIME and name is not None and name == row.get(f"max.{EVENT_TYPE}"):
-            days.setdefault(name, set()).add(row["partition.event_date"])
-            rows[name] = rows.get(name, 0) + row["num_records"]
-    return {name: (len(days[name]), rows[name]) for name in rows}
+    days: dict[str, set[str]] = {}
+    rows: Counter[str] = Counter()
+    for file in type_files(snapshot):
+        days.setdefault(file.event_type, set()).add(file.day)
+        rows[file.event_type] += file.rows
+    return {name: (len(each), rows[name]) for name, each in days.items()}

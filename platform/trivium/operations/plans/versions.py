@@ -5,12 +5,10 @@ They are read from the statistics of the files, one type and one version each: n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
-
-import pyarrow as pa
+from typing import Final, NamedTuple
 
 from trivium.config.pipeline import Pipeline
 from trivium.delivery.commit.batch import RUNTIME
@@ -35,16 +33,29 @@ class StaleRun:
     window: Window | None
 
 
-def versions_of(snapshot: Snapshot) -> Versions:
-    """Return which versions made the batch rows of a snapshot."""
-    actions = pa.table(snapshot.table.get_add_actions(flatten=True))
+class TypeFile(NamedTuple):
+    """A file of batch as the log describes it: one event type, one executor version, one event day (ISO)."""
+
+    event_type: str
+    version: str
+    day: str
+    rows: int
+
+
+def type_files(snapshot: Snapshot) -> Iterator[TypeFile]:
+    """Yield batch's files of a snapshot; one of several event types, of an earlier release, is left out."""
     runtime, day = (f"partition.{name}" for name in (RUNTIME_COLUMN.name, "event_date"))
-    found: dict[str, dict[str, set[str]]] = {}
-    for row in actions.to_pylist():
+    for row in snapshot.described().to_pylist():
         event_type = _one(row, EVENT_TYPE)
         if row.get(runtime) == RUNTIME and event_type is not None:
-            version = _one(row, "_executor") or UNKNOWN
-            found.setdefault(event_type, {}).setdefault(version, set()).add(_text(row.get(day)))
+            yield TypeFile(event_type, _one(row, "_executor") or UNKNOWN, _text(row.get(day)), row["num_records"] or 0)
+
+
+def versions_of(snapshot: Snapshot) -> Versions:
+    """Return which versions made the batch rows of a snapshot."""
+    found: dict[str, dict[str, set[str]]] = {}
+    for file in type_files(snapshot):
+        found.setdefault(file.event_type, {}).setdefault(file.version, set()).add(file.day)
     return {
         name: {version: frozenset(days) for version, days in sorted(versions.items())}
         for name, versions in sorted(found.items())
