@@ -1,4 +1,4 @@
-"""What follows an order: its payment, parcels, deliveries, reviews, refunds and tickets."""
+"""Records that follow an order: its payment, parcels, deliveries, reviews, refunds and tickets."""
 
 import base64
 from collections.abc import Sequence

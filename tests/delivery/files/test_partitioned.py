@@ -59,7 +59,11 @@ def test_a_file_holds_one_type_where_it_is_told_to_and_many_types_cost_no_file_m
     assert {tuple(file.partition_values) for file in files} == {("event_date", "_runtime")}
 
 
-def test_rows_of_a_file_that_mixes_types_are_sorted_by_type_and_stay_in_order_within(tmp_path: Path):
+@pytest.mark.parametrize("waiting", [1 << 26, 0], ids=["in memory", "spilled"])
+def test_rows_of_a_file_that_mixes_types_are_sorted_by_type_and_stay_in_order_within(
+    tmp_path: Path, monkeypatch, waiting: int
+):
+    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", waiting)
     writer = _writer(tmp_path)
     for number in range(3):
         writer.write(_typed(["b", "a", "c", "a"], number))
@@ -107,17 +111,6 @@ def test_unsorted_rows_make_no_more_files_than_sorted_ones_and_memory_is_bounded
     assert len(files) == 100
     assert {file.rows for file in files} == {60}
     assert most <= 100_000
-
-
-def test_spilled_rows_of_several_types_are_sorted_by_type(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(partitioned_files, "_WAITING_BYTES", 0)
-    writer = _writer(tmp_path)
-    for number in range(3):
-        writer.write(_typed(["b", "a", "c", "a"], number))
-    (file,) = writer.close()
-    rows = pq.read_table(tmp_path / file.path, partitioning=None)
-    assert rows["_event_type"].to_pylist() == ["a"] * 6 + ["b"] * 3 + ["c"] * 3
-    assert rows["event_id"].to_pylist()[:6] == ["0-1", "0-3", "1-1", "1-3", "2-1", "2-3"]
 
 
 def test_the_bytes_of_waiting_rows_are_bounded_and_not_only_their_count(tmp_path: Path, monkeypatch):
