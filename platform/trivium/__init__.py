@@ -11,7 +11,8 @@ from msgspec import Meta, field
 from trivium.contract.enrichment import Enrichment, Hint
 from trivium.contract.errors import LookupUnavailable, RejectError, RowErrors, TransientError
 from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.contract.lookup import Answer, Lookup, LookupRequest, LookupSettings
+from trivium.contract.lookup import Answer, Lookup, LookupRequest, TimedLookup
+from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
 from trivium.contract.source import BatchSource, SourcePart, SourceRequest, SourceSettings
@@ -46,12 +47,14 @@ __all__ = [
     "Precision",
     "RawJson",
     "RejectError",
+    "RemoteLookupSettings",
     "RetryPolicy",
     "Row",
     "RowErrors",
     "SourcePart",
     "SourceRequest",
     "SourceSettings",
+    "TimedLookup",
     "TransientError",
     "TriviumError",
     "field",

@@ -22,6 +22,7 @@ PUBLIC = {
     *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
     *("Answer", "Deadline", "Lookup", "LookupRequest", "LookupSettings", "Meta", "field"),
     *("BatchSource", "SourcePart", "SourceRequest", "SourceSettings"),
+    *("RemoteLookupSettings", "TimedLookup"),
     "run",
 }
 

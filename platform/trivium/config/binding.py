@@ -23,10 +23,14 @@ from trivium.config.problems import Path as Place
 from trivium.config.worker_spec import BoundExecutor, table_columns
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.types.spec import FieldSpec
 
-_SCHEDULING: Final = ("refresh_seconds", "max_rows", "max_bytes")
-"""Keys of the built-in lookups that decide when facts are read and how many may be, and not what they say."""
+_SCHEDULING: Final = {
+    *("refresh_seconds", "max_rows", "max_bytes", "retry"),
+    *RemoteLookupSettings.model_fields.keys() - LookupSettings.model_fields.keys(),
+}
+"""Keys of lookups that decide when facts are read, how and how many, and not what they say."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ def _enrichments(declaration: Declaration) -> dict[str, Any]:
 
 def lookup_logic(lookup: BoundLookup, root: Path) -> dict[str, Any]:
     """Return what decides the facts of a lookup, as plain data."""
-    settings = lookup.config.model_dump(mode="json", exclude={"retry", *_SCHEDULING})
+    settings = lookup.config.model_dump(mode="json", exclude=_SCHEDULING)
     if "path" in settings:
         settings["path"] = inside(root, settings["path"])
     return {

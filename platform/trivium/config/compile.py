@@ -23,7 +23,7 @@ from trivium.config.problems import Path as Place
 from trivium.config.registry import ExecutorClass, Registry
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.load import load
-from trivium.contract.lookup import LookupSettings
+from trivium.contract.lookup_settings import LookupSettings
 
 __all__ = ["BoundLookup", "Pipeline", "Plan", "RuntimeName", "compile_file"]
 

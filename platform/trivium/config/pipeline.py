@@ -26,15 +26,16 @@ from trivium.config.worker_spec import (
 )
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.declaration import Declaration
-from trivium.contract.lookup import LookupSettings
+from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.core.errors import RunError
 from trivium.core.suggest import one_of
+from trivium.types.spec import FieldSpec
 
 USERNAME: Final = "streaming.source.security.username"
 """The name under which the Kafka user travels beside the plan; no variable can have such a name."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoundLookup(LookupSpec):
     """A lookup with its section of the pipeline file, whose path is resolved."""
 
@@ -169,7 +170,19 @@ class Pipeline:
 def bind_lookups(config: PipelineConfig, declarations: Iterable[Declaration]) -> dict[str, BoundLookup]:
     """Return every lookup of `config` with what the enrichments ask of it."""
     requested = lookup_columns(declarations)
-    return {
-        name: BoundLookup(name, *requested[name], lookup.retry or config.retry, lookup.unavailable, lookup)
-        for name, lookup in config.lookups.items()
-    }
+    return {name: _bound(name, lookup, config, *requested[name]) for name, lookup in config.lookups.items()}
+
+
+def _bound(
+    name: str, lookup: LookupSettings, config: PipelineConfig, columns: tuple[FieldSpec, ...], key_type: pa.DataType
+) -> BoundLookup:
+    remote = isinstance(lookup, RemoteLookupSettings)
+    return BoundLookup(
+        name=name,
+        columns=columns,
+        key_type=key_type,
+        retry=lookup.retry or config.retry,
+        unavailable=lookup.unavailable,
+        calls=lookup if remote else RemoteLookupSettings(type=lookup.type),
+        config=lookup,
+    )

@@ -15,14 +15,15 @@ import pyarrow as pa
 from trivium.config.plan import Plan
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.lookup_settings import RemoteLookupSettings, Unavailable
 from trivium.contract.retry import RetryPolicy
 from trivium.types.spec import FieldSpec
 
 _NOWHERE: Final = "memory"
+_CALLS: Final = RemoteLookupSettings(type="default")
 _EVENT_TIMES: Final = (date(1970, 1, 1), date(2200, 1, 1))
 Purity = Literal["strict", "warn", "off"]
 Unwanted = Literal["drop", "reject"]
-Unavailable = Literal["fail", "missing"]
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,13 @@ class BoundExecutor:
         return self.cls(self.options)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LookupSpec:
     """A lookup as its users see it.
 
     `columns` are the fields all enrichments that use it ask for, by wire name; `key_type` is the type of their keys.
-    `unavailable` says what an enrichment is when the lookup stays away: a failed run, or a missing row.
+    `unavailable` says what becomes of events when the lookup stays away; `calls` is what the client around it may do.
+    `as_of` says that an enrichment asks for the fact that was valid at a time.
     """
 
     name: str
@@ -62,6 +64,8 @@ class LookupSpec:
     key_type: pa.DataType
     retry: RetryPolicy
     unavailable: Unavailable
+    calls: RemoteLookupSettings = _CALLS
+    as_of: bool = False
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ def spec_of(
             for executor, name in claimed
         },
         lookups={
-            name: LookupSpec(name, columns, key_type, policy, "fail")
+            name: LookupSpec(name=name, columns=columns, key_type=key_type, retry=policy, unavailable="fail")
             for name, (columns, key_type) in sorted(lookup_columns(declarations).items())
         },
         routing=routing or RoutingSpec(),

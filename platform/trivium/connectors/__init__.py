@@ -14,7 +14,8 @@ from trivium.connectors.archive.listing import root_of
 from trivium.connectors.archive.plugin import PluginArchive, naming
 from trivium.connectors.archive.reader import SourceReader
 from trivium.contract.declaration import Declaration
-from trivium.contract.lookup import Lookup, LookupRequest, LookupSettings, SnapshotLookup
+from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
+from trivium.contract.lookup_settings import LookupSettings
 from trivium.contract.source import SourceRequest, SourceSettings
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError

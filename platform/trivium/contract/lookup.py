@@ -7,38 +7,22 @@ A lookup is a class with a `Settings` and a `fetch`, made by `cls(settings, requ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict
 
-from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Clock, Deadline
 from trivium.types.spec import FieldSpec
-
-
-class LookupSettings(BaseModel):
-    """A lookup's section of the pipeline file. A lookup of your own adds its keys; they are strict and never change.
-
-    A key named `path` is resolved as every data path of the file.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-    type: str
-    """The kind of lookup: a built-in name, an installed one, or `module:Class` of the project."""
-    unavailable: Literal["fail", "missing"] = "fail"
-    """What happens to an event whose lookup stays away: the run fails, or the row counts as missing."""
-    retry: RetryPolicy | None = None
-    """Replaces the pipeline's retry policy for this lookup, field by field."""
 
 
 class LookupRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The questions a lookup will get: its name in the pipeline file, the columns it must return, its keys' type.
 
-    `fields` are the declared columns of all enrichments that use it. `clock` owns time: whatever waits or measures uses
-    it. Where `pinned` is true the facts must stay as they are for the life of the object: a batch run reads one state.
+    `fields` are the declared columns of all enrichments that use it. A key of several fields is a struct; its fields
+    belong to the lookup's key columns by place. `as_of` says that keys will come with times. `clock` owns time:
+    whatever waits or measures uses it. Where `pinned` is true the facts must stay as they are for the life of the
+    object: a batch run reads one state.
     """
 
     name: str
@@ -46,6 +30,7 @@ class LookupRequest(msgspec.Struct, frozen=True, kw_only=True):
     key_type: pa.DataType
     clock: Clock
     pinned: bool = False
+    as_of: bool = False
 
     @property
     def schema(self) -> pa.Schema:
@@ -58,18 +43,45 @@ class Answer:
     """The answer to a list of keys.
 
     `rows` holds found rows, in any order and with any others beside them; `index` (int32, one entry a key) says which
-    row answers a key and is null where the key is unknown.
+    row answers a key and is null where the key is unknown. `stale` says that the rows are older than the lookup's
+    settings want them, because newer ones cannot be had.
     """
 
     rows: pa.RecordBatch
     index: pa.Int32Array
+    stale: bool = False
 
 
 class Lookup(Protocol):
-    """A table of facts by key. Lookups do I/O; the engine only calls `fetch`."""
+    """A table of facts by key. Lookups do I/O; the engine only asks them.
+
+    One that answers from this process's memory says `in_memory = True`: it is called directly, with no thread, no cache
+    and no limits around it. Others are called from threads of the engine, from several at once where an enrichment
+    declares `Hint.ASYNC`. A method `close()`, where there is one, is called at the end.
+    """
 
     def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
         """Answer distinct, non-null `keys`.
+
+        Raises:
+            LookupUnavailable: no answer within the deadline; the engine tries again by the policy.
+        """
+        ...
+
+
+@runtime_checkable
+class InMemoryLookup(Protocol):
+    """A lookup that answers from this process's memory."""
+
+    in_memory: ClassVar[bool]
+
+
+@runtime_checkable
+class TimedLookup(Protocol):
+    """A lookup whose facts change over time and that knows since when each was valid."""
+
+    def fetch_as_of(self, keys: pa.Array, times: pa.TimestampArray, deadline: Deadline) -> Answer:
+        """Answer distinct pairs of a key and a time (microseconds, UTC): the fact of the key that was valid then.
 
         Raises:
             LookupUnavailable: no answer within the deadline; the engine tries again by the policy.

@@ -35,7 +35,14 @@ HEAD = "id,name,count,ratio,paid,price,day,at\n"
 
 def bound(path: Path, kind: type[Row] = Fact, **settings: Any) -> BoundLookup:
     config = Settings(**{"type": "csv", "path": str(path), "key": "id", **settings})
-    return BoundLookup("facts", row_fields(kind), pa.string(), RetryPolicy(), config.unavailable, config)
+    return BoundLookup(
+        name="facts",
+        columns=row_fields(kind),
+        key_type=pa.string(),
+        retry=RetryPolicy(),
+        unavailable=config.unavailable,
+        config=config,
+    )
 
 
 def rows(path: Path, keys: list[str], **settings: Any) -> list[dict[str, Any] | None]:

@@ -55,7 +55,14 @@ SHELVES = pa.table({"code": ["A", "B"], "slotCount": [3, 4], "hall": ["north", N
 
 def bound(path: Path, key_type: pa.DataType | None = None, **config: Any) -> BoundLookup:
     settings = LookupConfig(**{"type": "parquet", "path": str(path), "key": "code", "refresh_seconds": 60.0, **config})
-    return BoundLookup("shelves", FIELDS, key_type or pa.string(), RetryPolicy(), settings.unavailable, settings)
+    return BoundLookup(
+        name="shelves",
+        columns=FIELDS,
+        key_type=key_type or pa.string(),
+        retry=RetryPolicy(),
+        unavailable=settings.unavailable,
+        config=settings,
+    )
 
 
 def answers(lookup: Lookup, keys: list[Any], kind: pa.DataType | None = None) -> list[dict[str, Any] | None]:

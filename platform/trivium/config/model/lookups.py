@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.section import Location
 from trivium.config.plugins import LOOKUPS
-from trivium.contract.lookup import LookupSettings
+from trivium.contract.lookup_settings import LookupSettings
 from trivium.contract.source import ColumnName
 
 
