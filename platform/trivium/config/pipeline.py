@@ -176,13 +176,12 @@ def bind_lookups(config: PipelineConfig, declarations: Iterable[Declaration]) ->
 def _bound(
     name: str, lookup: LookupSettings, config: PipelineConfig, columns: tuple[FieldSpec, ...], key_type: pa.DataType
 ) -> BoundLookup:
-    remote = isinstance(lookup, RemoteLookupSettings)
     return BoundLookup(
         name=name,
         columns=columns,
         key_type=key_type,
         retry=lookup.retry or config.retry,
         unavailable=lookup.unavailable,
-        calls=lookup if remote else RemoteLookupSettings(type=lookup.type),
+        calls=lookup if isinstance(lookup, RemoteLookupSettings) else RemoteLookupSettings(type=lookup.type),
         config=lookup,
     )
