@@ -15,6 +15,7 @@ from trivium.contract.lookup import Answer, Lookup, LookupRequest, TimedLookup
 from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.contract.retry import RetryPolicy
 from trivium.contract.rows import Event, NormalizedEvent, Row
+from trivium.contract.secret_uri import SecretUri
 from trivium.contract.source import BatchSource, SourcePart, SourceRequest, SourceSettings
 from trivium.core.clock import Deadline
 from trivium.core.errors import ContractError, TriviumError
@@ -51,6 +52,7 @@ __all__ = [
     "RetryPolicy",
     "Row",
     "RowErrors",
+    "SecretUri",
     "SourcePart",
     "SourceRequest",
     "SourceSettings",

@@ -15,14 +15,23 @@ from hatchling.builders.wheel import WheelBuilder
 import trivium
 
 CONTRACT = Path(trivium.__file__).parent / "contract"
-TYPING = {"Annotated", "Any", "Literal", "Mapping", "Sequence", "Decimal", "BaseModel"}  # what these modules import
+TYPING = {
+    "Annotated",
+    "Any",
+    "Literal",
+    "Mapping",
+    "Sequence",
+    "Decimal",
+    "BaseModel",
+    "SecretStr",
+}  # what these modules import
 PUBLIC = {
     *("Event", "NormalizedEvent", "Row", "Float32", "Int8", "Int16", "Int32", "Precision", "RawJson"),
     *("Executor", "ExecutorOptions", "Enrichment", "Hint", "RetryPolicy"),
     *("ContractError", "RejectError", "RowErrors", "TransientError", "TriviumError", "LookupUnavailable"),
     *("Answer", "Deadline", "Lookup", "LookupRequest", "LookupSettings", "Meta", "field"),
     *("BatchSource", "SourcePart", "SourceRequest", "SourceSettings"),
-    *("RemoteLookupSettings", "TimedLookup"),
+    *("RemoteLookupSettings", "SecretUri", "TimedLookup"),
     "run",
 }
 

@@ -16,6 +16,7 @@ from trivium.analysis.source_digest import Digest, engine_versions, file_sha256,
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig
+from trivium.config.model.references import put_references
 from trivium.config.model.sources import SOURCE_KINDS
 from trivium.config.pipeline import BoundLookup, Pipeline, bind_lookups
 from trivium.config.plan import Plan, canonical, slow_digest
@@ -92,7 +93,7 @@ def pipeline_of(
         config=config,
         plan=plan,
         executors={part.entry.type: _bound(part, config, root, plan) for part in parts},
-        lookups=bind_lookups(config, declarations),
+        lookups=bind_lookups(config, declarations, secrets),
         table_columns=table_columns(declarations),
         root=root,
         config_file=plan.document["config_file"],
@@ -144,7 +145,7 @@ def _enrichments(declaration: Declaration) -> dict[str, Any]:
 
 def lookup_logic(lookup: BoundLookup, root: Path) -> dict[str, Any]:
     """Return what decides the facts of a lookup, as plain data."""
-    settings = lookup.config.model_dump(mode="json", exclude=_SCHEDULING)
+    settings = put_references(lookup.config, lookup.config.model_dump(mode="json", exclude=_SCHEDULING))
     if "path" in settings:
         settings["path"] = inside(root, settings["path"])
     return {

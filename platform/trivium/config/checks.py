@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any, Final
@@ -107,8 +107,8 @@ def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
             _check_key(document, executor, enrichment, lookups[enrichment.lookup], columns)
 
 
-def check_plugin_variables(document: Document) -> None:
-    """Hold plug-ins' settings to values that may stand in the plan: a variable's value may not, whatever its key."""
+def check_plugin_variables(document: Document, secrets: Collection[Path]) -> None:
+    """Hold plug-ins' settings to values that may stand in the plan: a variable's value may only be at `secrets`."""
     lookups = document.value.get("lookups")
     sections: dict[Path, Kinds[Any]] = {("lookups", name): LOOKUP_KINDS for name in _names(lookups)}
     sections["batch", "source"] = SOURCE_KINDS
@@ -117,9 +117,10 @@ def check_plugin_variables(document: Document) -> None:
         if not isinstance(settings, dict) or settings.get("type") in kinds.built_in:
             continue
         for place, reference in document.references.items():
-            if place[: len(section)] == section and place[len(section) :] not in (("path",), ("type",)):
+            free = place in secrets or place[len(section) :] in (("path",), ("type",))
+            if place[: len(section)] == section and not free:
                 message = f"{document.dotted(place)}: a plug-in's setting takes no variable, got {reference}"
-                hint = "let the plug-in read the variable, or a file that the setting names"
+                hint = "let the plug-in read the variable, or a file that the setting names; or make it a SecretStr"
                 document.add(place, "plugin-variable", message, hint)
 
 

@@ -15,7 +15,14 @@ from trivium.config.entries import expand
 from trivium.config.include import include
 from trivium.config.model.pipeline import ExecutorEntry, PipelineConfig, overruled
 from trivium.config.model.streaming import KAFKA_FILES, Streaming
-from trivium.config.options import Options, read_options, take_secrets, take_values
+from trivium.config.options import (
+    Options,
+    read_options,
+    secret_settings,
+    take_lookup_secrets,
+    take_secrets,
+    take_values,
+)
 from trivium.config.pipeline import USERNAME, BoundLookup, Pipeline
 from trivium.config.plan import Plan
 from trivium.config.problems import ConfigError
@@ -95,6 +102,7 @@ class _Compilation:
         taken = take_secrets(self._document, _KEYS, places) or {}
         checks.check_api_keys(self._document, [(*_KEYS, *place) for place in places], taken)
         self._secrets.update(taken)
+        self._secrets.update(take_lookup_secrets(self._document))
         config = validate.validated(PipelineConfig, self._document, (), validate.FILE)
         self._resolve_paths()
         self._cross_check()
@@ -156,7 +164,8 @@ class _Compilation:
         checks.check_listed_once(document)
         checks.check_columns(document, listed)
         checks.check_lookups(document, listed)
-        checks.check_plugin_variables(document)
+        secret = {(*place, *below) for place, below in secret_settings(document)}
+        checks.check_plugin_variables(document, secret)
         routing.check_routed_field(document, listed)
         routing.check_topics(document, listed)
         routing.check_source_types(document)

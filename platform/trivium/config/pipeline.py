@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 
 from trivium.config.model.pipeline import PipelineConfig
+from trivium.config.model.references import filled, variables_of
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
@@ -31,15 +32,28 @@ from trivium.core.errors import RunError
 from trivium.core.suggest import one_of
 from trivium.types.spec import FieldSpec
 
+_NO_SECRETS: Final[Mapping[str, str]] = {}
 USERNAME: Final = "streaming.source.security.username"
 """The name under which the Kafka user travels beside the plan; no variable can have such a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BoundLookup(LookupSpec):
-    """A lookup with its section of the pipeline file, whose path is resolved."""
+    """A lookup with its section of the pipeline file, whose path is resolved.
+
+    `secrets` maps the variables that the section's secrets name to their values.
+    """
 
     config: LookupSettings
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def settings(self) -> LookupSettings:
+        """Return the section with the values of its secrets.
+
+        Raises:
+            RunError: a secret did not reach this process.
+        """
+        return filled(self.config, self.secrets, f"the lookup {self.name}")
 
 
 @dataclass(frozen=True)
@@ -167,10 +181,17 @@ class Pipeline:
         return self.secrets[name]
 
 
-def bind_lookups(config: PipelineConfig, declarations: Iterable[Declaration]) -> dict[str, BoundLookup]:
-    """Return every lookup of `config` with what the enrichments ask of it."""
+def bind_lookups(
+    config: PipelineConfig, declarations: Iterable[Declaration], secrets: Mapping[str, str] = _NO_SECRETS
+) -> dict[str, BoundLookup]:
+    """Return every lookup of `config` with what the enrichments ask of it, and those of the secrets that it names."""
     requested = lookup_columns(declarations)
-    return {name: _bound(name, lookup, config, *requested[name]) for name, lookup in config.lookups.items()}
+    bound = {name: _bound(name, lookup, config, *requested[name]) for name, lookup in config.lookups.items()}
+    return {name: replace(each, secrets=_named(each.config, secrets)) for name, each in bound.items()}
+
+
+def _named(section: LookupSettings, secrets: Mapping[str, str]) -> dict[str, str]:
+    return {name: secrets[name] for name in variables_of(section) if name in secrets}
 
 
 def _bound(

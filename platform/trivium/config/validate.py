@@ -163,16 +163,17 @@ def keys_at(model: type[BaseModel], path: Iterable[str | int], value: Any = None
     """Return the keys a model knows at a location below it, whose `value` may say which of several models it is."""
     here: Any = model
     for part in path:
-        here = _below(here, part)
-    found = next((option for option in _options(here) if _is_model(option)), None)
+        here = annotation_below(here, part)
+    found = next((option for option in options_of(here) if _is_model(option)), None)
     kinds = next((each for each in _KINDS if each.base is found), None)
     if kinds is not None and isinstance(value, dict):
         found = kinds.model(value["type"])
     return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 
-def _below(annotation: Any, part: str | int) -> Any:
-    for option in _options(annotation):
+def annotation_below(annotation: Any, part: str | int) -> Any:
+    """Return the annotation of what an annotated value holds under a key or an index; None where it is not known."""
+    for option in options_of(annotation):
         if _is_model(option) and part in option.model_fields:
             return option.model_fields[part].annotation
         inner = [argument for argument in typing.get_args(option) if argument is not Ellipsis]
@@ -181,9 +182,10 @@ def _below(annotation: Any, part: str | int) -> Any:
     return None
 
 
-def _options(annotation: Any) -> tuple[Any, ...]:
+def options_of(annotation: Any) -> tuple[Any, ...]:
+    """Return the types that an annotation allows."""
     if typing.get_origin(annotation) is typing.Annotated:
-        return _options(typing.get_args(annotation)[0])
+        return options_of(typing.get_args(annotation)[0])
     return typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, UnionType) else (annotation,)
 
 

@@ -89,9 +89,9 @@ def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
     request = LookupRequest(name=bound.name, fields=bound.columns, key_type=bound.key_type, clock=clock, pinned=pinned)
     if name in _LOOKUPS:
         module, _, attribute = _LOOKUPS[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)(bound.config, request)
+        return getattr(importlib.import_module(module), attribute)(bound.settings(), request)
     try:
-        return LOOKUP_KINDS.plugin(name)(bound.config, request)
+        return LOOKUP_KINDS.plugin(name)(bound.settings(), request)
     except TriviumError:
         raise
     except Exception as error:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    WrapSerializer,
+)
 
 from trivium.config.model.kinds import Kinds
+from trivium.config.model.references import put_references
 from trivium.config.model.section import Location
 from trivium.config.plugins import LOOKUPS
 from trivium.contract.lookup_settings import LookupSettings
@@ -46,7 +54,14 @@ class CsvLookupSettings(FileLookup):
     """The text of an absent value, where it is not quoted."""
 
 
+def _dumped(section: LookupSettings, dump: SerializerFunctionWrapHandler) -> Any:
+    return put_references(section, dump(section))
+
+
 LOOKUP_KINDS: Final = Kinds(LOOKUPS, LookupSettings, {"csv": CsvLookupSettings, "parquet": ParquetLookupSettings})
 AnyLookup = Annotated[
-    SerializeAsAny[LookupSettings], BeforeValidator(LOOKUP_KINDS.read), WithJsonSchema({"type": "object"})
+    SerializeAsAny[LookupSettings],
+    BeforeValidator(LOOKUP_KINDS.read),
+    WrapSerializer(_dumped, when_used="json"),
+    WithJsonSchema({"type": "object"}),
 ]
