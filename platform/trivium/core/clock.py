@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Protocol
 
@@ -22,6 +23,9 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait until a condition that one holds is notified, at most for so long."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -37,6 +41,10 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Wait until a condition that one holds is notified, at most for so long."""
+        condition.wait(seconds)
 
 
 class Deadline(msgspec.Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 
 
@@ -24,6 +25,10 @@ class ManualClock:
         """Move on by so much at once."""
         self.sleeps.append(seconds)
         self.seconds += seconds
+
+    def wait(self, condition: threading.Condition, seconds: float) -> None:
+        """Move on by so much at once."""
+        self.sleep(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass without anybody asking for it."""
