@@ -11,8 +11,8 @@ import pyarrow.types as pt
 from trivium.contract.lookup import Answer
 from trivium.core.error_text import class_name, raised
 from trivium.core.errors import LookupAnswerError, RunError
+from trivium.engine.lookups.asks import Ask, Found, RowsOfKeys
 from trivium.engine.lookups.fetch import Facts, KeyState
-from trivium.engine.lookups.questions import Ask, Found, Part
 
 
 def checked(answer: object, name: str, keys: int, schema: pa.Schema) -> Found:
@@ -60,11 +60,11 @@ def facts_of(ask: Ask, schema: pa.Schema) -> Facts:
     return Facts(rows, index, None if plain else ask.states, ask.error)
 
 
-def _gathered(parts: list[Part], keys: int, schema: pa.Schema) -> tuple[pa.RecordBatch, pa.Int32Array]:
+def _gathered(parts: list[RowsOfKeys], keys: int, schema: pa.Schema) -> tuple[pa.RecordBatch, pa.Int32Array]:
     numbers = np.full(keys, -1, np.int32)
     batches: list[pa.RecordBatch] = []
     start = 0
-    by_rows: dict[int, list[Part]] = {}
+    by_rows: dict[int, list[RowsOfKeys]] = {}
     for part in parts:
         by_rows.setdefault(id(part.rows), []).append(part)
     for group in by_rows.values():

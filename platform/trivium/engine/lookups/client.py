@@ -23,11 +23,11 @@ from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded, class_name, text_of
 from trivium.core.errors import RunError
 from trivium.engine.lookups.answers import checked, checked_shape, facts_of, no_answer
+from trivium.engine.lookups.asks import Ask, Call, Found
 from trivium.engine.lookups.budget import RetryBudget
 from trivium.engine.lookups.fetch import Facts, Fetch, KeyState
 from trivium.engine.lookups.metrics import LookupMetrics
 from trivium.engine.lookups.names import names_of
-from trivium.engine.lookups.questions import Ask, Call, Found
 from trivium.engine.lookups.scheduler import Scheduler
 from trivium.engine.retry import requested_wait
 

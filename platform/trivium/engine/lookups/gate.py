@@ -1,4 +1,4 @@
-"""The gate of a lookup's calls: slots, rate, breaker, and the quiet that the lookup itself asked for."""
+"""The gate of a lookup's calls: slots, rate, breaker, and the quiet that the lookup itself demands."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import math
 from random import Random
 
 from trivium.contract.lookup_settings import RemoteLookupSettings
+from trivium.engine.lookups.asks import Call, Portion
 from trivium.engine.lookups.breaker import CallBreaker
-from trivium.engine.lookups.questions import Call, Question
 
 
 class Gate:
@@ -30,22 +30,22 @@ class Gate:
         """Return whether every call under way is overdue."""
         return bool(self._calls) and self._overdue == len(self._calls)
 
-    def has_slot(self, question: Question) -> bool:
+    def has_slot(self, portion: Portion) -> bool:
         """Return whether there is a slot: without `Hint.ASYNC` a call is alone."""
-        if not question.is_concurrent:
+        if not portion.is_concurrent:
             return not self._calls
         return not self._alone and len(self._calls) < self._settings.concurrency
 
-    def permits(self, question: Question, now: float) -> bool:
+    def permits(self, portion: Portion, now: float) -> bool:
         """Return whether a call may begin now."""
-        return self.has_slot(question) and self.breaker.permits(now) and now >= self.opens_at()
+        return self.has_slot(portion) and self.breaker.permits(now) and now >= self.opens_at()
 
     def opens_at(self) -> float:
         """Return the moment from which rate and quiet permit a call."""
         return max(self._next_call, self._quiet_until)
 
     def closed_until(self, now: float) -> float:
-        """Return until when no call begins because the lookup fails or asked for it; not after `now`: it is open."""
+        """Return until when no call begins because the lookup fails or demands it; not after `now`: it is open."""
         stopped = self.breaker.reopens_at if self.breaker.state(now) == "open" else -math.inf
         return max(stopped, self._quiet_until)
 
@@ -69,5 +69,5 @@ class Gate:
         self._overdue -= call.is_overdue
 
     def keep_quiet(self, until: float) -> None:
-        """Let no call begin before `until`: the lookup asked for it."""
+        """Let no call begin before `until`: the lookup demands it."""
         self._quiet_until = max(self._quiet_until, until)

@@ -15,7 +15,7 @@ class LookupMetrics(msgspec.Struct):
 
     `keys` is their sum: those answered from the cache (`cached`), and by calls as `found` or `missing`, those left
     `unavailable`, and `stale` ones. `failures` are calls that failed, `timeouts` calls without an answer in time and
-    questions without a turn, `late` calls that returned after their time. `oldest_seconds` is the age of the oldest
+    portions without a turn, `late` calls that returned after their time. `oldest_seconds` is the age of the oldest
     answer used from the cache so far.
     """
 

@@ -1,4 +1,4 @@
-"""The scheduler of a lookup's calls: what is asked, from whom an answer is there, which call may begin. No I/O.
+"""The scheduler of a lookup's calls: asks in, calls that may begin out, and who gets which answer. No I/O.
 
 It has no thread and no clock: the time is an argument, `wakes_at` says when it wants to be called next.
 """
@@ -11,24 +11,24 @@ from random import Random
 from typing import Final
 
 from trivium.config.worker_spec import LookupSpec
+from trivium.engine.lookups.asks import Ask, Call, Found, Portion
 from trivium.engine.lookups.board import Board
 from trivium.engine.lookups.budget import RetryBudget
 from trivium.engine.lookups.gate import Gate
 from trivium.engine.lookups.metrics import LookupMetrics
-from trivium.engine.lookups.patience import Patience
-from trivium.engine.lookups.questions import Ask, Call, Found, Question
+from trivium.engine.lookups.pauses import Pauses
 from trivium.engine.lookups.timers import Timers
 
 _JOINED_AGE: Final = 0.25
-"""Questions go in one call where they were queued within this share of the time-out."""
+"""Portions go in one call where they were queued within this share of the time-out."""
 _RETRY_SPREAD: Final = 0.5
 
 
 class Scheduler:
-    """Takes asks, splits them in questions, says which calls begin, and takes in how they ended.
+    """Takes asks, splits them in portions, says which calls begin, and takes in how they ended.
 
-    A question waits for its turn in a queue, from which it leaves by a call or by its time-out. An ask has as many
-    questions there as calls may run, so that the time-out is spent on waiting for others, and a large ask does not
+    A portion waits for its turn in a queue, from which it leaves by a call or by its time-out. An ask has as many
+    portions there as calls may run, so that the time-out is spent on waiting for others, and a large ask does not
     keep a small one waiting.
     """
 
@@ -36,8 +36,8 @@ class Scheduler:
         self._spec, self._budget, self._random = spec, budget, random
         self._timers = Timers()
         self._gate = Gate(spec.calls, random)
-        self._patience = Patience(spec.calls.wait_seconds, random)
-        self._queue: OrderedDict[Question, None] = OrderedDict()
+        self._pauses = Pauses(spec.calls.wait_seconds, random)
+        self._queue: OrderedDict[Portion, None] = OrderedDict()
         self.board = Board(spec.calls.cache, spec.calls.max_keys)
         self.metrics: LookupMetrics = self.board.metrics
         self.notices: list[str] = []
@@ -48,10 +48,10 @@ class Scheduler:
         ask.backlog.extend(self.board.post(ask, now))
         if not ask.ended and ask.until is not None:
             ask.timer = self._timers.set(ask.until, lambda at: self._expire(ask, at))
-        for question in list(ask.questions):
-            if question.phase == "kept" and question.owner is not ask:
-                question.owner = None
-                self._release(question, now)
+        for portion in list(ask.portions):
+            if portion.phase == "kept" and portion.owner is not ask:
+                portion.owner = None
+                self._release(portion, now)
         self._release_next(ask, now)
         self._settle(now)
 
@@ -89,12 +89,12 @@ class Scheduler:
         """Take in the answer to a call."""
         if self._end(call, now):
             self._gate.breaker.success(call.generation)
-            self._patience.reset()
+            self._pauses.reset()
             self.board.answer(call, found)
             self._settle(now)
 
     def failed(self, call: Call, message: str, retry_after: float, now: float) -> None:
-        """Take in that a call failed for a passing reason; `retry_after` is the wait that the lookup asked for."""
+        """Take in that a call failed for a passing reason; `retry_after` is the wait that the lookup demands."""
         self.metrics.failures += not call.is_overdue
         retry_after = min(retry_after, self._spec.calls.wait_seconds)
         if retry_after > 0:
@@ -102,21 +102,21 @@ class Scheduler:
             self._flush(now)
         if self._end(call, now):
             self._count_failure(call, now)
-            self._try_again(call.questions, message, retry_after, now)
+            self._try_again(call.portions, message, retry_after, now)
             self._settle(now)
 
     def broke(self, call: Call, error: Exception, now: float) -> None:
         """Take in that a call ended in a way that trying again cannot mend: all who wait for it get the error."""
         if self._end(call, now):
             self._gate.breaker.nothing(call.generation)
-            for question in self.board.fail(call, error):
-                self._leave(question)
+            for portion in self.board.fail(call, error):
+                self._leave(portion)
             self._settle(now)
 
     def close(self, now: float) -> None:
         """End every ask as it is."""
-        for question in self.board.expire_all("its client was closed", now):
-            self._leave(question)
+        for portion in self.board.expire_all("its client was closed", now):
+            self._leave(portion)
         self._settle(now)
 
     def read(self, now: float) -> LookupMetrics:
@@ -127,72 +127,72 @@ class Scheduler:
         found.cache_bytes, found.cache_keys = self.board.cache.size, len(self.board.cache)
         return found
 
-    # --- the life of a question ---
+    # --- the life of a portion ---
 
-    def _release(self, question: Question, now: float) -> None:
-        """Let a question wait for its turn: its time runs from here."""
-        question.attempts = 0
-        question.gives_up_at = now + self._spec.retry.deadline_seconds
-        self._enqueue(question, now)
+    def _release(self, portion: Portion, now: float) -> None:
+        """Let a portion wait for its turn: its time runs from here."""
+        portion.attempts = 0
+        portion.gives_up_at = now + self._spec.retry.deadline_seconds
+        self._enqueue(portion, now)
 
     def _release_next(self, ask: Ask, now: float) -> None:
         window = self._spec.calls.concurrency if ask.is_concurrent else 1
         while ask.backlog and ask.released < window:
-            question = ask.backlog.popleft()
-            if question.phase == "kept":
+            portion = ask.backlog.popleft()
+            if portion.phase == "kept":
                 ask.released += 1
-                self._release(question, now)
+                self._release(portion, now)
 
-    def _enqueue(self, question: Question, now: float) -> None:
+    def _enqueue(self, portion: Portion, now: float) -> None:
         closed_until = self._gate.closed_until(now)
         stopped = self._gate.breaker.state(now) == "open" or self._gate.breaker.is_probed(now)
-        if stopped and not question.is_patient:
-            self._give_up(question, "its breaker is open", now)
+        if stopped and not portion.is_patient:
+            self._give_up(portion, "its breaker is open", now)
         elif closed_until > now:
-            if closed_until < min(question.gives_up_at, question.wanted_until):
-                self._delay(question, closed_until)
+            if closed_until < min(portion.gives_up_at, portion.wanted_until):
+                self._delay(portion, closed_until)
             else:
-                self._give_up(question, "no call may begin in the time that is left", now)
+                self._give_up(portion, "no call may begin in the time that is left", now)
         else:
-            question.phase, question.queued_at = "queued", now
-            self._queue[question] = None
-            at = min(now + self._spec.calls.timeout_seconds, question.gives_up_at)
-            question.timer = self._timers.set(at, lambda due: self._miss_turn(question, due))
+            portion.phase, portion.queued_at = "queued", now
+            self._queue[portion] = None
+            at = min(now + self._spec.calls.timeout_seconds, portion.gives_up_at)
+            portion.timer = self._timers.set(at, lambda due: self._miss_turn(portion, due))
 
-    def _delay(self, question: Question, until: float) -> None:
-        question.phase = "delayed"
-        question.timer = self._timers.set(until, lambda due: self._enqueue(question, due))
+    def _delay(self, portion: Portion, until: float) -> None:
+        portion.phase = "delayed"
+        portion.timer = self._timers.set(until, lambda due: self._enqueue(portion, due))
 
-    def _leave(self, question: Question) -> None:
-        """Take a question out of the queue and forget what it waited for."""
-        self._queue.pop(question, None)
-        self._timers.cancel(question.timer)
+    def _leave(self, portion: Portion) -> None:
+        """Take a portion out of the queue and forget what it waited for."""
+        self._queue.pop(portion, None)
+        self._timers.cancel(portion.timer)
 
-    def _miss_turn(self, question: Question, now: float) -> None:
-        self._leave(question)
+    def _miss_turn(self, portion: Portion, now: float) -> None:
+        self._leave(portion)
         self.metrics.timeouts += 1
         if self._gate.is_hung:
             self._gate.breaker.count_failure(now)
             self._flush(now)
-        self._give_up(question, f"no turn within {self._spec.calls.timeout_seconds:g} s", now)
+        self._give_up(portion, f"no turn within {self._spec.calls.timeout_seconds:g} s", now)
 
-    def _begin(self, first: Question, now: float) -> Call:
-        questions, keys = [first], len(first.names)
+    def _begin(self, first: Portion, now: float) -> Call:
+        portions, keys = [first], len(first.names)
         for other in self._queue:
             fits = keys + len(other.names) <= self._spec.calls.max_keys
             if other is first or not (fits and self._may_join(first, other)):
                 if other is first:
                     continue
                 break
-            questions.append(other)
+            portions.append(other)
             keys += len(other.names)
         own = first.queued_at + self._spec.calls.timeout_seconds
-        wanted = math.inf if first.is_cacheable else max(question.wanted_until for question in questions)
-        call = Call(questions, now, min(own, wanted), is_cut=wanted < own)
+        wanted = math.inf if first.is_cacheable else max(portion.wanted_until for portion in portions)
+        call = Call(portions, now, min(own, wanted), is_cut=wanted < own)
         self._gate.begin(call, now)
-        for question in questions:
-            self._leave(question)
-            question.phase, question.call = "called", call
+        for portion in portions:
+            self._leave(portion)
+            portion.phase, portion.call = "called", call
         call.timer = self._timers.set(call.at, lambda due: self._overdue(call, due))
         self.metrics.calls += 1
         self.metrics.called_keys += keys
@@ -200,7 +200,7 @@ class Scheduler:
             self._budget.count_call(now)
         return call
 
-    def _may_join(self, first: Question, other: Question) -> bool:
+    def _may_join(self, first: Portion, other: Portion) -> bool:
         alike = (first.times is None) is (other.times is None) and first.is_concurrent == other.is_concurrent
         fresh = not first.attempts and not other.attempts and first.is_cacheable == other.is_cacheable
         late = other.queued_at - first.queued_at > _JOINED_AGE * self._spec.calls.timeout_seconds
@@ -210,7 +210,7 @@ class Scheduler:
         self._gate.overdue(call)
         self.metrics.timeouts += 1
         self._count_failure(call, now)
-        self._try_again(call.questions, f"no answer within {call.at - call.started:.3g} s", 0.0, now)
+        self._try_again(call.portions, f"no answer within {call.at - call.started:.3g} s", 0.0, now)
 
     def _count_failure(self, call: Call, now: float) -> None:
         """Let the breaker judge; a call cut short by the limit of who waits says nothing of the lookup."""
@@ -222,43 +222,43 @@ class Scheduler:
         self._flush(now)
 
     def _flush(self, now: float) -> None:
-        """Let no question wait for a turn that a closed gate does not give."""
+        """Let no portion wait for a turn that a closed gate does not give."""
         if self._gate.closed_until(now) > now:
-            for question in list(self._queue):
-                self._leave(question)
-                self._enqueue(question, now)
+            for portion in list(self._queue):
+                self._leave(portion)
+                self._enqueue(portion, now)
 
-    def _try_again(self, questions: list[Question], message: str, retry_after: float, now: float) -> None:
+    def _try_again(self, portions: list[Portion], message: str, retry_after: float, now: float) -> None:
         delays: list[float | None] = [*self._spec.retry.delays(), None]
-        for question in questions:
-            question.call = None
-            delay = delays[min(question.attempts, len(delays) - 1)]
-            question.attempts += 1
+        for portion in portions:
+            portion.call = None
+            delay = delays[min(portion.attempts, len(delays) - 1)]
+            portion.attempts += 1
             wait = 0.0 if delay is None else delay * (1 - _RETRY_SPREAD * self._random.random())
             at = now + max(wait, retry_after * (1 + 0.1 * self._random.random()))
-            if not question.waiters:
-                self.board.remove(question)
-            elif delay is None or at >= min(question.gives_up_at, question.wanted_until):
-                self._give_up(question, message, now)
+            if not portion.waiters:
+                self.board.remove(portion)
+            elif delay is None or at >= min(portion.gives_up_at, portion.wanted_until):
+                self._give_up(portion, message, now)
             elif not self._budget.take(now):
-                self._give_up(question, f"{message} (no retry: too many of this process's calls are retries)", now)
+                self._give_up(portion, f"{message} (no retry: too many of this process's calls are retries)", now)
             else:
                 self.metrics.retries += 1
-                self._delay(question, at)
+                self._delay(portion, at)
 
-    def _give_up(self, question: Question, message: str, now: float) -> None:
-        if self._spec.unavailable == "wait" and question.is_patient:
-            pause = self._patience.pause(now)
+    def _give_up(self, portion: Portion, message: str, now: float) -> None:
+        if self._spec.unavailable == "wait" and portion.is_patient:
+            pause = self._pauses.pause(now)
             if pause is not None:
                 until, is_new = pause
                 if is_new:
                     self.notices.append(
                         f"lookup {self._spec.name} is away ({message}); next try in {until - now:.1f} s"
                     )
-                question.phase = "delayed"
-                question.timer = self._timers.set(until, lambda due: self._release(question, due))
+                portion.phase = "delayed"
+                portion.timer = self._timers.set(until, lambda due: self._release(portion, due))
                 return
-        self.board.end_unavailable(question, message, now)
+        self.board.end_unavailable(portion, message, now)
 
     # --- ends ---
 
@@ -272,9 +272,9 @@ class Scheduler:
         return not call.is_overdue
 
     def _expire(self, ask: Ask, now: float) -> None:
-        """End an ask at its limit; its questions leave the queue unless others wait for them."""
-        for question in self.board.expire(ask, "no answer within the time that was left", now):
-            self._leave(question)
+        """End an ask at its limit; its portions leave the queue unless others wait for them."""
+        for portion in self.board.expire(ask, "no answer within the time that was left", now):
+            self._leave(portion)
 
     def _settle(self, now: float) -> None:
         """Let what has ended make room for what comes next."""
@@ -291,8 +291,8 @@ class Scheduler:
     def _part(self, ask: Ask, now: float) -> None:
         """Forget an ask that has ended; what others wait for in its backlog goes on without it."""
         self._timers.cancel(ask.timer)
-        for question in ask.backlog:
-            if question.phase == "kept":
-                question.owner = None
-                self._release(question, now)
+        for portion in ask.backlog:
+            if portion.phase == "kept":
+                portion.owner = None
+                self._release(portion, now)
         ask.backlog.clear()

@@ -34,7 +34,7 @@ class Slab:
 
 
 class Slabs:
-    """Where the row of each slot is: `slab_of` and `row_of` by slot; `slab_of` is `ABSENT` for a key without a row."""
+    """All slabs, and the place of each slot's row; `slab_of` is `ABSENT` for a key without one."""
 
     def __init__(self, largest: int) -> None:
         self._largest = largest

@@ -1,4 +1,4 @@
-"""Asks of the worker, the questions they are split in, and the calls that carry questions to a lookup."""
+"""Asks of the worker, the portions they are split in, and the calls that carry portions to a lookup."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PENDING: Final = 255
 """The state of a key without an answer yet."""
 
 
-class Part(NamedTuple):
+class RowsOfKeys(NamedTuple):
     """Rows for some keys of an ask: `rows[numbers[i]]` is the row of the key at `places[i]`."""
 
     places: Places
@@ -44,7 +44,7 @@ class Ask:
     """
 
     __slots__ = (
-        "backlog", "broken", "ended", "error", "fetch", "future", "names", "parts", "pending", "questions", "released",
+        "backlog", "broken", "ended", "error", "fetch", "future", "names", "parts", "pending", "portions", "released",
         "states", "timer", "until",
     )  # fmt: skip
 
@@ -52,9 +52,9 @@ class Ask:
         self.fetch, self.names, self.until = fetch, names, until
         self.states = np.full(len(names), PENDING, np.uint8)
         self.pending = len(names)
-        self.parts: list[Part] = []
-        self.questions: set[Question] = set()
-        self.backlog: deque[Question] = deque()
+        self.parts: list[RowsOfKeys] = []
+        self.portions: set[Portion] = set()
+        self.backlog: deque[Portion] = deque()
         self.released = 0
         self.error = ""
         self.broken: Exception | None = None
@@ -75,7 +75,7 @@ class Ask:
     def give(self, places: Places, rows: pa.RecordBatch, numbers: npt.NDArray[np.int32], state: KeyState) -> None:
         """Take in rows of keys."""
         if len(places):
-            self.parts.append(Part(places, rows, numbers))
+            self.parts.append(RowsOfKeys(places, rows, numbers))
             self.settle(places, state)
 
     def settle(self, places: Places, state: KeyState) -> None:
@@ -86,7 +86,7 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Waiter:
-    """The keys of a question that an ask waits for: `places` in the ask, `own` in the question."""
+    """The keys of a portion that an ask waits for: `places` in the ask, `own` in the portion."""
 
     ask: Ask
     places: Places
@@ -96,7 +96,7 @@ class Waiter:
 Phase = Literal["kept", "queued", "delayed", "called", "ended"]
 
 
-class Question:
+class Portion:
     """Keys that go to the lookup together, at most as many as one call takes, and everybody who waits for them."""
 
     __slots__ = (
@@ -137,25 +137,25 @@ class Call:
     `is_cut` says that `at` is the limit of whoever waits, not the lookup's own time-out.
     """
 
-    __slots__ = ("at", "generation", "is_concurrent", "is_cut", "is_overdue", "questions", "started", "timer")
+    __slots__ = ("at", "generation", "is_concurrent", "is_cut", "is_overdue", "portions", "started", "timer")
 
-    def __init__(self, questions: list[Question], started: float, at: float, *, is_cut: bool) -> None:
-        self.questions, self.started, self.at, self.is_cut = questions, started, at, is_cut
+    def __init__(self, portions: list[Portion], started: float, at: float, *, is_cut: bool) -> None:
+        self.portions, self.started, self.at, self.is_cut = portions, started, at, is_cut
         self.generation = 0
-        self.is_concurrent = questions[0].is_concurrent
+        self.is_concurrent = portions[0].is_concurrent
         self.is_overdue = False
         self.timer: Timer | None = None
 
     @property
     def keys(self) -> pa.Array:
-        """The keys of all its questions."""
-        return _joined([question.keys for question in self.questions])
+        """The keys of all its portions."""
+        return _joined([portion.keys for portion in self.portions])
 
     @property
     def times(self) -> pa.TimestampArray | None:
-        """The times of all its questions, None where it has none."""
-        first: Any = self.questions[0].times
-        return None if first is None else _joined([question.times for question in self.questions])
+        """The times of all its portions, None where it has none."""
+        first: Any = self.portions[0].times
+        return None if first is None else _joined([portion.times for portion in self.portions])
 
 
 def _joined(arrays: list[Any]) -> Any:
