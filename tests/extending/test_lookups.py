@@ -136,7 +136,7 @@ SQLITE = '{type: "lookups.sqlite:SqliteLookup", path: ../data/shops.sqlite, tabl
 @pytest.mark.parametrize(
     ("lookup", "expected"),
     [
-        ("{type: redis}", "5:17: unknown-value: expected a lookup type, got 'redis' (one of csv, parquet; or module:"),
+        ("{type: oracle}", "5:17: unknown-value: expected a lookup type, got 'oracle' (one of csv, "),
         ('{type: "lookups.none:X"}', "5:17: unknown-value: lookups.none:X cannot be imported: ModuleNotFoundError: "),
         ('{type: "json:JSONDecoder"}', "5:17: unknown-value: the lookup json:JSONDecoder has no Settings of "),
         ('{type: "json:dumps"}', "5:17: unknown-value: json:dumps is no class"),

@@ -93,7 +93,7 @@ def pipeline_of(
         config=config,
         plan=plan,
         executors={part.entry.type: _bound(part, config, root, plan) for part in parts},
-        lookups=bind_lookups(config, declarations, secrets),
+        lookups=bind_lookups(config, declarations, secrets, root),
         table_columns=table_columns(declarations),
         root=root,
         config_file=plan.document["config_file"],

@@ -14,6 +14,7 @@ from trivium.config.key_file import KeyFileUnreadable, read_keys, weakness
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.model.sources import SOURCE_KINDS
+from trivium.config.pipeline import BoundLookup
 from trivium.config.problems import Path
 from trivium.config.yaml.document import Document
 from trivium.config.yaml.interpolate import variable
@@ -105,6 +106,17 @@ def check_lookups(document: Document, executors: Sequence[Listed]) -> None:
             fields = executor.declaration.enrichment_fields[name]
             _check_fields(document, executor, enrichment, fields, columns)
             _check_key(document, executor, enrichment, lookups[enrichment.lookup], columns)
+
+
+def check_keys(document: Document, lookups: Mapping[str, BoundLookup]) -> None:
+    """Check that lookups can answer the keys that enrichments have."""
+    for name, bound in lookups.items():
+        problem = bound.config.key_problem(bound.key_type)
+        if problem:
+            place: Path = ("lookups", name)
+            inner = (*place, "key")
+            message = f"{document.dotted(place)}: {problem}"
+            document.add(inner if inner in document.values else place, "wrong-key", message)
 
 
 def check_plugin_variables(document: Document, secrets: Collection[Path]) -> None:

@@ -108,7 +108,11 @@ class _Compilation:
         self._cross_check()
         if config is None or self._document.problems:
             raise ConfigError(self._document.problems)
-        return self._bound(self._resolved(config), config_file)
+        pipeline = self._bound(self._resolved(config), config_file)
+        checks.check_keys(self._document, pipeline.lookups)
+        if self._document.problems:
+            raise ConfigError(self._document.problems)
+        return pipeline
 
     def _find_executors(self) -> None:
         listed = list(checks.event_types(self._document))
@@ -145,6 +149,8 @@ class _Compilation:
                 self._resolve_file((*entry, name), "artifact-missing", f"the artifact {name}")
         for name in KAFKA_FILES:
             self._resolve_file((*_SECURITY, name), "file-missing", name)
+        for place in (("lookups", name, "tls", file) for name in dict(sections) for file in KAFKA_FILES):
+            self._resolve_file(place, "file-missing", place[-1])
         checks.check_key_file(self._document, ("serving", "api_keys_file"))
 
     def _resolve_file(self, place: Place, code: str, what: str) -> None:
@@ -212,7 +218,10 @@ class _Compilation:
     def _lookup(self, name: str, lookup: LookupSettings, config: PipelineConfig) -> LookupSettings:
         place = ("lookups", name, "path")
         path = {"path": self._data[place]} if place in self._data else {}
-        return lookup.model_copy(update={**path, "retry": overruled(config.retry, lookup.retry)})
+        files = {file: self._files.get(("lookups", name, "tls", file)) for file in KAFKA_FILES}
+        found = {file: inside(self._base.root, resolved) for file, resolved in files.items() if resolved is not None}
+        tls = {"tls": lookup.tls.model_copy(update=found)} if found else {}  # type: ignore[attr-defined]
+        return lookup.model_copy(update={**path, **tls, "retry": overruled(config.retry, lookup.retry)})
 
     def _streaming(self, streaming: Streaming) -> Streaming:
         places = {name: (*_SECURITY, name) for name in KAFKA_FILES}

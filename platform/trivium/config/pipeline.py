@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from trivium.config.model.pipeline import PipelineConfig
 from trivium.config.model.references import filled, variables_of
+from trivium.config.model.remote_lookups import Tls
 from trivium.config.model.serving import Serving
 from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
@@ -41,19 +42,25 @@ USERNAME: Final = "streaming.source.security.username"
 class BoundLookup(LookupSpec):
     """A lookup with its section of the pipeline file, whose path is resolved.
 
-    `secrets` maps the variables that the section's secrets name to their values.
+    `secrets` maps the variables that the section's secrets name to their values; `root` is the project's folder here.
     """
 
     config: LookupSettings
+    root: Path | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def settings(self) -> LookupSettings:
-        """Return the section with the values of its secrets.
+        """Return the section with the values of its secrets, and certificates and keys under absolute local paths.
 
         Raises:
             RunError: a secret did not reach this process.
         """
-        return filled(self.config, self.secrets, f"the lookup {self.name}")
+        section = filled(self.config, self.secrets, f"the lookup {self.name}")
+        tls = getattr(section, "tls", None)
+        if not isinstance(tls, Tls) or self.root is None:
+            return section
+        files = {name: str(self.root / file) for name in KAFKA_FILES if (file := getattr(tls, name)) is not None}
+        return section.model_copy(update={"tls": tls.model_copy(update=files)})
 
 
 @dataclass(frozen=True)
@@ -182,12 +189,15 @@ class Pipeline:
 
 
 def bind_lookups(
-    config: PipelineConfig, declarations: Iterable[Declaration], secrets: Mapping[str, str] = _NO_SECRETS
+    config: PipelineConfig,
+    declarations: Iterable[Declaration],
+    secrets: Mapping[str, str] = _NO_SECRETS,
+    root: Path | None = None,
 ) -> dict[str, BoundLookup]:
     """Return every lookup of `config` with what the enrichments ask of it, and those of the secrets that it names."""
     requested = lookup_columns(declarations)
     bound = {name: _bound(name, lookup, config, *requested[name]) for name, lookup in config.lookups.items()}
-    return {name: replace(each, secrets=_named(each.config, secrets)) for name, each in bound.items()}
+    return {name: replace(each, secrets=_named(each.config, secrets), root=root) for name, each in bound.items()}
 
 
 def _named(section: LookupSettings, secrets: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from trivium.connectors.archive.plugin import PluginArchive, naming
 from trivium.connectors.archive.reader import SourceReader
 from trivium.contract.declaration import Declaration
 from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
-from trivium.contract.lookup_settings import LookupSettings
+from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.contract.source import SourceRequest, SourceSettings
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError, TriviumError
@@ -28,6 +28,7 @@ _SOURCES: Final = {
 _LOOKUPS: Final = {
     "csv": "trivium.connectors.csv.lookup:CsvLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
+    "redis": "trivium.connectors.redis.lookup:RedisLookup",
 }
 
 
@@ -63,19 +64,22 @@ def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lo
     return lookup  # type: ignore[no-any-return]
 
 
-def check_lookup(bound: BoundLookup, clock: Clock) -> None:
-    """Prove that a lookup is there and can be read as declared, at less than the cost of opening it where it can.
+def check_lookup(bound: BoundLookup, clock: Clock) -> str:
+    """Prove that a lookup can be read as declared, at less than the cost of opening it where it can; say what was read.
 
     Raises:
         TriviumError: it is not, or cannot.
     """
     lookup = _made(bound, clock, pinned=True)
     if bound.config.type in _LOOKUPS:
-        lookup.check()
+        return lookup.check() or ""
+    return ""
 
 
 def place_of(section: LookupSettings | SourceSettings) -> str:
-    """Return where a lookup or a source reads from: the path of its section, or its type where it has none."""
+    """Return where a lookup or a source reads from: the path of its section, its system, or its type."""
+    if isinstance(section, RemoteLookupSettings):
+        return str(getattr(section, "place", f"{section.type}://"))
     return str(getattr(section, "path", section.type))
 
 

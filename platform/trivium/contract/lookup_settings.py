@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field
 
 from trivium.contract.retry import RetryPolicy
@@ -27,6 +28,10 @@ class LookupSettings(BaseModel):
     """What happens to events whose lookup stays away: the run fails, the row counts as missing, or they wait for it."""
     retry: RetryPolicy | None = None
     """Replaces the pipeline's retry policy for this lookup, field by field."""
+
+    def key_problem(self, key_type: pa.DataType) -> str | None:
+        """Return why the lookup can never answer keys of this type, None where it can."""
+        return None
 
 
 class CacheSettings(BaseModel):

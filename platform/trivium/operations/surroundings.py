@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from trivium.config.key_file import read_keys
-from trivium.config.pipeline import Pipeline
+from trivium.config.pipeline import BoundLookup, Pipeline
 from trivium.connectors import check_lookup, open_source, place_of
 from trivium.connectors.kafka.cluster import KafkaLog
+from trivium.contract.lookup_settings import LookupSettings
 from trivium.contract.source import SourceSettings
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
@@ -34,7 +35,7 @@ class Missing:
 
 @dataclass
 class Surroundings:
-    """Things missing around a pipeline, and notes for a person on its archive."""
+    """Things missing around a pipeline, and notes for a person on its archive and its lookups."""
 
     missing: list[Missing] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -42,7 +43,7 @@ class Surroundings:
 
 def look_here(pipeline: Pipeline) -> Surroundings:
     """Look at the archive and the lookups that lie on this machine: their files and columns, no rows."""
-    return _found(pipeline, lambda path: "://" not in path)
+    return _found(pipeline, lambda section: "://" not in place_of(section))
 
 
 def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
@@ -54,15 +55,15 @@ def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
     return found
 
 
-def _found(pipeline: Pipeline, wanted: Callable[[str], bool]) -> Surroundings:
+def _found(pipeline: Pipeline, wanted: Callable[[LookupSettings | SourceSettings], bool]) -> Surroundings:
     found = Surroundings()
     batch = pipeline.config.batch
-    if batch is not None and wanted(place_of(batch.source)):
+    if batch is not None and wanted(batch.source):
         source = batch.source
         found.missing += _tried("batch.source", lambda: found.notes.extend(_read_footers(pipeline, source)))
     for name, bound in pipeline.lookups.items():
-        if wanted(place_of(bound.config)):
-            found.missing += _tried(f"lookups.{name}", lambda bound=bound: check_lookup(bound, SystemClock()))  # type: ignore[misc]
+        if wanted(bound.config):
+            found.missing += _tried(f"lookups.{name}", lambda bound=bound: _check_lookup(bound, found))  # type: ignore[misc]
     keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
     if keys is not None:
         found.missing += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))
@@ -75,6 +76,11 @@ def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
     except (TriviumError, OSError) as error:
         return [Missing(place, str(error))]
     return []
+
+
+def _check_lookup(bound: BoundLookup, found: Surroundings) -> None:
+    if note := check_lookup(bound, SystemClock()):
+        found.notes.append(f"lookups.{bound.name}: {note}")
 
 
 def _read_footers(pipeline: Pipeline, source: SourceSettings) -> Sequence[str]:

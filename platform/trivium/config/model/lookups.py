@@ -15,6 +15,7 @@ from pydantic import (
 
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.references import put_references
+from trivium.config.model.remote_lookups import RedisLookupSettings
 from trivium.config.model.section import Location
 from trivium.config.plugins import LOOKUPS
 from trivium.contract.lookup_settings import LookupSettings
@@ -58,7 +59,11 @@ def _dumped(section: LookupSettings, dump: SerializerFunctionWrapHandler) -> Any
     return put_references(section, dump(section))
 
 
-LOOKUP_KINDS: Final = Kinds(LOOKUPS, LookupSettings, {"csv": CsvLookupSettings, "parquet": ParquetLookupSettings})
+LOOKUP_KINDS: Final = Kinds(
+    LOOKUPS,
+    LookupSettings,
+    {"csv": CsvLookupSettings, "parquet": ParquetLookupSettings, "redis": RedisLookupSettings},
+)
 AnyLookup = Annotated[
     SerializeAsAny[LookupSettings],
     BeforeValidator(LOOKUP_KINDS.read),

@@ -1,0 +1,93 @@
+"""Sections of the built-in lookups that call another system."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+from pydantic import Field, SecretStr, model_validator
+
+from trivium.config.model.key_template import KeyTemplate
+from trivium.config.model.section import Location, Section
+from trivium.config.yaml.interpolate import variable
+from trivium.contract.lookup_settings import RemoteLookupSettings
+from trivium.contract.secret_uri import SecretUri
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Tls(Section):
+    """TLS of a connection. Certificates and host names are always checked."""
+
+    ca_file: Location | None = None
+    """A PEM file of certificate authorities; default: the system's."""
+    certificate_file: Location | None = None
+    """A PEM file of the client's certificate."""
+    key_file: Location | None = None
+    """A PEM file of the client's key."""
+
+    @model_validator(mode="after")
+    def _pair(self) -> Tls:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
+class RedisLookupSettings(RemoteLookupSettings):
+    """A lookup in Redis or Valkey: a value a key, read in bulk."""
+
+    type: Literal["redis"]
+    """The kind of lookup."""
+    url: SecretUri | None = None
+    """`redis://HOST:PORT/DB`, or `rediss://` for TLS; as `${NAME}` alone where it holds a password."""
+    host: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """The server's host, in place of `url`."""
+    port: Port = 6379
+    """The server's port."""
+    db: Annotated[int, Field(ge=0)] = 0
+    """The number of the database."""
+    username: str | None = None
+    """The user; default: the server's default user."""
+    password: SecretStr | None = None
+    """The password, only as a reference to a variable: `${NAME}`."""
+    tls: Tls | None = None
+    """TLS, which `{}` turns on with the system's authorities."""
+    key: Annotated[str, Field(min_length=1, max_length=512)]
+    """The names of keys: a text with fields of the key in braces, by name or by number, as `weather:{origin}:{0}`."""
+    value: Literal["json", "hash"] = "json"
+    """What a key holds: a text that is one JSON object, or a hash with a field a column."""
+
+    @model_validator(mode="after")
+    def _one_address(self) -> RedisLookupSettings:
+        if (self.url is None) == (self.host is None):
+            raise ValueError("expected url or host, and not both")
+        if self.url is not None and variable(self.url.get_secret_value()) is None:
+            redis_address(self.url.get_secret_value())
+        KeyTemplate.of(self.key)
+        return self
+
+    @property
+    def place(self) -> str:
+        """The server, as people may see it."""
+        return f"redis://{self.host}:{self.port}/{self.db}" if self.url is None else str(self.url)
+
+    def key_problem(self, key_type: pa.DataType) -> str | None:
+        """Return what the template cannot make of keys of this type."""
+        return KeyTemplate.of(self.key).problem(key_type)
+
+
+def redis_address(url: str) -> tuple[str, int, int, bool]:
+    """Return host, port, database and whether TLS is meant.
+
+    Raises:
+        ValueError: it is no URL of Redis; repeats nothing of it.
+    """
+    form = "redis://HOST:PORT/DB or rediss://HOST:PORT/DB"
+    parts = urlsplit(url)
+    db = parts.path.strip("/") or "0"
+    if parts.scheme not in ("redis", "rediss", "valkey", "valkeys") or not parts.hostname or not db.isdecimal():
+        raise ValueError(f"expected {form}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"expected {form}, without parameters")
+    return parts.hostname, parts.port or 6379, int(db), parts.scheme in ("rediss", "valkeys")
