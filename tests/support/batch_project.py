@@ -51,7 +51,7 @@ class Tick(Event, tag="tick"):
 
 
 class TickExecutor(Executor[Tick, TickRow]):
-    """Doubles a value; `action` says what else happens."""
+    """Doubles a value; `action` says what else happens, as a path: it waits until there is a file."""
 
     def process(self, event: Tick) -> TickRow | None:
         if event.action == "die":
@@ -72,6 +72,8 @@ class TickExecutor(Executor[Tick, TickRow]):
             type_worker.Emitted = broken
         if event.action == "raise":
             raise ValueError("this record is said to be bad")
+        while event.action and event.action.startswith("/") and not os.path.exists(event.action):
+            time.sleep(0.05)
         if event.action == "slow":
             time.sleep(0.5)
         if event.action == "drop":
@@ -101,16 +103,18 @@ batch:
 """
 DRIVE = """
 import json, logging, os, sys
+from datetime import date
 import ray
 from trivium.config.compile import compile_file
 from trivium.core.errors import TriviumError
+from trivium.runtimes.batch.prepare import BatchArguments
 from trivium.runtimes.batch.run import run_batch
 
 point = os.environ.get("TRIVIUM_FAULT_POINT")
 armed = {"runtime_env": {"env_vars": {"TRIVIUM_FAULT_POINT": point}}} if point else {}
 ray.init(log_to_driver=False, logging_level=logging.WARNING, **armed)
 try:
-    report = run_batch(compile_file(sys.argv[1]))
+    report = run_batch(compile_file(sys.argv[1]), BatchArguments(*map(date.fromisoformat, sys.argv[2:])))
 except TriviumError as error:
     print(f"{type(error).__name__}: {error}", file=sys.stderr)
     sys.exit(1)
@@ -179,10 +183,11 @@ class Project:
         pq.write_table(pa.table({"value": pa.array(values, pa.binary())}), path, row_group_size=self._group_rows)
         return path
 
-    def start(self, **environ: str) -> subprocess.Popen[str]:
-        """A driver as a process of its own, connected to the tests' cluster."""
+    def start(self, days: tuple[int, ...] = (), **environ: str) -> subprocess.Popen[str]:
+        """A driver as a process of its own, connected to the tests' cluster; `days` are the first and past the last."""
         env = {**os.environ, "RAY_ADDRESS": self._address, **environ}
-        command = [sys.executable, "-c", DRIVE, str(self.config)]
+        dates = [(FIRST_DAY + timedelta(days=number)).isoformat() for number in days]
+        command = [sys.executable, "-c", DRIVE, str(self.config), *dates]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, env=env, text=True, cwd=self.root, **pipes)
 
@@ -193,9 +198,9 @@ class Project:
         report = json.loads(reports[0]) if process.returncode == 0 else {}
         return Outcome(process.returncode, report, said)
 
-    def run(self, **environ: str) -> Outcome:
+    def run(self, days: tuple[int, ...] = (), **environ: str) -> Outcome:
         """Run a driver to its end."""
-        return self.finish(self.start(**environ))
+        return self.finish(self.start(days, **environ))
 
     def run_here(self) -> Outcome:
         """Run in this process, without Ray, and report as a driver does."""
@@ -216,9 +221,9 @@ class Project:
         assert outcome.code == 0, outcome.said
         return outcome.report
 
-    def run_well(self, **environ: str) -> dict[str, int]:
+    def run_well(self, days: tuple[int, ...] = (), **environ: str) -> dict[str, int]:
         """Run a driver that must succeed; its report."""
-        outcome = self.run(**environ)
+        outcome = self.run(days, **environ)
         assert outcome.code == 0, outcome.said
         return outcome.report
 

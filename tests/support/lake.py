@@ -28,7 +28,7 @@ from trivium.connectors.archive.slices import Slice
 from trivium.connectors.archive.units import RowGroup, SourceFile, SourcePlan
 from trivium.core.errors import RunError
 from trivium.delivery.commit import committer
-from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.commit.claims import claim_generation
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.schema import reject_files
@@ -142,10 +142,11 @@ class Lake:
     def _run(self, archive: Archive, written: Mapping[int, datetime], call: Call) -> None:
         window = None if call.window is None else Window(day(call.window[0]), day(call.window[1]))
         plan = SourcePlan(tuple(_file(number, archive[number], written[number]) for number in sorted(archive)))
-        source = source_of(plan, self.batch, self.uri, Scope(window, call.types), call.missing)
+        asked = Scope(window, call.types, untyped=call.types == frozenset("ab"))
+        source = source_of(plan, self.batch, self.uri, asked, call.missing)
         if window is not None:
             check_nothing_left_out(self.uri, source)
-        generation = take_generation(self.uri, self.letters_uri, PIPELINE, "batch", self.clock)
+        generation = claim_generation(self.uri, self.letters_uri, PIPELINE, source.scope, self.clock)
         dead_letters.remove_uncounted(self.letters_uri, self.uri, PIPELINE, generation, self.clock)
         read = [number for number in sorted(archive) if day(number).isoformat() in source.days.read]
         result = self._unit({number: archive[number] for number in read}, source.scope, call)

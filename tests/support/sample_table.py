@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from trivium.delivery.commit.batch import BatchCommit, commit_batch
+from trivium.delivery.commit.claims import claim_generation
 from trivium.delivery.commit.committer import Landed
-from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -139,8 +139,8 @@ class Tables:
     def snapshot(self) -> Snapshot:
         return Snapshot.latest(self.uri)
 
-    def begin(self) -> int:
-        return take_generation(self.uri, self.letters_uri, PIPELINE, "batch", self.clock)
+    def begin(self, window: Window | None = None, types: frozenset[str] = TYPES) -> int:
+        return claim_generation(self.uri, self.letters_uri, PIPELINE, Scope(window, types), self.clock)
 
     def proposal(
         self, generation: int, files: tuple[DataFile, ...], window: Window | None = None, days: tuple[str, ...] = ()
@@ -169,7 +169,7 @@ class Tables:
         writer = dead_letters.reject_files(Storage(self.letters_uri), "unit-1")
         writer.write(letter_rows(source_days, reason))
         days = tuple({d or transactions.ALL_DAYS for d in source_days})
-        proposal = dead_letters.DeadLetterCommit(PIPELINE, generation, tuple(writer.close()), days)
+        proposal = dead_letters.DeadLetterCommit(PIPELINE, generation, tuple(writer.close()), days, self.uri)
         dead_letters.append(self.letters_uri, proposal, self.clock)
 
     def content(self) -> dict[str, int]:

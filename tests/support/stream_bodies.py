@@ -13,6 +13,7 @@ from tests.support.stream_actors import Actor
 from tests.support.stream_table import StreamTables
 from tests.support.stream_world import TOPIC, Place, World, outcomes_of
 from trivium.delivery.commit.batch import BatchCommit
+from trivium.delivery.commit.claims import claim_generation
 from trivium.delivery.commit.committer import Landed, commit
 from trivium.delivery.commit.generation import take_generation
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, Reset, adopt, source_name
@@ -21,6 +22,7 @@ from trivium.delivery.coverage.documents import RunCoverage
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
+from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.outcomes import Counts
@@ -142,16 +144,17 @@ def reset(world: World, seed: int, actor: Actor) -> None:
 
 def batch(world: World, seed: int, actor: Actor) -> None:
     """A batch run of everything, sometimes with a dead letter."""
-    generation, days = take_generation(world.uri, world.letters_uri, PIPELINE, "batch", actor.clock), ("all",)
+    scope, days = Scope(None, TYPES), ("all",)
+    generation = claim_generation(world.uri, world.letters_uri, PIPELINE, scope, actor.clock)
     dead_letters.remove_uncounted(world.letters_uri, world.uri, PIPELINE, generation, actor.clock)
     files = (world.data_file([("raw.parquet", number) for number in range(3)], "batch"),)
     if seed % 2:
         letters = world.letter_files([("raw.parquet", 3)], "unit", "batch")
-        append_letters = dead_letters.DeadLetterCommit(PIPELINE, generation, letters, days)
+        append_letters = dead_letters.DeadLetterCommit(PIPELINE, generation, letters, days, world.uri)
         dead_letters.append(world.letters_uri, append_letters, actor.clock)
-    proposal = BatchCommit(
-        PIPELINE, generation, Scope(None, TYPES), files, days, RunCoverage(generation), {}, "l1", "p1"
-    )
+    committed = Snapshot.latest(world.uri).transaction(transactions.committed(PIPELINE)) or 0
+    covered = RunCoverage(generation, after=committed)
+    proposal = BatchCommit(PIPELINE, generation, scope, files, days, covered, {}, "l1", "p1")
     commit(world.uri, proposal, actor.clock)
 
 

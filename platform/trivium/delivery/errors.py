@@ -11,6 +11,7 @@ DeliveryError
 ├── FileMismatch         a data file is not what its manifest says
 ├── PreconditionFailed   the snapshot forbids the commit
 │   ├── TopicChanged     a topic is not the one the table's positions are of
+│   ├── Overtaken        another batch run committed first; what depends on the last commit is worked out anew
 │   └── Fenced           a newer run of the same pipeline and runtime took over
 ├── CommitRaceLost       every attempt lost against other writers; nothing was committed
 └── OutcomeUnknown       it could not be found out whether the commit landed
@@ -59,6 +60,10 @@ class PreconditionFailed(DeliveryError):
 
 class TopicChanged(PreconditionFailed):
     """A topic of the pipeline is not the one the table's positions are of."""
+
+
+class Overtaken(PreconditionFailed):
+    """Another batch run, of other event days or types, was first; this run goes on with a greater number."""
 
 
 class Fenced(PreconditionFailed):

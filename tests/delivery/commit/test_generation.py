@@ -9,19 +9,23 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import Fenced
 
 
+def _begin(tables: Tables) -> int:
+    return take_generation(tables.uri, tables.letters_uri, PIPELINE, "streaming", tables.clock)
+
+
 def _generations(tables: Tables) -> tuple[int | None, int | None]:
-    name = f"{PIPELINE}/batch/generation"
+    name = f"{PIPELINE}/streaming/generation"
     return Snapshot.latest(tables.letters_uri).transaction(name), Snapshot.latest(tables.uri).transaction(name)
 
 
 def test_generations_count_up_in_both_tables(tables: Tables):
-    assert [tables.begin() for _ in range(3)] == [1, 2, 3]
+    assert [_begin(tables) for _ in range(3)] == [1, 2, 3]
     assert _generations(tables) == (3, 3)
 
 
 def test_runtimes_count_apart(tables: Tables):
-    tables.begin()
-    assert take_generation(tables.uri, tables.letters_uri, PIPELINE, "streaming", tables.clock) == 1
+    _begin(tables)
+    assert tables.begin() == 1
 
 
 def test_a_start_that_died_between_the_tables_is_passed_over(tables: Tables, monkeypatch):
@@ -34,10 +38,10 @@ def test_a_start_that_died_between_the_tables_is_passed_over(tables: Tables, mon
 
     monkeypatch.setattr(generation, "commit", die_at_the_table)
     with pytest.raises(KeyboardInterrupt):
-        tables.begin()
+        _begin(tables)
     monkeypatch.undo()
     assert _generations(tables) == (1, None)
-    assert tables.begin() == 2
+    assert _begin(tables) == 2
     assert _generations(tables) == (2, 2)
 
 
@@ -48,12 +52,12 @@ def test_of_two_starts_at_once_the_newer_wins(tables: Tables, monkeypatch):
     def overtaken(uri, proposal, clock):
         if uri == tables.uri and not started:
             started.append(True)
-            tables.begin()
+            _begin(tables)
         return real(uri, proposal, clock)
 
     monkeypatch.setattr(generation, "commit", overtaken)
     with pytest.raises(Fenced, match="generation 1, the table has generation 2"):
-        tables.begin()
+        _begin(tables)
     assert _generations(tables) == (2, 2)
 
 
@@ -65,17 +69,17 @@ def test_a_lost_race_takes_the_next_number(tables: Tables, monkeypatch):
         change = real(self, snapshot)
         if not raced:
             raced.append(True)
-            tables.begin()
+            _begin(tables)
         return change
 
     monkeypatch.setattr(generation._Take, "change", race)  # noqa: SLF001
-    assert tables.begin() == 2
+    assert _begin(tables) == 2
     assert _generations(tables) == (2, 2)
 
 
 def test_the_check_names_both_generations(tables: Tables):
-    tables.begin()
-    check_generation(tables.snapshot, PIPELINE, "batch", 1)
-    tables.begin()
+    _begin(tables)
+    check_generation(tables.snapshot, PIPELINE, "streaming", 1)
+    _begin(tables)
     with pytest.raises(Fenced, match="this run has generation 1, the table has generation 2"):
-        check_generation(tables.snapshot, PIPELINE, "batch", 1)
+        check_generation(tables.snapshot, PIPELINE, "streaming", 1)

@@ -90,10 +90,10 @@ def test_a_resumed_run_appends_the_files_of_the_killed_one(tables: Tables):
     writer = dead_letters.reject_files(Storage(tables.letters_uri), "unit-1")
     writer.write(letter_rows([D1]))
     files = tuple(writer.close())
-    dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, killed, files, (D1,)), tables.clock)
+    dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, killed, files, (D1,), tables.uri), tables.clock)
     own = tables.begin()
     assert remove_uncounted(tables.letters_uri, tables.uri, PIPELINE, own, tables.clock) == 1
-    dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, own, files, (D1,)), tables.clock)
+    dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, own, files, (D1,), tables.uri), tables.clock)
     tables.commit(tables.proposal(own, (), None, (D1,)))
     assert _counted(tables) == [(D1, "bad", own)]
 
@@ -111,14 +111,19 @@ def test_an_older_run_can_neither_append_nor_clean_up(tables: Tables):
 def test_a_source_day_the_run_does_not_own_is_refused(tables: Tables):
     writer = dead_letters.reject_files(Storage(tables.letters_uri), "unit-1")
     writer.write(letter_rows([D2]))
-    proposal = DeadLetterCommit(PIPELINE, tables.begin(), tuple(writer.close()), (D1,))
+    proposal = DeadLetterCommit(PIPELINE, tables.begin(), tuple(writer.close()), (D1,), tables.uri)
     with pytest.raises(PreconditionFailed, match=r"2026-01-02.*does not replace"):
         dead_letters.append(tables.letters_uri, proposal, tables.clock)
 
 
 def test_appending_twice_is_refused_and_appending_nothing_commits_nothing(tables: Tables):
     generation = tables.begin()
-    assert dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, generation, (), ()), tables.clock) is None
+    assert (
+        dead_letters.append(
+            tables.letters_uri, DeadLetterCommit(PIPELINE, generation, (), (), tables.uri), tables.clock
+        )
+        is None
+    )
     tables.append_letters(generation, [D1])
     with pytest.raises(PreconditionFailed, match="already"):
         tables.append_letters(generation, [D1])
@@ -131,7 +136,9 @@ def test_a_missing_file_is_refused(tables: Tables):
     (file,) = writer.close()
     Path(tables.letters_uri, file.path).unlink()
     with pytest.raises(FileMismatch, match="no longer on storage"):
-        dead_letters.append(tables.letters_uri, DeadLetterCommit(PIPELINE, generation, (file,), (D1,)), tables.clock)
+        dead_letters.append(
+            tables.letters_uri, DeadLetterCommit(PIPELINE, generation, (file,), (D1,), tables.uri), tables.clock
+        )
 
 
 @pytest.mark.parametrize("point", ["dead_letters.before_commit", "dead_letters.after_commit"])

@@ -111,12 +111,12 @@ def test_each_of_our_entries_says_what_it_was_built_on(tables: Tables):
 def test_a_process_syncs_and_reads_only_what_it_adds(tables: Tables, syncs: Syncs, monkeypatch: pytest.MonkeyPatch):
     for number in range(5):
         tables.run({f"a{number}": day(number)})
-    take_generation(tables.uri, tables.letters_uri, PIPELINE, "batch", tables.clock)
+    take_generation(tables.uri, tables.letters_uri, PIPELINE, "streaming", tables.clock)
     read: list[Path] = []
     real = Path.read_bytes
     monkeypatch.setattr(Path, "read_bytes", lambda path: (read.append(path), real(path))[1])
     syncs.names()
-    take_generation(tables.uri, tables.letters_uri, PIPELINE, "batch", tables.clock)
+    take_generation(tables.uri, tables.letters_uri, PIPELINE, "streaming", tables.clock)
     names = syncs.names()
     entries = [name for name in names if name.endswith(".json")]
     assert len(entries) == 2, "one of each table"

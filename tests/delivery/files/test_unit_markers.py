@@ -7,12 +7,13 @@ from typing import Final
 import msgspec
 import pytest
 
-from tests.support.sample_table import Tables, day, event_rows, letter_rows, write_rows
+from tests.support.sample_table import PIPELINE, Tables, day, event_rows, letter_rows, write_rows
 from trivium.core.errors import RunError
+from trivium.delivery.commit.claims import Runs
 from trivium.delivery.dead_letters.batch import reject_files
 from trivium.delivery.errors import StorageError
 from trivium.delivery.files.data_file import DataFile
-from trivium.delivery.files.unit_markers import RunStore, UnitMarker, decode_marker
+from trivium.delivery.files.unit_markers import RunStore, Spent, UnitMarker, decode_marker
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.breaker import Place, RejectGroup, Signature
 from trivium.engine.outcomes import Counts
@@ -30,29 +31,33 @@ def _marker(tables: Tables, key: str, generation: int) -> UnitMarker:
     return UnitMarker(key, generation, files, tuple(writer.close()), {"read": 2})
 
 
-def _committed(tables: Tables) -> int:
-    return tables.snapshot.transaction("flights/batch/committed") or 0
+def _spent(tables: Tables) -> Spent:
+    return Runs(tables.uri, PIPELINE, tables.snapshot).replaced
+
+
+def _none(_generation: int) -> bool:
+    return False
 
 
 def test_markers_come_back_as_they_were(tables: Tables):
     marker = _marker(tables, "u1", tables.begin())
     _store(tables).publish(marker)
-    assert _store(tables).load(_committed(tables)) == {"u1": marker}
+    assert _store(tables).load(_spent(tables)) == {"u1": marker}
 
 
 def test_markers_of_another_logic_do_not_count(tables: Tables):
     _store(tables).publish(_marker(tables, "u1", tables.begin()))
-    assert _store(tables, "l2").load(0) == {}
+    assert _store(tables, "l2").load(_none) == {}
 
 
 def test_a_killed_run_s_markers_count_until_a_commit_then_they_are_spent(tables: Tables):
     _store(tables).publish(_marker(tables, "u1", tables.begin()))
     resumed = tables.begin()
-    found = _store(tables).load(_committed(tables))
+    found = _store(tables).load(_spent(tables))
     tables.commit(tables.proposal(resumed, found["u1"].files))
     assert tables.content() == {"u1": 0}
-    assert _store(tables).load(_committed(tables)) == {}
-    assert _store(tables, "l2").clear_spent(_committed(tables)) == 1
+    assert _store(tables).load(_spent(tables)) == {}
+    assert _store(tables, "l2").clear_spent(_spent(tables)) == 1
     assert Storage(tables.uri).list("_trivium/runs") == []
 
 
@@ -60,8 +65,8 @@ def test_clearing_keeps_markers_of_a_newer_run(tables: Tables):
     store = _store(tables)
     store.publish(_marker(tables, "old", 1))
     store.publish(_marker(tables, "new", 2))
-    assert store.clear_spent(1) == 1
-    assert list(store.load(1)) == ["new"]
+    assert store.clear_spent(lambda generation: generation == 1) == 1
+    assert list(store.load(_none)) == ["new"]
 
 
 def _remove(uri: str, file: DataFile) -> None:
@@ -79,21 +84,21 @@ def test_a_marker_whose_files_are_not_as_recorded_does_not_count(tables: Tables,
     marker = _marker(tables, "u1", 1)
     _store(tables).publish(marker)
     damage(tables.uri if kind == "files" else tables.letters_uri, getattr(marker, kind)[0])
-    assert _store(tables).load(0) == {}
+    assert _store(tables).load(_none) == {}
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}"])
 def test_what_is_no_marker_is_passed_over(tables: Tables, content: bytes):
     Storage(tables.uri).create("_trivium/runs/l1/broken.json", content)
-    assert _store(tables).load(0) == {}
+    assert _store(tables).load(_none) == {}
 
 
 def test_markers_of_an_earlier_release_do_not_count_and_go(tables: Tables):
     document = msgspec.to_builtins(_marker(tables, "u1", 1))
     del document["format"]
     Storage(tables.uri).create("_trivium/runs/l1/u1.json", json.dumps(document).encode())
-    assert _store(tables).load(0) == {}
-    assert _store(tables).clear_spent(0) == 1
+    assert _store(tables).load(_none) == {}
+    assert _store(tables).clear_spent(_none) == 1
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", ".hidden", "x" * 201])
@@ -130,6 +135,7 @@ def test_markers_of_the_previous_release_read():
             ),
         ),
         held={"arrival": frozenset({None, "2026-01-01"})},
+        resumed=5,
     )
     again = msgspec.json.encode(UnitResult.of_marker(marker).marker("u1", 5))
     assert UnitResult.of_marker(decode_marker(again)) == UnitResult.of_marker(marker)

@@ -10,6 +10,8 @@ from tests.support.sample_table import day, event_rows, write_rows
 from tests.support.stream_table import StreamTables
 from tests.support.upkeep import age, age_log, compact_events, hours_ago, stream
 from trivium.core.errors import DeliveryError
+from trivium.delivery.commit.claims import FOLDER
+from trivium.delivery.delta import transactions
 from trivium.delivery.files.unit_markers import RunStore, UnitMarker
 from trivium.delivery.maintenance.log import checkpoint, expired_log
 from trivium.delivery.maintenance.vacuum import leftovers, orphans, read_markers
@@ -84,3 +86,16 @@ def test_leftovers_are_old_or_of_older_runs(tables: StreamTables):
 def test_a_table_that_is_no_table_is_refused(tmp_path: Path):
     with pytest.raises(DeliveryError, match="expected log entries"):
         expired_log(Storage(str(tmp_path)), 0)
+
+
+def test_claims_that_no_number_names_go(tables: StreamTables, monkeypatch):
+    monkeypatch.setattr(transactions, "REMEMBERED_RUNS", 2)
+    storage, numbers = Storage(tables.uri), []
+    for _ in range(3):
+        before = {file.path for file in storage.list(FOLDER)}
+        tables.begin()
+        numbers += [file.path for file in storage.list(FOLDER) if file.path not in before]
+    assert leftovers(tables.uri, hours_ago(48)) == []
+    for path in numbers:
+        age(Path(tables.uri, path), 100)
+    assert [file.path for file in leftovers(tables.uri, hours_ago(48))] == [numbers[0]]

@@ -150,9 +150,8 @@ def _fill(tables: Tables, rows: list[Row], covered: Cover) -> None:
     days = {each: [Covered([name], complete) for name, complete in types.items()] for each, types in covered.items()}
     proposal = tables.proposed(generation, (), scope, Reading({}, {}))
     outside = replace(scope, left_out=frozenset())
-    proposal = replace(
-        proposal, scope=outside, files=files.get("batch", ()), covered=RunCoverage(generation, days=days, whole=None)
-    )
+    covers = RunCoverage(generation, days=days, after=proposal.covered.after)
+    proposal = replace(proposal, scope=outside, files=files.get("batch", ()), covered=covers)
     tables.commit(proposal)
 
 

@@ -83,7 +83,7 @@ def test_actors_of_a_cluster_of_their_own_run_it_and_the_command_line_reads_it(p
     plan = CliRunner().invoke(program, ["plan", str(project.config)])
     assert project.table in plan.output, plan.output
     kept = [key.rpartition("_trivium/")[2] for key in s3.keys if "_trivium/" in key and not key.endswith("/")]
-    assert sorted(each.partition("/")[0] for each in kept) == ["coverage", "plans"]
+    assert sorted(each.partition("/")[0] for each in kept) == ["claims", "coverage", "plans"]
     told = done.stdout + done.stderr + read.output + letters.output + plan.output
     assert VARIABLES["AWS_SECRET_ACCESS_KEY"] not in told
 

@@ -16,8 +16,9 @@ from tests.support.proposals import Append
 from tests.support.s3_server import Fault, Seen, UnreliableProxy
 from tests.support.sample_table import AUTHOR, PIPELINE, S3Tables, day, event_rows, write_rows
 from trivium.core.clock import SystemClock
+from trivium.delivery.commit.claims import claim_generation
 from trivium.delivery.commit.committer import Landed, commit
-from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.delta.handle import store_errors
 from trivium.delivery.delta.log_check import check_log
@@ -77,8 +78,8 @@ def test_markers_of_finished_units_count_while_their_files_are_there(s3_tables: 
     files = write_rows(s3_tables.uri, event_rows({"a": day(0)}))
     store.publish(UnitMarker("u1", 5, files))
     store.publish(UnitMarker("u2", 5, (msgspec.structs.replace(files[0], path="event_date=2026-01-01/gone.parquet"),)))
-    assert list(store.load(4)) == ["u1"]
-    assert store.clear_spent(5) == 2
+    assert list(store.load(lambda _: False)) == ["u1"]
+    assert store.clear_spent(lambda _: True) == 2
     assert storage.list("_trivium/runs") == []
 
 
@@ -182,7 +183,10 @@ class _Named(Append):
 
 def test_generations_fence_on_s3_too(s3_tables: S3Tables):
     clock = s3_tables.clock
-    taken = [take_generation(s3_tables.uri, s3_tables.letters_uri, PIPELINE, "batch", clock) for _ in range(2)]
+    taken = [
+        claim_generation(s3_tables.uri, s3_tables.letters_uri, PIPELINE, Scope(None, frozenset({"a"})), clock)
+        for _ in range(2)
+    ]
     assert taken[1] == taken[0] + 1
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from deltalake import DeltaTable
 from tests.support.visits import RAW, TYPED, BatchArguments, Fields, Visits, balance, day, visit, window
 from trivium.core.errors import RunError
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.runtimes.batch import prepare
 
 DAYS = 5
 
@@ -220,3 +222,24 @@ def test_a_window_that_would_lose_rows_of_a_day_it_does_not_read_is_refused(tmp_
     assert visits.content() == before
     visits.run(window(0, 2))
     assert visits.content() == before
+
+
+def test_a_run_that_commits_while_a_window_starts_is_checked_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row of another source day is not there yet when the window looks first."""
+    visits = Visits(tmp_path)
+    visits.write(0, [visit("a", 0), visit("early", 1)])
+    visits.write(1, [visit("b", 1)])
+    keep_plan, ran = prepare.keep_plan, []
+
+    def meanwhile(*arguments: Any) -> None:
+        if not ran:
+            ran.append(True)
+            visits.run()
+        keep_plan(*arguments)
+
+    monkeypatch.setattr(prepare, "keep_plan", meanwhile)
+    with pytest.raises(RunError, match="which this window does not read"):
+        visits.run(window(1, 2))
+    assert visits.content().ids == ["a.0", "b.0", "early.0"]

@@ -17,14 +17,15 @@ import pyarrow.compute as pc
 
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
+from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
-from trivium.delivery.commit.generation import RunProposal
+from trivium.delivery.commit.generation import commit_metadata
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
-from trivium.delivery.errors import PreconditionFailed
+from trivium.delivery.errors import Overtaken, PreconditionFailed
 from trivium.delivery.files.data_file import DataFile, validate
 from trivium.delivery.files.event_types import type_in
 from trivium.delivery.storage.storage import Storage
@@ -34,17 +35,15 @@ __all__ = ["RUNTIME", "BatchCommit", "batch_sources", "commit_batch"]
 
 
 @dataclass(frozen=True)
-class BatchCommit(RunProposal):
+class BatchCommit:
     """A batch run's rows and all that counts with them.
 
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
     rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
-    `columns` are those that the files were written for.
+    `columns` are those that the files were written for. `resumed` are the runs before, all ended, whose finished units
+    are among the files.
     """
-
-    runtime = RUNTIME
-    kind = "run"
 
     pipeline: str
     generation: int
@@ -57,6 +56,7 @@ class BatchCommit(RunProposal):
     plan: str
     states: Mapping[str, str] = field(default_factory=dict)
     columns: pa.Schema | None = None
+    resumed: frozenset[int] = frozenset()
     fault_point: str | None = field(default="table", init=False)
     _replacement: Replacement = field(init=False, repr=False, compare=False)
 
@@ -68,21 +68,29 @@ class BatchCommit(RunProposal):
 
         Raises:
             Fenced: a newer run took over.
-            PreconditionFailed: this generation committed already, or a file lies outside the run's scope.
+            Overtaken: another run committed since this one's coverage was worked out.
+            PreconditionFailed: this run committed already, or a file lies outside the run's scope.
         """
-        self.check_generation(snapshot)
-        committed = snapshot.transaction(transactions.committed(self.pipeline)) or 0
-        if committed >= self.generation:
-            message = f"{self.pipeline}/batch: generation {committed} is committed, {self.generation} comes too late"
+        runs = Runs(snapshot.head.table_uri, self.pipeline, snapshot)
+        run = runs.check(self.generation)
+        if runs.landed(self.generation):
+            message = f"{self.pipeline}/batch: generation {self.generation} is committed, this comes too late"
             raise PreconditionFailed(f"{message}; nothing was committed. Try: start a new run")
+        committed = snapshot.transaction(transactions.committed(self.pipeline)) or 0
+        if committed != self.covered.after or committed > self.generation:
+            message = f"{self.pipeline}/batch: generation {committed} committed before {self.generation}"
+            raise Overtaken(f"{message}; nothing was committed. Try: again, with another generation")
         self._check_files()
         replaced = self._replacement.of(snapshot)
         added = (*self.files, *replaced.carried)
-        return Change(added, tuple(replaced.removed), self._transactions(), self._metadata(), columns=self.columns)
+        return Change(
+            added, tuple(replaced.removed), self._transactions(run, snapshot), self._metadata(), columns=self.columns
+        )
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Return whether this run's commit is the newest batch commit of the snapshot."""
-        return snapshot.transaction(transactions.committed(self.pipeline)) == self.generation
+        """Return whether the snapshot has this run's commit, be others on top of it."""
+        run = Runs(snapshot.head.table_uri, self.pipeline, snapshot).find(self.generation)
+        return run is not None and snapshot.transaction(transactions.landed(self.pipeline, run.run)) == run.run
 
     def _check_files(self) -> None:
         for file in self.files:
@@ -94,22 +102,24 @@ class BatchCommit(RunProposal):
                 message = f"{self.pipeline}/batch: {file.path} holds {held}, which this run does not replace"
                 raise PreconditionFailed(f"{message}; nothing was committed")
 
-    def _transactions(self) -> dict[str, int]:
-        moved = {transactions.committed(self.pipeline): self.generation}
+    def _transactions(self, run: int, snapshot: Snapshot) -> dict[str, int]:
+        landed = {transactions.landed(self.pipeline, each): each for each in {run, *self.resumed}}
+        moved = {name: each for name, each in landed.items() if each >= (snapshot.transaction(name) or 0)}
+        moved[transactions.committed(self.pipeline)] = self.generation
         if self.scope.window is None and not self.scope.left_out:
             moved[transactions.whole(self.pipeline)] = self.generation
         moved |= {transactions.source_day(self.pipeline, day): self.generation for day in self.source_days}
         return moved | self.covered.transactions(self.pipeline)
 
     def _metadata(self) -> dict[str, str]:
-        return self.metadata(
-            logic=self.logic,
-            plan=self.plan,
-            window=str(self.scope.window or transactions.ALL_DAYS),
-            event_types=metadata_text(sorted(self.scope.types)),
-            balance=metadata_text(self.balance),
-            **self.states,
-        )
+        facts = {
+            "logic": self.logic,
+            "plan": self.plan,
+            "window": str(self.scope.window or transactions.ALL_DAYS),
+            "event_types": metadata_text(sorted(self.scope.types)),
+            "balance": metadata_text(self.balance),
+        }
+        return commit_metadata(RUNTIME, self.generation, "run") | facts | dict(self.states)
 
 
 def commit_batch(uri: str, proposal: BatchCommit, schema: pa.Schema, clock: Clock) -> Landed:

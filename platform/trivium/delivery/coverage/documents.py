@@ -58,13 +58,15 @@ class Whole(msgspec.Struct, frozen=True):
 class RunCoverage(msgspec.Struct, frozen=True):
     """A run's coverage. `read` are all source days that any committed run has read, as first and last of each stretch.
 
-    `days` are the event days that are found here from this run's commit on.
+    `days` are the event days that are found here from this run's commit on. `after` is the generation of the commit
+    that all this builds on, the newest one of batch.
     """
 
     generation: int
     read: list[tuple[str, str]] = []
     days: dict[str, list[Covered]] = {}
     whole: Whole | None = None
+    after: int = 0
 
     def transactions(self, pipeline: str) -> dict[str, int]:
         """Return the transactions that name the document."""
@@ -177,21 +179,24 @@ class _Earlier(CoverageReader):
 def covering(uri: str, generation: int, scope: Scope, reading: Reading) -> RunCoverage:
     """Return the document of a run that is about to commit, merged with what was covered before.
 
-    Call it after the run took its generation: from then on no older run can commit.
+    It holds until another batch run commits, then it is to be worked out anew.
 
     Raises:
         StorageError: a document of an earlier run is gone or cannot be read.
     """
-    before = _Earlier(uri, Snapshot.latest(uri))
+    snapshot = Snapshot.latest(uri)
+    before = _Earlier(uri, snapshot)
+    after = snapshot.transaction(transactions.committed(snapshot.pipeline or "")) or 0
     read = sorted(before.source_days() | set(reading.complete) - {ALL_DAYS})
     if scope.window is None:
         days = before.of_days(scope.left_out)
         kept = {day: _grouped(days.get(day, {})) for day in sorted(scope.left_out)}
-        return RunCoverage(generation, stretches(read), kept, _whole(before.all_days(), generation, scope, reading))
+        whole = _whole(before.all_days(), generation, scope, reading)
+        return RunCoverage(generation, stretches(read), kept, whole, after)
     wanted = [day for day in (each.isoformat() for each in scope.window.days()) if scope.holds_day(day)]
     earlier = before.of_days(wanted)
     merged = {day: _grouped({**_other_types(earlier.get(day, {}), scope), **reading.covers(day)}) for day in wanted}
-    return RunCoverage(generation, stretches(read), merged)
+    return RunCoverage(generation, stretches(read), merged, after=after)
 
 
 def publish(uri: str, document: RunCoverage) -> None:

@@ -39,6 +39,14 @@ class Scope:
     left_out: frozenset[str] = frozenset()
     untyped: bool = True
 
+    def overlaps(self, other: Scope) -> bool:
+        """Return whether a row or a dead letter may be in both; days that are left out are taken as held."""
+        if self.types.isdisjoint(other.types) and not (self.untyped and other.untyped):
+            return False
+        if self.window is None or other.window is None:
+            return True
+        return self.window.start < other.window.end and other.window.start < self.window.end
+
     def holds_day(self, day: str | None) -> bool:
         """Return whether rows of an event day (ISO) are replaced."""
         return day not in self.left_out and (self.window is None or self.window.holds(day))

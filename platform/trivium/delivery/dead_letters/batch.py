@@ -16,8 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from trivium.core.clock import Clock
+from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.committer import Change, Landed, commit
-from trivium.delivery.commit.generation import RunProposal
+from trivium.delivery.commit.generation import commit_metadata
 from trivium.delivery.dead_letters import stream as stream_letters
 from trivium.delivery.dead_letters.schema import ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
 from trivium.delivery.delta import transactions
@@ -60,9 +61,11 @@ def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
 
 
 def remove_uncounted(uri: str, table_uri: str, pipeline: str, generation: int, clock: Clock) -> int:
-    """Remove, at the start of a run, batch's dead letters that do not count. Returns how many files went.
+    """Remove, for a run, batch's dead letters that do not count and never will. Returns how many files went.
 
-    Call it after the run took its generation in both tables: from then on no older run can make one count.
+    Those are its own under an earlier generation, those of runs that it took over from and of runs that are finished.
+    Others may be of a run beside this one. Call it after the run took its generation in both tables: from then on no
+    run that it took over from can make one count.
     """
     proposal = _CleanUp(pipeline, generation, Snapshot.latest(table_uri))
     files = len(proposal.uncounted(Snapshot.latest(uri)))
@@ -139,16 +142,14 @@ def _is_batch(file: ActiveFile) -> bool:
 
 
 @dataclass(frozen=True)
-class DeadLetterCommit(RunProposal):
+class DeadLetterCommit:
     """A run's dead letters. Each file's source day must be one of `source_days`, those the table's commit will name."""
-
-    runtime = RUNTIME
-    kind = "append"
 
     pipeline: str
     generation: int
     files: tuple[DataFile, ...]
     source_days: tuple[str, ...]
+    table_uri: str
     fault_point: str | None = field(default="dead_letters", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
@@ -158,8 +159,8 @@ class DeadLetterCommit(RunProposal):
             Fenced: a newer run took over.
             PreconditionFailed: this generation has appended already, or a file is of a day the run does not own.
         """
-        self.check_generation(snapshot)
-        name = transactions.dead_letters(self.pipeline)
+        Runs(self.table_uri, self.pipeline, snapshot).check(self.generation)
+        name = transactions.dead_letters(self.pipeline, self.generation)
         if (snapshot.transaction(name) or 0) >= self.generation:
             message = f"{self.pipeline}/batch: generation {self.generation} has appended its dead letters already"
             raise PreconditionFailed(message)
@@ -169,19 +170,17 @@ class DeadLetterCommit(RunProposal):
             message = f"{self.pipeline}/batch: dead letters of source days {foreign}, which this run does not replace"
             raise PreconditionFailed(message)
         files = tuple(file.with_partition("generation", str(self.generation)) for file in self.files)
-        return Change(add=files, transactions={name: self.generation}, metadata=self.metadata())
+        metadata = commit_metadata(RUNTIME, self.generation, "append")
+        return Change(add=files, transactions={name: self.generation}, metadata=metadata)
 
     def landed(self, snapshot: Snapshot) -> bool:
-        """Return whether this generation is the newest that appended."""
-        return snapshot.transaction(transactions.dead_letters(self.pipeline)) == self.generation
+        """Return whether this generation has appended."""
+        return snapshot.transaction(transactions.dead_letters(self.pipeline, self.generation)) == self.generation
 
 
 @dataclass(frozen=True)
-class _CleanUp(RunProposal):
-    """Removes the dead letters of batch that do not count in a snapshot of the table."""
-
-    runtime = RUNTIME
-    kind = "clean_up"
+class _CleanUp:
+    """Removes the dead letters of batch that do not count in a snapshot of the table, nor ever will."""
 
     pipeline: str
     generation: int
@@ -189,12 +188,24 @@ class _CleanUp(RunProposal):
     fault_point: str | None = None
 
     def uncounted(self, snapshot: Snapshot) -> tuple[ActiveFile, ...]:
-        own = (file for file in snapshot.active.values() if _is_batch(file))
-        return tuple(file for file in own if not counts(file, self.table))
+        files = (file for file in snapshot.active.values() if _is_batch(file))
+        return tuple(file for file in files if not counts(file, self.table) and self._ended(snapshot, file))
 
     def change(self, snapshot: Snapshot) -> Change:
-        self.check_generation(snapshot)
-        return Change(remove=self.uncounted(snapshot), metadata=self.metadata())
+        self._runs(snapshot).check(self.generation)
+        metadata = commit_metadata(RUNTIME, self.generation, "clean_up")
+        return Change(remove=self.uncounted(snapshot), metadata=metadata)
 
     def landed(self, snapshot: Snapshot) -> bool:
         return not self.uncounted(snapshot)
+
+    def _ended(self, letters: Snapshot, file: ActiveFile) -> bool:
+        """Return whether the run that wrote a file is this one, was taken over by it, or has committed."""
+        number = int(file.partition_values["generation"] or 0)
+        own, other = self._runs(letters).find(self.generation), self._runs(letters).find(number)
+        if own is None or other is None or other.run == own.run:
+            return True
+        return (other.run < own.run and other.overlaps(own)) or self._runs(self.table).landed(number)
+
+    def _runs(self, snapshot: Snapshot) -> Runs:
+        return Runs(self.table.head.table_uri, self.pipeline, snapshot)

@@ -10,6 +10,9 @@ from typing import Final
 ALL_DAYS: Final = "all"
 """The source day of a source that has no days."""
 
+REMEMBERED_RUNS: Final = 1000
+"""Batch runs of which a table knows what they claimed and whether they committed; an older one counts as ended."""
+
 
 def generation(pipeline: str, runtime: str) -> str:
     """Name the transaction that holds the newest run of a runtime."""
@@ -19,6 +22,16 @@ def generation(pipeline: str, runtime: str) -> str:
 def run_token(pipeline: str, runtime: str) -> str:
     """Name that of a random number of the run that took the generation: it tells apart two runs that took the same."""
     return f"{pipeline}/{runtime}/run"
+
+
+def claim(pipeline: str, number: int) -> str:
+    """Name that of the token of the batch run that took a number; see `commit.claims`. Numbers share names in turn."""
+    return f"{pipeline}/batch/claim/{number % REMEMBERED_RUNS}"
+
+
+def landed(pipeline: str, run: int) -> str:
+    """Name that of the number of a batch run that has committed. Numbers share names in turn."""
+    return f"{pipeline}/batch/landed/{run % REMEMBERED_RUNS}"
 
 
 def committed(pipeline: str) -> str:
@@ -56,9 +69,9 @@ def widening(pipeline: str) -> str:
     return f"{pipeline}/widening"
 
 
-def dead_letters(pipeline: str) -> str:
-    """Name, in the dead-letter table, that of the generation of the newest batch append."""
-    return f"{pipeline}/batch/dead_letters"
+def dead_letters(pipeline: str, generation: int) -> str:
+    """Name, in the dead-letter table, that of a generation that has appended. Numbers share names in turn."""
+    return f"{pipeline}/batch/dead_letters/{generation % REMEMBERED_RUNS}"
 
 
 def position(pipeline: str, partition: str) -> str:

@@ -1,14 +1,15 @@
 """Finished units of a batch run, so that a killed run resumes: `<table>/_trivium/runs/<logic>/<unit key>.json`.
 
-A marker carries the generation that wrote it and counts only until a batch commit reaches that generation, and only
-while all its files are on storage with their recorded size. Delta's vacuum leaves folders that begin with `_` alone.
+A marker carries the generation of the run that wrote it. It counts until that run, or one that took over from it, has
+committed, and only while all its files are on storage with their recorded size. Delta's vacuum leaves folders that
+begin with `_` alone.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,9 @@ from trivium.delivery.storage.storage import Storage
 
 _FOLDER: Final = "_trivium/runs"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
+Spent = Callable[[int], bool]
+"""Says of a generation whether its run, or one that took over from it, has committed."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,22 +66,22 @@ class RunStore:
         """Store a marker atomically and durably; its files must be closed."""
         self._table.publish(f"{_FOLDER}/{self._logic}/{_checked(marker.key)}.json", msgspec.json.encode(marker))
 
-    def load(self, committed: int) -> dict[str, UnitMarker]:
-        """Return the markers that count, by key. `committed` is the generation of the table's newest batch commit."""
+    def load(self, spent: Spent) -> dict[str, UnitMarker]:
+        """Return the markers that count, by key."""
         found = (self._read(file.path) for file in self._table.list(f"{_FOLDER}/{self._logic}"))
-        return {marker.key: marker for marker in found if marker and self._counts(marker, committed)}
+        return {marker.key: marker for marker in found if marker and self._counts(marker, spent)}
 
-    def clear_spent(self, committed: int) -> int:
+    def clear_spent(self, spent: Spent) -> int:
         """Remove, after a commit, the markers of any logic that no longer count. Returns how many went."""
         paths = [file.path for file in self._table.list(_FOLDER)]
-        spent = [path for path in paths if (marker := self._read(path)) is None or marker.generation <= committed]
-        for path in spent:
+        gone = [path for path in paths if (marker := self._read(path)) is None or spent(marker.generation)]
+        for path in gone:
             self._table.remove(path)
-        return len(spent)
+        return len(gone)
 
-    def _counts(self, marker: UnitMarker, committed: int) -> bool:
+    def _counts(self, marker: UnitMarker, spent: Spent) -> bool:
         table = all(_present(self._table, file) for file in marker.files)
-        return marker.generation > committed and table and all(_present(self._dead_letters, f) for f in marker.rejects)
+        return not spent(marker.generation) and table and all(_present(self._dead_letters, f) for f in marker.rejects)
 
     def _read(self, path: str) -> UnitMarker | None:
         """Return the marker, or None for what is not one (a temporary file of a killed process)."""

@@ -18,7 +18,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from trivium.core.errors import DeliveryError
-from trivium.delivery.delta import transactions
+from trivium.delivery.commit.claims import Runs, forgotten_claims
 from trivium.delivery.delta.durability import make_durable
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.unit_markers import UnitMarker, decode_marker
@@ -51,10 +51,10 @@ def read_markers(uri: str) -> Markers:
     rejects: set[str] = set()
     listed = [file for file in storage.list(_RUNS) if file.path.endswith(".json")]
     table = Snapshot.latest(uri)
-    committed = table.transaction(transactions.committed(table.pipeline or "")) or 0
+    runs = Runs(uri, table.pipeline or "", table)
     for file in listed:
         marker = _marker(storage, file)
-        if marker is not None and marker.generation <= committed:
+        if marker is not None and runs.replaced(marker.generation):
             spent.append(file)
         elif marker is not None:
             files.update(each.path for each in marker.files)
@@ -79,13 +79,15 @@ def orphans(uri: str, cutoff_us: int, named: Collection[str]) -> list[StoredFile
 
 
 def leftovers(uri: str, cutoff_us: int) -> list[StoredFile]:
-    """Return what ended processes left before `cutoff_us`: temporary and torn files, marks of old runs' actors.
+    """Return what ended processes left before `cutoff_us`: temporary and torn files, claims, marks of old runs' actors.
 
     Tokens stay: a worker that replaces a dead one reads the token of a run, however long that run has been going on.
     """
     storage = Storage(uri)
     known = [file for file in storage.list("_trivium") if file.path.endswith(".tmp")]
     known += [file for file in storage.list("_delta_log") if _LEFT_IN_LOG.fullmatch(file.path)]
+    table = Snapshot.latest(uri)
+    known += forgotten_claims(uri, table.pipeline or "", table)
     return [file for file in known if file.modified_us < cutoff_us] + _begun_by_old_runs(uri, storage)
 
 
@@ -130,10 +132,10 @@ def _begun_by_old_runs(uri: str, storage: Storage) -> list[StoredFile]:
     if not marks:
         return []
     table = Snapshot.latest(uri)
-    newest = table.transaction(transactions.generation(table.pipeline or "", "batch")) or 0
-    committed = table.transaction(transactions.committed(table.pipeline or "")) or 0
-    old = max(newest - 1, committed)
-    return [mark for mark in marks if int(mark.path.removeprefix(f"{_STARTED}/").split("/")[0]) <= old]
+    runs = Runs(uri, table.pipeline or "", table)
+    numbers = {mark.path: int(mark.path.removeprefix(f"{_STARTED}/").split("/")[0]) for mark in marks}
+    ended = {number for number in numbers.values() if runs.landed(number) or runs.fenced(number)}
+    return [mark for mark in marks if numbers[mark.path] in ended]
 
 
 def _marker(storage: Storage, file: StoredFile) -> UnitMarker | None:

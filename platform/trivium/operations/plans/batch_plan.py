@@ -11,9 +11,9 @@ from typing import Any, Final
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source, place_of
 from trivium.core.clock import Clock, SystemClock
+from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
-from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.plans.parts import (
     BreakerSummary,
@@ -149,6 +149,6 @@ def _replaced(snapshot: Snapshot, scope: Scope) -> dict[str, int]:
 def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, context: Mapping[str, object]) -> int:
     if snapshot is None:
         return 0
-    committed = snapshot.transaction(transactions.committed(pipeline.name)) or 0
-    done = run_store(pipeline).load(committed)
+    runs = Runs(pipeline.config.table.path, pipeline.name, snapshot)
+    done = run_store(pipeline).load(runs.replaced)
     return sum(unit.key(context) in done for unit in source.units)

@@ -3,63 +3,89 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Sequence
 
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import BatchCommit, commit_batch
+from trivium.delivery.commit.committer import Landed
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.carry import carried_letters
 from trivium.delivery.delta.transactions import ALL_DAYS
+from trivium.delivery.errors import Overtaken
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.lineage import table_schema
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.runtimes.batch.job import UnitResult, joined_days
-from trivium.runtimes.batch.prepare import Prepared
+from trivium.runtimes.batch.prepare import Prepared, claim_number
 from trivium.runtimes.batch.report import BatchReport
 from trivium.runtimes.batch.source import batch_section
+
+_log = logging.getLogger(__name__)
 
 
 def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clock, seconds: float) -> BatchReport:
     """Commit what the units of a run gave; `seconds` is what they took.
 
+    If a run of other days or types commits first, it is done again on top of that, under another generation.
+
     Raises:
         DeliveryError: see `commit_batch`; readers see the table as it was.
     """
+    counts, generation = _balance(results), prepared.job.generation
+    while True:
+        try:
+            landed = _commit(prepared, results, generation, clock)
+        except Overtaken as error:
+            _log.info("%s", error)
+            generation = claim_number(prepared.pipeline, prepared.job.scope, clock, prepared.job.generation)
+        else:
+            break
+    return BatchReport(
+        pipeline=prepared.pipeline.name,
+        table=prepared.pipeline.config.table.path,
+        version=landed.version,
+        generation=generation,
+        counts=counts,
+        dead_letters=sum(file.rows for result in results for file in result.rejects),
+        units=len(prepared.source.units),
+        units_reused=len(prepared.done),
+        seconds=seconds,
+        left_out=tuple(sorted(prepared.job.scope.left_out)),
+    )
+
+
+def _commit(prepared: Prepared, results: Sequence[UnitResult], generation: int, clock: Clock) -> Landed:
+    """Commit under a generation.
+
+    Raises:
+        Overtaken: another run committed since this one took the generation, or meanwhile.
+    """
     pipeline, job = prepared.pipeline, prepared.job
     uri = pipeline.config.table.path
-    counts = _balance(results)
+    covered = coverage.covering(uri, generation, job.scope, _reading(prepared, results))
+    if covered.after > generation:
+        raise Overtaken(f"{pipeline.name}/batch: generation {covered.after} committed before {generation}")
     rejects = tuple(file for result in results for file in result.rejects)
-    covered = coverage.covering(uri, job.generation, job.scope, _reading(prepared, results))
-    days = _append_letters(prepared, rejects, clock)
+    days = _append_letters(prepared, generation, rejects, clock)
     schema = table_schema(pipeline.table_columns)
     proposal = BatchCommit(
         pipeline=pipeline.name,
-        generation=job.generation,
+        generation=generation,
         scope=job.scope,
         files=tuple(file for result in results for file in result.files),
         source_days=days,
         covered=covered,
-        balance=counts,
+        balance=_balance(results),
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
         states=_states(prepared),
         columns=schema,
+        resumed=frozenset(result.resumed for result in results if result.resumed),
     )
-    landed = commit_batch(uri, proposal, schema, clock)
-    return BatchReport(
-        pipeline=pipeline.name,
-        table=uri,
-        version=landed.version,
-        generation=job.generation,
-        counts=counts,
-        dead_letters=sum(file.rows for file in rejects),
-        units=len(prepared.source.units),
-        units_reused=len(prepared.done),
-        seconds=seconds,
-        left_out=tuple(sorted(job.scope.left_out)),
-    )
+    return commit_batch(uri, proposal, schema, clock)
 
 
 def _states(prepared: Prepared) -> dict[str, str]:
@@ -90,14 +116,17 @@ def _reading(prepared: Prepared, results: Sequence[UnitResult]) -> coverage.Read
     return coverage.Reading(prepared.complete, types, batch_section(prepared.pipeline).late_days)
 
 
-def _append_letters(prepared: Prepared, rejects: tuple[DataFile, ...], clock: Clock) -> tuple[str, ...]:
+def _append_letters(
+    prepared: Prepared, generation: int, rejects: tuple[DataFile, ...], clock: Clock
+) -> tuple[str, ...]:
     """Append the run's dead letters and those that stay; return the source days whose letters the run replaces."""
     pipeline, job = prepared.pipeline, prepared.job
     uri, days = pipeline.config.dead_letters.path, _source_days(prepared)
     carried = carried_letters(uri, pipeline.config.table.path, job.scope, days, rejects)
     days |= {file.partition_values["source_day"] or ALL_DAYS for file in carried}
     replaced = tuple(sorted(days))
-    letters = dead_letters.DeadLetterCommit(pipeline.name, job.generation, (*rejects, *carried), replaced)
+    files, table = (*rejects, *carried), pipeline.config.table.path
+    letters = dead_letters.DeadLetterCommit(pipeline.name, generation, files, replaced, table)
     dead_letters.append(uri, letters, clock)
     return replaced
 

@@ -40,7 +40,8 @@ class Job:
 class UnitResult(msgspec.Struct, frozen=True):
     """A unit's files, its balance by event type, and its rejects by signature.
 
-    `held` are the source days in which each event type had inputs.
+    `held` are the source days in which each event type had inputs. `resumed` is the generation of the run before that
+    finished the unit, 0: this run did.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -48,6 +49,7 @@ class UnitResult(msgspec.Struct, frozen=True):
     counts: Mapping[str, Counts] = {}
     signatures: RejectSummary = ()
     held: Mapping[str, frozenset[str | None]] = {}
+    resumed: int = 0
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
@@ -63,7 +65,7 @@ class UnitResult(msgspec.Struct, frozen=True):
     def marker(self, key: str, generation: int) -> UnitMarker:
         """Return what a restarted run resumes this unit from."""
         payload = msgspec.to_builtins(self)
-        del payload["files"], payload["rejects"]
+        del payload["files"], payload["rejects"], payload["resumed"]
         return UnitMarker(key, generation, self.files, self.rejects, payload)
 
     @classmethod
@@ -74,7 +76,8 @@ class UnitResult(msgspec.Struct, frozen=True):
             RunError: the marker's payload is none of this runtime's.
         """
         try:
-            return msgspec.convert({**marker.payload, "files": marker.files, "rejects": marker.rejects}, cls)
+            own = {"files": marker.files, "rejects": marker.rejects, "resumed": marker.generation}
+            return msgspec.convert({**marker.payload, **own}, cls)
         except msgspec.ValidationError as error:
             message = f"the marker of unit {marker.key} is not a batch run's: {error}"
             raise RunError(f"{message}. Try: remove it from the table's _trivium/runs; its unit runs again") from error

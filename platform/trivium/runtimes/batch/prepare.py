@@ -11,7 +11,7 @@ from trivium.connectors import open_lookup, snapshot_of
 from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
-from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.commit.claims import Runs, claim_generation
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -62,13 +62,13 @@ class BatchArguments:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may start. `done` holds the markers of units a killed run finished."""
+    """A run that may start. `done` holds the markers of units a killed run finished, by what `runs` knew of it."""
 
     pipeline: Pipeline
     job: Job
     source: Source
     done: Mapping[str, UnitMarker]
-    committed: int
+    runs: Runs
     complete: Mapping[str, int]
 
 
@@ -101,6 +101,7 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
         TriviumError: the run cannot start; nothing was changed but, at most, the generation.
     """
     pipeline = pipeline.of_types(arguments.types) if arguments.types else pipeline
+    before = _committed(pipeline)
     source = read_source(pipeline, arguments.window(), arguments.missing_days)
     lookups = check_lookups(pipeline, clock)
     config = pipeline.config
@@ -109,22 +110,42 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     pipeline = pipeline.writing(written_columns(table, pipeline.table_columns))
     check_append_only(table, source.scope)
     open_table(dead_letters.dead_letter_table(config.dead_letters.path, pipeline.name))
-    if source.scope.window is not None:
-        check_nothing_left_out(config.table.path, source)
+    check_nothing_left_out(config.table.path, source)
     keep_plan(config.table.path, pipeline.plan)
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
-    generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
-    dead_letters.remove_uncounted(config.dead_letters.path, config.table.path, pipeline.name, generation, clock)
-    committed = Snapshot.latest(config.table.path).transaction(transactions.committed(pipeline.name)) or 0
+    generation = claim_number(pipeline, source.scope, clock)
+    if _committed(pipeline) != before:  # perhaps by a run that this one took over: what was checked is out of date
+        source = read_source(pipeline, arguments.window(), arguments.missing_days)
+        check_nothing_left_out(config.table.path, source)
+    return _job(pipeline, source, lookups, generation, source.complete(arguments.complete_as_of))
+
+
+def _job(
+    pipeline: Pipeline, source: Source, lookups: Mapping[str, str], generation: int, complete: Mapping[str, int]
+) -> Prepared:
+    """Return the run with its job and the units of it that a killed run finished."""
+    runs = known_runs(pipeline)
     context = unit_context(pipeline, source.scope, lookups)
-    token = write_token(config.table.path)
+    token = write_token(pipeline.config.table.path)
     root = str(pipeline.root)
     columns = pipeline.table_columns
     job = Job(pipeline.plan.json, pipeline.secrets, root, generation, source.scope, context, lookups, token, columns)
-    markers = run_store(pipeline).load(committed)
+    markers = run_store(pipeline).load(runs.replaced)
     keys = {unit.key(context) for unit in source.units}
     done = {key: marker for key, marker in markers.items() if key in keys}
-    return Prepared(pipeline, job, source, done, committed, source.complete(arguments.complete_as_of))
+    return Prepared(pipeline, job, source, done, runs, complete)
+
+
+def claim_number(pipeline: Pipeline, scope: Scope, clock: Clock, run: int = 0) -> int:
+    """Take a generation for a run over a scope, the first one or, for `run`, another one; remove letters that ended.
+
+    Raises:
+        Fenced: a newer run took over.
+    """
+    table, letters = pipeline.config.table.path, pipeline.config.dead_letters.path
+    generation = claim_generation(table, letters, pipeline.name, scope, clock, run)
+    dead_letters.remove_uncounted(letters, table, pipeline.name, generation, clock)
+    return generation
 
 
 def unit_context(pipeline: Pipeline, scope: Scope, lookups: Mapping[str, str]) -> dict[str, object]:
@@ -135,6 +156,18 @@ def unit_context(pipeline: Pipeline, scope: Scope, lookups: Mapping[str, str]) -
         "source": batch_section(pipeline).source.model_dump(mode="json"),
         "dead_letters": pipeline.config.dead_letters.path,
     }
+
+
+def _committed(pipeline: Pipeline) -> int:
+    """Return the generation of batch's newest commit."""
+    found = Snapshot.find(pipeline.config.table.path)
+    return (found.transaction(transactions.committed(pipeline.name)) or 0) if found else 0
+
+
+def known_runs(pipeline: Pipeline) -> Runs:
+    """Return what the table knows now of its batch runs."""
+    uri = pipeline.config.table.path
+    return Runs(uri, pipeline.name, Snapshot.latest(uri))
 
 
 def run_store(pipeline: Pipeline) -> RunStore:

@@ -25,8 +25,6 @@ from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.commit.breaker_record import record_trip
-from trivium.delivery.commit.generation import check_generation
-from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import remove_token
@@ -37,7 +35,7 @@ from trivium.runtimes.batch.commit import commit_results
 from trivium.runtimes.batch.job import UnitResult
 from trivium.runtimes.batch.poison_search import Isolation
 from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
-from trivium.runtimes.batch.prepare import BatchArguments, Prepared, prepare, run_store
+from trivium.runtimes.batch.prepare import BatchArguments, Prepared, known_runs, prepare, run_store
 from trivium.runtimes.batch.progress import Display, display
 from trivium.runtimes.batch.report import BatchReport
 from trivium.runtimes.batch.source import batch_section
@@ -109,7 +107,7 @@ class _Units:
     def _recover(self, lost: WorkersLost, shown: Display) -> None:
         """Take over what the pool finished, then run in isolation what its dead actors had begun."""
         before = len(self._results)
-        self._resume(run_store(self._prepared.pipeline).load(self._prepared.committed), shown)
+        self._resume(run_store(self._prepared.pipeline).load(self._prepared.runs.replaced), shown)
         begun = self._begun()
         if not begun and len(self._results) > before:
             return
@@ -145,13 +143,12 @@ class _Units:
     def _check_fence(self) -> None:
         if self._clock.monotonic() - self._fence_checked >= _FENCE_SECONDS:
             self._fence_checked = self._clock.monotonic()
-            snapshot = Snapshot.latest(self._prepared.pipeline.config.table.path)
-            check_generation(snapshot, self._prepared.pipeline.name, RUNTIME, self._job.generation)
+            known_runs(self._prepared.pipeline).check(self._job.generation)
 
 
 def _clean_up(prepared: Prepared) -> None:
     config = prepared.pipeline.config
-    run_store(prepared.pipeline).clear_spent(prepared.job.generation)
+    run_store(prepared.pipeline).clear_spent(known_runs(prepared.pipeline).replaced)
     storage = Storage(config.table.path)
     for mark in storage.list(started_folder(prepared.job)):
         storage.remove(mark.path)
