@@ -29,7 +29,7 @@ from benchmarks.report import Goal, machine, show
 from trivium import Executor
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 LIMIT: Final = 1.3
 ByHand = Callable[[pa.RecordBatch], pa.RecordBatch]
@@ -75,7 +75,7 @@ def measure(case: Case, folder: Path, rounds: int) -> Overhead:
     """The medians of both sides, taking turns over the same batches."""
     name, executor, _, by_hand = case
     batches = read(folder)
-    worker = Worker(spec_of([executor]), {})
+    worker = BlockingWorker(spec_of([executor]), {})
     engine_seconds, hand_seconds = [], []
     for _ in range(rounds):
         hand_seconds.append(_seconds(lambda: sum(by_hand(batch).num_rows for batch in batches)))
@@ -94,7 +94,7 @@ def read(folder: Path) -> list[pa.RecordBatch]:
     return batches
 
 
-def emitted_rows(worker: Worker, columns: pa.RecordBatch) -> int:
+def emitted_rows(worker: BlockingWorker, columns: pa.RecordBatch) -> int:
     """How many rows the engine makes of a batch."""
     outcomes = worker.run(as_batch(columns))
     return sum(emitted.rows.num_rows for emitted in outcomes.emitted.values())

@@ -35,7 +35,7 @@ from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 LIMITS: Final = {(50, 500): 3.0, (50, 2_000): 2.0, (50, 20_000): 1.3, (300, 20_000): 2.0}
 """The most that an event may cost with so many types in batches of so many events, by what it costs with one type."""
@@ -100,7 +100,7 @@ def measure(types: int, size: int, events: int, rounds: int) -> Cost:
     """Return the medians of the three sides, taking turns over the same batches."""
     executors = [executor(number) for number in range(types)]
     batches = records(types, size, events)
-    worker, hand = Worker(spec_of(executors), {}), ByHand(executors)
+    worker, hand = BlockingWorker(spec_of(executors), {}), ByHand(executors)
     sides: list[tuple[list[float], Callable[[], int]]] = [
         ([], lambda: run_engine(worker, batches)),
         ([], lambda: run_with_files(worker, batches)),
@@ -140,7 +140,7 @@ def records(types: int, size: int, events: int) -> list[list[bytes]]:
     return [made[at : at + size] for at in range(0, events, size)]
 
 
-def run_engine(worker: Worker, batches: Batches) -> int:
+def run_engine(worker: BlockingWorker, batches: Batches) -> int:
     """Take the batches through the engine; return the number of rows."""
     rows = 0
     for batch in batches:
@@ -149,7 +149,7 @@ def run_engine(worker: Worker, batches: Batches) -> int:
     return rows
 
 
-def run_with_files(worker: Worker, batches: Batches) -> int:
+def run_with_files(worker: BlockingWorker, batches: Batches) -> int:
     """Take the batches through the engine and write its rows to files, as an epoch of a stream does."""
     folder = tempfile.mkdtemp()
     try:

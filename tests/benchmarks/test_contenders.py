@@ -12,7 +12,7 @@ from benchmarks.nexmark import Bids, prepare
 from benchmarks.peers import polars_scan
 from benchmarks.proof import Fingerprint, OutputsDiffer, check_equal, fingerprint
 from trivium.config.worker_spec import spec_of
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 ROWS = 20_000
 
@@ -47,7 +47,7 @@ def test_the_executors_by_hand_agree_with_polars(
 
 @pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
 def test_the_engine_emits_as_many_rows_as_by_hand(case: Case, bids: Bids, expected: Fingerprint) -> None:
-    worker = Worker(spec_of([case[1]]), {})
+    worker = BlockingWorker(spec_of([case[1]]), {})
     assert sum(emitted_rows(worker, batch) for batch in read(getattr(bids, case[2]))) == expected.rows
 
 

@@ -12,8 +12,8 @@ from tests.support.terminal import Trivium
 from trivium.config.compile import compile_file
 from trivium.config.problems import ConfigError
 from trivium.config.rebuild import rebuild
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Counts
-from trivium.engine.worker import Worker
 
 TWO = """executors:
   - {type: page_view}
@@ -28,7 +28,7 @@ def record(event_type: str, identity: str, at: object = "2026-01-01T00:00:00Z") 
 def test_tags_of_one_class_are_event_types_of_their_own(tmp_path: Path) -> None:
     pipeline = compile_file(group_project.make(tmp_path, TWO), {}, "serving")
     batch = raw(record("page_view", "a"), record("page_click", "a"), record("page_click", "b", 5), record("order", "o"))
-    out = Worker(pipeline.worker_spec, {}).run(batch)
+    out = BlockingWorker(pipeline.worker_spec, {}).run(batch)
     assert out.counts() == {
         "page_view": Counts(read=1, emitted_inputs=1, emitted_rows=1),
         "page_click": Counts(read=2, emitted_inputs=1, emitted_rows=1, rejected=1),

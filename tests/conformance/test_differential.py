@@ -15,17 +15,16 @@ from tests.support.engine_inputs import raw
 from tests.support.plain_events import PLAIN, PLAIN_REQUESTS, PLAIN_WORKER, without_nulls
 from tests.support.recorded_lookup import Seen, of_answer, of_outcomes
 from trivium.config.worker_spec import spec_of
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 from trivium.engine.decoding.record_checks import FAILURES
 from trivium.engine.requests.body import MalformedBody, events_of
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
 from trivium.samples.edge_cases import records
 
 _TOGETHER: Final = 10
 _SPACE: Final = b" \t\r\n"
 COLUMNS: Final = rich.RichRow.__struct_fields__
 ROWS, COLUMN_FORM = (spec_of([form]) for form in (rich.Rows, rich.Columns))
-WAYS: Final = [(Worker(pipeline, {}), RequestWorker(pipeline, {})) for pipeline in (ROWS, COLUMN_FORM)]
+WAYS: Final = [(BlockingWorker(pipeline, {}), BlockingRequests(pipeline, {})) for pipeline in (ROWS, COLUMN_FORM)]
 SOUND: Final = records(ROWS.executors["rich"].declaration, "event_type")
 RECORDS: Final = st.lists(SOUND | rich.mutated() | rich.ODD, min_size=1, max_size=_TOGETHER)
 
@@ -51,13 +50,13 @@ def differ(examples: int) -> int:
     return tried
 
 
-def ways(worker: Worker, requests: RequestWorker, values: Sequence[bytes]) -> list[list[Seen]]:
+def ways(worker: BlockingWorker, requests: BlockingRequests, values: Sequence[bytes]) -> list[list[Seen]]:
     """A batch, batches of one, requests."""
     alone = [of_outcomes(worker.run(raw(value)), COLUMNS)[0] for value in values]
     return [of_outcomes(worker.run(raw(*values)), COLUMNS), alone, asked(requests, values)]
 
 
-def asked(requests: RequestWorker, values: Sequence[bytes]) -> list[Seen]:
+def asked(requests: BlockingRequests, values: Sequence[bytes]) -> list[Seen]:
     """One request for all, if a body can hold them side by side; one for each where a body can hold it alone."""
     body = b"[" + b",".join(values) + b"]"
     if told_apart(body, values):

@@ -37,9 +37,9 @@ from trivium.delivery.merge import query as merge
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import events_table, open_table
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 from trivium.engine.decoding.decoder import Decoder
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.requests.worker import encode
 from trivium.parity.results import DROPPED, InputOutcome, of_answer, of_outcomes, of_tables
 from trivium.parity.tables import written_and_read
 from trivium.samples.edge_cases import examples, records
@@ -98,7 +98,7 @@ _TABLES: Final = ("table", "dead_letters")
 
 def commit_batches(pipeline: Pipeline, batches: Sequence[Batch]) -> None:
     """Run batches and commit what they made, a file a batch."""
-    worker, uri = Worker(pipeline.worker_spec, {}), pipeline.config.table.path
+    worker, uri = BlockingWorker(pipeline.worker_spec, {}), pipeline.config.table.path
     files: list[DataFile] = []
     for number, batch in enumerate(batches):
         schema, by = table_schema(pipeline.table_columns), pipeline.config.table.partition_by
@@ -126,7 +126,7 @@ def sorted_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 
 def served(pipeline: Pipeline, values: Sequence[bytes]) -> list[InputOutcome]:
-    answers = RequestWorker(pipeline.worker_spec, {}).answer(b"[" + b",".join(values) + b"]", max_events=len(values))
+    answers = BlockingRequests(pipeline.worker_spec, {}).answer(b"[" + b",".join(values) + b"]", max_events=len(values))
     return [of_answer(pipeline, answer) for answer in json.loads(encode(answers))]
 
 
@@ -166,7 +166,7 @@ def check_shapes(shapes: Sequence[Shape]) -> None:
 
 def in_files(pipeline: Pipeline, batches: Sequence[Batch], count: int) -> list[InputOutcome]:
     found: list[InputOutcome] = [DROPPED] * count
-    worker = Worker(pipeline.worker_spec, {})
+    worker = BlockingWorker(pipeline.worker_spec, {})
     for batch in batches:
         out = worker.run(replace(batch, positions=np.arange(len(batch), dtype=np.int64)))
         with tempfile.TemporaryDirectory() as folder:

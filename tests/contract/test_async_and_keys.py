@@ -9,7 +9,7 @@ from trivium import ContractError, Enrichment, Event, Executor, NormalizedEvent,
 
 class Item(Event, tag="item"):
     name: str
-    tags: tuple[str, ...] = ()
+    groups: tuple[tuple[str, ...], ...] = ()
 
 
 class Line(NormalizedEvent):
@@ -28,9 +28,9 @@ def test_async_forms_are_refused() -> None:
 
 
 def test_a_key_is_one_value() -> None:
-    with pytest.raises(ContractError, match="keyed by 'tags', a list<item: string"):
+    with pytest.raises(ContractError, match="keyed by 'groups', a list"):
 
         class Keyed(Executor[Item, Line]):
-            fact = Enrichment(Fact, key="tags")
+            fact = Enrichment(Fact, key="groups")
 
             def process(self, event: Item, fact: Fact) -> Any: ...

@@ -21,8 +21,8 @@ from trivium import Event, Executor, Float32, NormalizedEvent, Precision, Row
 from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.core.error_text import MOST_CHARACTERS, UNTRUSTED_CHARACTERS, bounded, decode_error, shown
 from trivium.engine.batch import RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Reject
-from trivium.engine.worker import Worker
 
 LONGEST_SENTENCE = 200
 BODY = 5_000
@@ -74,8 +74,8 @@ class Twice(Executor[Wide, WideRow]):
         return [WideRow(event_id=event.name, event_time=MOMENT)] * 2
 
 
-STRICT, TWICE = (Worker(spec_of([form]), {}) for form in (Strict, Twice))
-NAMED = Worker(spec_of([Strict], routing=RoutingSpec(tag_field=None)), {})
+STRICT, TWICE = (BlockingWorker(spec_of([form]), {}) for form in (Strict, Twice))
+NAMED = BlockingWorker(spec_of([Strict], routing=RoutingSpec(tag_field=None)), {})
 FIELDS = ["event_type", "name", "colour", "level", "at", "price", "share", "count", "data", "inside", "words", "other"]
 LONG = [
     '"' + MARKER * BODY + '"',
@@ -100,7 +100,9 @@ def record(*pairs: tuple[str, str]) -> bytes:
     return ("{" + ",".join(f'"{name}":{value}' for name, value in pairs) + "}").encode()
 
 
-def rejects_of(worker: Worker, values: Sequence[bytes], types: Sequence[str | None] | None = None) -> list[Reject]:
+def rejects_of(
+    worker: BlockingWorker, values: Sequence[bytes], types: Sequence[str | None] | None = None
+) -> list[Reject]:
     batch = RawBatch(values, "test", np.arange(len(values)), types)
     found = worker.run(batch).rejects
     for each in found:
@@ -189,7 +191,7 @@ def test_a_value_that_cannot_be_written_is_a_reject(name: str) -> None:
             return WideRow(**changed) if event.name == "odd" else WideRow(event_id=event.name, event_time=MOMENT)
 
     values = [record(("event_type", '"wide"'), ("name", f'"{name}"')) for name in ("a", "odd", "b")]
-    worker = Worker(spec_of([Odd]), {})
+    worker = BlockingWorker(spec_of([Odd]), {})
     (reject,) = rejects_of(worker, values)
     assert (reject.index, reject.stage, reject.reason) == (1, "validate", "invalid_row")
     emitted = worker.run(RawBatch(values, "test", np.arange(3))).emitted["wide"].rows

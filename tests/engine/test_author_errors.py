@@ -19,8 +19,8 @@ from trivium import Executor, RejectError, RetryPolicy, RowErrors
 from trivium.config.worker_spec import spec_of
 from trivium.core.error_text import MOST_CHARACTERS
 from trivium.core.errors import RunError
+from trivium.engine.blocking import BlockingRequests
 from trivium.engine.outcomes import Reject
-from trivium.engine.requests.worker import RequestWorker
 
 BAD = 2
 COUNT = 5
@@ -92,7 +92,7 @@ def test_an_error_of_any_kind_is_tried_again_if_the_executor_says_so(name: str) 
 @pytest.mark.parametrize("name", ERRORS)
 def test_a_request_gets_the_same_answer(name: str) -> None:
     fail, reason, text = ERRORS[name]
-    requests = RequestWorker(spec_of([row_executor(fail)], retry=RetryPolicy(attempts=1)), {})
+    requests = BlockingRequests(spec_of([row_executor(fail)], retry=RetryPolicy(attempts=1)), {})
     good, bad = (requests.answer(items([n]).values[0] or b"")[0] for n in (1, BAD))
     assert (good.outcome, bad.outcome) == ("emitted", "rejected")
     assert (bad.reason or "").startswith(reason)
@@ -182,7 +182,7 @@ def test_an_interrupt_of_the_process_reaches_it_from_accepts_is_retryable_open_a
             row_executor(raising(KeyError), is_retryable=lambda self, error: fail()), retry=RetryPolicy(attempts=2)
         ).run(items([BAD])),
         lambda: worker(row_form(line, open=lambda self, artifacts: fail())),
-        lambda: RequestWorker(spec_of([row_executor(fail)]), {}).answer(items([BAD]).values[0] or b""),
+        lambda: BlockingRequests(spec_of([row_executor(fail)]), {}).answer(items([BAD]).values[0] or b""),
     ]
     for run in runs:
         with pytest.raises(KeyboardInterrupt):

@@ -12,8 +12,7 @@ from tests.support.engine_inputs import raw
 from tests.support.flow_events import line, row_form
 from trivium.config.worker_spec import WorkerSpec, spec_of
 from trivium.core.errors import RunError
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 
 EVENT = b'{"event_type":"item","n":1}'
 
@@ -28,8 +27,8 @@ def pipeline(said: str, **secrets: str) -> WorkerSpec:
 
 
 def said_of(pipeline: WorkerSpec) -> list[str]:
-    [reject] = Worker(pipeline, {}).run(raw(EVENT)).rejects
-    [answer] = RequestWorker(pipeline, {}).answer(EVENT)
+    [reject] = BlockingWorker(pipeline, {}).run(raw(EVENT)).rejects
+    [answer] = BlockingRequests(pipeline, {}).answer(EVENT)
     assert answer.error is not None
     return [reject.error, answer.error]
 
@@ -63,7 +62,7 @@ def test_short_values_and_numbers_stay_what_they_are(value: str) -> None:
 
 
 def test_other_rows_are_left_alone() -> None:
-    done = Worker(pipeline("nothing", salt='"s3cr3t-0ne"'), {}).run(raw(EVENT, b'{"event_type":"item","n":2}'))
+    done = BlockingWorker(pipeline("nothing", salt='"s3cr3t-0ne"'), {}).run(raw(EVENT, b'{"event_type":"item","n":2}'))
     assert [(each.index, each.error.count("nothing")) for each in done.rejects] == [(0, 1)]
 
 
@@ -73,9 +72,9 @@ def test_an_executor_that_does_not_open_says_so_without_the_value() -> None:
 
     opening = replace(spec_of([row_form(line, open=fail)]), secrets={"salt": '"s3cr3t-0ne"'})
     with pytest.raises(RunError, match=r"did not open: .*no .a value from a variable. here") as caught:
-        Worker(opening, {})
+        BlockingWorker(opening, {})
     assert "s3cr3t" not in "".join(traceback.format_exception(caught.value)).replace('"no s3cr3t-0ne here"', "")
     plain = replace(opening, secrets={})
     with pytest.raises(RunError, match="no s3cr3t-0ne here") as caught:
-        Worker(plain, {})
+        BlockingWorker(plain, {})
     assert isinstance(caught.value.__cause__, ValueError)

@@ -10,8 +10,7 @@ import pytest
 
 from tests.support.flow_events import column_form, every, items, line, lines, row_form
 from trivium.config.worker_spec import spec_of
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 
 TICK = timedelta(microseconds=1)
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -48,8 +47,8 @@ def test_both_days_belong_to_it(name: str) -> None:
     for moment in [*inside, *outside]:
         for form in executors(moment):
             pipeline = spec_of([form], event_days=times)
-            out = Worker(pipeline, {}).run(items([1]))
-            answer = RequestWorker(pipeline, {}).answer(items([1]).values[0] or b"")[0]
+            out = BlockingWorker(pipeline, {}).run(items([1]))
+            answer = BlockingRequests(pipeline, {}).answer(items([1]).values[0] or b"")[0]
             if moment in inside:
                 assert out.emitted["item"].rows.column("event_time").to_pylist() == [moment]
                 assert answer.outcome == "emitted"

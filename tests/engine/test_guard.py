@@ -23,9 +23,9 @@ from trivium import Event, Executor, NormalizedEvent
 from trivium.config.model.pipeline import Purity
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.guard import ImpureError
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.worker import Worker
 
 HERE = Path(__file__)
 
@@ -88,7 +88,7 @@ class PingAccepts(PingExecutor):
 def run(executor: type[Executor[Any, Any]], purity: Purity, *deeds: str) -> Outcomes:
     spec = replace(spec_of([executor]), purity=purity)
     values = [f'{{"event_type":"ping","id":"{n}","does":"{does}"}}'.encode() for n, does in enumerate(deeds)]
-    return Worker(spec, {}).run(RawBatch(values, "test", np.arange(len(values))))
+    return BlockingWorker(spec, {}).run(RawBatch(values, "test", np.arange(len(values))))
 
 
 IMPURE = [
@@ -153,7 +153,9 @@ def sighted(name: str, **artifacts: str) -> Outcomes:
     spec = spec_of([importlib.import_module(f"tests.testing.{name}").SightingExecutor])
     bound = {name: replace(each, artifacts=artifacts) for name, each in spec.executors.items()}
     value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1,"names":["ada","bo"]}'
-    return Worker(replace(spec, purity="strict", executors=bound), {}).run(RawBatch([value], "test", np.arange(1)))
+    return BlockingWorker(replace(spec, purity="strict", executors=bound), {}).run(
+        RawBatch([value], "test", np.arange(1))
+    )
 
 
 @pytest.mark.parametrize("deed", ["lazy import", "zone", "strptime", "own library"])

@@ -35,10 +35,10 @@ from tests.support.rich_events import (
 from trivium import Executor
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.worker import Worker
 
-ROWS, COLUMNS = (Worker(spec_of([form]), {}) for form in (Rows, Columns))
+ROWS, COLUMNS = (BlockingWorker(spec_of([form]), {}) for form in (Rows, Columns))
 
 
 def as_columns(events: list[dict[str, Any]]) -> TypedBatch:
@@ -126,4 +126,4 @@ def test_whatever_an_executor_returns_has_one_outcome(returned: list[dict[str, A
     records = [
         as_json({"id": "a", "at": datetime(2024, 1, 1, tzinfo=UTC), "count": n}, UTC) for n in range(len(returned))
     ]
-    content(Worker(spec_of([Anything]), {}).run(raw(*records)))
+    content(BlockingWorker(spec_of([Anything]), {}).run(raw(*records)))

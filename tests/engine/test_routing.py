@@ -16,7 +16,7 @@ from trivium.config.model.pipeline import Batch, Routing
 from trivium.config.model.sources import ParquetSource
 from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 ROUTINGS = {
     name: pipeline_of([Probe(int).rows], routing=routing).worker_spec.routing
@@ -139,7 +139,7 @@ def test_typed_columns_name_their_types_in_the_type_column() -> None:
     for form in (Probe(int).rows, Probe(int).columns):
         pipeline = pipeline_of([form], routing=Routing(header="kind"))
         config = pipeline.config.model_copy(update={"batch": Batch(source=source)})
-        worker = Worker(replace(pipeline, config=config).worker_spec, {})
+        worker = BlockingWorker(replace(pipeline, config=config).worker_spec, {})
         assert outcomes(worker.run(batch)) == expected
         assert outcomes(worker.run(named(values, ["given", None, "other", "given"]))) == expected
 
@@ -160,7 +160,7 @@ def test_typed_columns_of_one_type_need_no_column_that_names_it() -> None:
     columns = pa.RecordBatch.from_arrays([pa.array([1, None])], names=["value"])
     batch = TypedBatch(columns, "a.parquet", np.arange(2, dtype=np.int64), event_type="given")
     for form in (Probe(int).rows, Probe(int).columns):
-        assert outcomes(Worker(spec_of([form]), {}).run(batch)) == [Kept(1), Rejected()]
+        assert outcomes(BlockingWorker(spec_of([form]), {}).run(batch)) == [Kept(1), Rejected()]
 
 
 def test_a_type_for_each_record() -> None:

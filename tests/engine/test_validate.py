@@ -11,8 +11,8 @@ from tests.support.row_values import CASES, GOOD, PLAIN, Given
 from trivium import Event, Executor, NormalizedEvent
 from trivium.config.worker_spec import spec_of
 from trivium.contract.rows import RowMeta
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.worker import Worker
 
 
 def returning(annotation: Any, value: Any, good: Any) -> Outcomes:
@@ -24,7 +24,7 @@ def returning(annotation: Any, value: Any, good: Any) -> Outcomes:
         def process(self, event: Given) -> Any:
             return row(event_id="x", event_time=MOMENT, value=value if event.value == 1 else good)
 
-    return Worker(spec_of([Made]), {}).run(json_of("0", "1", "2"))
+    return BlockingWorker(spec_of([Made]), {}).run(json_of("0", "1", "2"))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -55,7 +55,7 @@ def test_rows_have_the_columns_of_their_own_type() -> None:
         def process(self, event: Second) -> Right:
             return Right(event_id="x", event_time=MOMENT, right=str(event.value))
 
-    out = Worker(spec_of([MakesLeft, MakesRight]), {}).run(json_of('1,"event_type":"second"', "2"))
+    out = BlockingWorker(spec_of([MakesLeft, MakesRight]), {}).run(json_of('1,"event_type":"second"', "2"))
     second, given = out.emitted["second"].rows, out.emitted["given"].rows
     assert (second.column("right").to_pylist(), given.column("left").to_pylist()) == (["1"], [2])
     assert set(second.schema.names) - set(given.schema.names) == {"right"}

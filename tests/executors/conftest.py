@@ -7,7 +7,7 @@ import pytest
 from tests.support.flights_archive import lookups_of
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,6 @@ def pipelines(flights: Path, repository: Path) -> dict[str, Pipeline]:
 
 
 @pytest.fixture(scope="session")
-def workers(pipelines: dict[str, Pipeline]) -> dict[str, Worker]:
+def workers(pipelines: dict[str, Pipeline]) -> dict[str, BlockingWorker]:
     """One worker a pipeline, with its real lookups."""
-    return {name: Worker(pipeline.worker_spec, lookups_of(pipeline)) for name, pipeline in pipelines.items()}
+    return {name: BlockingWorker(pipeline.worker_spec, lookups_of(pipeline)) for name, pipeline in pipelines.items()}

@@ -15,8 +15,8 @@ from trivium import Enrichment
 from trivium.config.pipeline import Pipeline
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import Batch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Counts, merge_counts
-from trivium.engine.worker import Worker
 
 EVENTS = {"departure": 328_521, "arrival": 327_346, "cancellation": 8_255, "diversion": 1_175}
 JANUARY = "2013-01-*"
@@ -30,7 +30,7 @@ class RejectingUnknownPlanes(DepartureExecutor):
     plane = Enrichment(Plane, key="tail_number", missing="reject")
 
 
-def outcome(worker: Worker, batches: Iterable[Batch]) -> tuple[dict[str, Counts], pa.Table]:
+def outcome(worker: BlockingWorker, batches: Iterable[Batch]) -> tuple[dict[str, Counts], pa.Table]:
     """The balance of many batches, and their rows' author columns."""
     counts, rows = [], []
     for batch in batches:
@@ -42,7 +42,7 @@ def outcome(worker: Worker, batches: Iterable[Batch]) -> tuple[dict[str, Counts]
 
 
 @pytest.fixture(scope="module")
-def raw(workers: dict[str, Worker], flights: Path) -> tuple[dict[str, Counts], pa.Table]:
+def raw(workers: dict[str, BlockingWorker], flights: Path) -> tuple[dict[str, Counts], pa.Table]:
     return outcome(workers["flights"], raw_days(flights))
 
 
@@ -65,7 +65,7 @@ def test_every_event_becomes_one_row(raw: tuple[dict[str, Counts], pa.Table]) ->
 
 
 def test_the_raw_and_the_typed_archive_give_equal_rows(
-    raw: tuple[dict[str, Counts], pa.Table], workers: dict[str, Worker], flights: Path
+    raw: tuple[dict[str, Counts], pa.Table], workers: dict[str, BlockingWorker], flights: Path
 ) -> None:
     counts, typed = outcome(workers["flights_typed"], typed_days(flights))
     assert counts == raw[0]
@@ -121,7 +121,7 @@ def test_a_departure_whose_plane_nobody_knows_follows_the_declaration(
         from (select *, event_type = 'departure' departed from '{flights}/typed/day={JANUARY}/*.parquet')
     """).fetchall()
     assert min(known, unknown, others) > 1000
-    worker = Worker(spec_of([executor]), lookups_of(pipelines["flights"]))
+    worker = BlockingWorker(spec_of([executor]), lookups_of(pipelines["flights"]))
     counts, _ = outcome(worker, typed_days(flights, JANUARY))
     expected = {"emitted": known, "dropped": 0, "rejected": 0}
     expected[outcome_of_unknown] += unknown

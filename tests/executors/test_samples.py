@@ -14,8 +14,8 @@ from trivium.config.worker_spec import spec_of
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
 from trivium.engine.batch import RawBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.worker import Worker
 
 EXECUTORS = Path(__file__).resolve().parents[2] / "executors"
 SAMPLES = [
@@ -46,7 +46,7 @@ def outcomes(pipeline: Pipeline, sample: dict[str, Any]) -> Outcomes:
             facts[enrichment.lookup][key] = sample["enrichments"][name]
     lookups = {name: WrittenFacts(bound, facts[name]) for name, bound in pipeline.lookups.items()}
     line = json.dumps(sample["event"]).encode()
-    return Worker(pipeline, lookups).run(RawBatch([line], "sample", np.arange(1)))
+    return BlockingWorker(pipeline, lookups).run(RawBatch([line], "sample", np.arange(1)))
 
 
 @pytest.fixture(scope="module")

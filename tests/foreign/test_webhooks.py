@@ -16,7 +16,7 @@ from tests.support.webhooks import records as records_of
 from trivium.config.compile import compile_file
 from trivium.config.pipeline import Pipeline
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 from trivium.samples.harness import plain_row
 
 
@@ -47,7 +47,9 @@ def test_the_script_makes_what_it_says(project: tuple[Path, list[Record]]) -> No
 def test_each_record_becomes_what_it_says(pipeline: Pipeline, project: tuple[Path, list[Record]]) -> None:
     _, records = project
     positions = np.arange(len(records), dtype=np.int64)
-    out = Worker(pipeline.worker_spec, {}).run(RawBatch([record.value for record in records], "webhooks/0", positions))
+    out = BlockingWorker(pipeline.worker_spec, {}).run(
+        RawBatch([record.value for record in records], "webhooks/0", positions)
+    )
     assert {reject.index for reject in out.rejects} == {at for at, each in enumerate(records) if each.row is None}
     for name, emitted in out.emitted.items():
         declaration = pipeline.executors[name].declaration

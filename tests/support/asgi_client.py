@@ -19,7 +19,7 @@ from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock, SystemClock
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.serving.http.admission import Admission
-from trivium.runtimes.serving.http.answering import Answering, Inline
+from trivium.runtimes.serving.http.answering import Answering, LoopAnswering
 from trivium.runtimes.serving.http.api import Api
 from trivium.runtimes.serving.http.asgi import ServingApp
 from trivium.runtimes.serving.http.auth import Keys
@@ -148,8 +148,12 @@ def client(pipeline: Pipeline, answering: Answering | None = None, clock: Clock 
     """A client of this pipeline's API."""
     clock = clock or SystemClock()
     section = pipeline.serving_section()
-    inline = Inline(
-        RequestWorker(pipeline.worker_spec, {}, clock), Admission(section, clock), section.max_events_per_request, clock
+    alone = LoopAnswering(
+        RequestWorker(pipeline.worker_spec, clock),
+        {},
+        Admission(section, clock),
+        section.max_events_per_request,
+        clock,
     )
     keys = Keys(pipeline.api_keys(), None, clock)
-    return Client(ServingApp(Api(pipeline, answering or inline, keys, clock), section, clock))
+    return Client(ServingApp(Api(pipeline, answering or alone, keys, clock), section, clock))

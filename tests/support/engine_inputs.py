@@ -15,8 +15,8 @@ from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.contract.executor import Executor
 from trivium.contract.rows import Event, NormalizedEvent, RowMeta
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.worker import Worker
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
 NO_DEFAULT: Any = msgspec.NODEFAULT
@@ -57,9 +57,11 @@ class Probe:
         self.wire = wire
         self.rows, self.columns = _row_form(self.event, self.row), _column_form(self.event, self.row)
 
-    def workers(self, routing: RoutingSpec | None = None) -> dict[str, Worker]:
+    def workers(self, routing: RoutingSpec | None = None) -> dict[str, BlockingWorker]:
         """The two forms."""
-        return {form.__name__: Worker(spec_of([form], routing=routing), {}) for form in (self.rows, self.columns)}
+        return {
+            form.__name__: BlockingWorker(spec_of([form], routing=routing), {}) for form in (self.rows, self.columns)
+        }
 
     def run(self, batch: Batch) -> list[Outcome]:
         """The outcomes of a batch, which must be the same in both forms."""
@@ -141,7 +143,7 @@ def plain(column: pa.Array) -> list[Any]:
     return values
 
 
-def texts(worker: Worker, batch: Batch) -> Sequence[str]:
+def texts(worker: BlockingWorker, batch: Batch) -> Sequence[str]:
     """What row-form executors saw: the repr of each value."""
     rows = worker.run(batch).emitted["given"].rows
     return rows.column("text").to_pylist()  # type: ignore[no-any-return]

@@ -16,8 +16,8 @@ from trivium import Event, Executor, NormalizedEvent, RetryPolicy
 from trivium.config.worker_spec import spec_of
 from trivium.contract.lookup import Lookup
 from trivium.engine.batch import RawBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes, Reject
-from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 
 MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
@@ -86,9 +86,11 @@ def worker(
     clock: ManualClock | None = None,
     retry: RetryPolicy | None = None,
     lookups: dict[str, Lookup] | None = None,
-) -> Worker:
+) -> BlockingWorker:
     """A worker for one executor."""
-    return Worker(spec_of([executor], retry=retry or RetryPolicy(attempts=1)), lookups or {}, clock or ManualClock())
+    return BlockingWorker(
+        spec_of([executor], retry=retry or RetryPolicy(attempts=1)), lookups or {}, clock or ManualClock()
+    )
 
 
 def emitted(out: Outcomes, column: str = "n", event_type: str = "item") -> list[Any]:

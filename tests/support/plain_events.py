@@ -11,8 +11,7 @@ from tests.support import rich_events as rich
 from tests.support.flow_events import line, row_form
 from trivium import Event, Executor, Float32, Int8, NormalizedEvent
 from trivium.config.worker_spec import spec_of
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 
 
 class Plain(Event, tag="rich"):
@@ -51,7 +50,7 @@ class Plains(Executor[Plain, PlainRow]):
 
 PLAIN = spec_of([Plains, row_form(line)])
 
-PLAIN_WORKER, PLAIN_REQUESTS = Worker(PLAIN, {}), RequestWorker(PLAIN, {})
+PLAIN_WORKER, PLAIN_REQUESTS = BlockingWorker(PLAIN, {}), BlockingRequests(PLAIN, {})
 
 
 def without_nulls(seen: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from tests.support.engine_inputs import MOMENT
 from trivium import Event, Executor, NormalizedEvent, Precision
 from trivium.config.worker_spec import spec_of
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 
 class Wide(Event, tag="wide"):
@@ -34,7 +34,7 @@ class WideExecutor(Executor[Wide, WideRow]):
         return WideRow(event_id=event.name, event_time=MOMENT)
 
 
-WORKER = Worker(spec_of([WideExecutor]), {})
+WORKER = BlockingWorker(spec_of([WideExecutor]), {})
 
 
 def seconds(scan: Callable[[bytes], Any], text: bytes) -> float:

@@ -20,7 +20,7 @@ from trivium import Executor
 from trivium.analysis.purity.check import impurities
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 HERE = Path(__file__).parent
 # What the sources say, and the first words of what the guard says.
@@ -59,7 +59,9 @@ def by_the_guard(cls: type[Executor[Any, Any]], folder: Path) -> list[str]:
         name: replace(each, artifacts={"model": str(folder / "model.json")}) for name, each in spec.executors.items()
     }
     value = b'{"event_type":"sighting","id":"1","at":"2026-01-01T00:00:00Z","count":1}'
-    out = Worker(replace(spec, purity="strict", executors=bound), {}).run(RawBatch([value], "test", np.arange(1)))
+    out = BlockingWorker(replace(spec, purity="strict", executors=bound), {}).run(
+        RawBatch([value], "test", np.arange(1))
+    )
     return [reject.error for reject in out.rejects if reject.reason == "impure"]
 
 

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from tests.support.engine_inputs import MOMENT, raw
 from trivium import Event, Executor, NormalizedEvent, Precision, Row
 from trivium.config.worker_spec import spec_of
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 
 Money = Annotated[Decimal, Precision(38, 10)]
 
@@ -47,7 +46,7 @@ class Orders(Executor[Order, OrderRow]):
 
 
 PIPELINE = spec_of([Orders])
-WORKER, REQUESTS = Worker(PIPELINE, {}), RequestWorker(PIPELINE, {})
+WORKER, REQUESTS = BlockingWorker(PIPELINE, {}), BlockingRequests(PIPELINE, {})
 
 
 def records(text: str) -> dict[str, bytes]:

@@ -13,8 +13,8 @@ import pytest
 from tests.support.pipelines import pipeline_of
 from trivium import ContractError, Event, Executor, Meta, NormalizedEvent, Row
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
+from trivium.engine.requests.worker import encode
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform
 from trivium.types.rows import row_fields
@@ -70,10 +70,10 @@ def test_pairs_are_in_the_order_of_their_keys_and_the_last_of_a_key_counts(execu
     columns = pa.RecordBatch.from_pydict({"event_type": ["sold"], "counts": pa.array([pairs], TEXTS)})
     position = np.zeros(1, np.int64)
     for batch in (RawBatch([record], "t/0", position), TypedBatch(columns, "t/0", position)):
-        (emitted,) = Worker(spec, {}).run(batch).emitted.values()
+        (emitted,) = BlockingWorker(spec, {}).run(batch).emitted.values()
         assert emitted.rows.column("counts").to_pylist() == [[("Z", 2), ("b", 1), ("é", 3)]]
         assert emitted.rows.column("first").to_pylist() == ["Z"]
-    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record + b"]", max_events=1)))
+    (answer,) = json.loads(encode(BlockingRequests(spec, {}).answer(b"[" + record + b"]", max_events=1)))
     assert list(answer["rows"][0]["counts"].items()) == [("Z", 2), ("b", 1), ("é", 3)]
 
 
@@ -122,7 +122,7 @@ def test_a_row_with_a_key_that_is_no_text_is_refused() -> None:
             return Sale(event_id="1", event_time=MOMENT, counts={1: 1})  # type: ignore[dict-item]
 
     batch = RawBatch([b'{"event_type":"sold","counts":{}}'], "t/0", np.zeros(1, np.int64))
-    (reject,) = Worker(pipeline_of([Wrong]).worker_spec, {}).run(batch).rejects
+    (reject,) = BlockingWorker(pipeline_of([Wrong]).worker_spec, {}).run(batch).rejects
     assert reject.error.startswith("counts: expected map<string, int64>, got {1: 1} (dict): ")
 
 
@@ -134,7 +134,7 @@ def test_what_is_declared_of_values_is_shown() -> None:
 def test_an_empty_map_is_emitted_as_one() -> None:
     spec = pipeline_of([Rows]).worker_spec
     record = b'{"event_type":"sold","counts":{}}'
-    (emitted,) = Worker(spec, {}).run(RawBatch([record], "t/0", np.zeros(1, np.int64))).emitted.values()
+    (emitted,) = BlockingWorker(spec, {}).run(RawBatch([record], "t/0", np.zeros(1, np.int64))).emitted.values()
     assert emitted.rows.column("counts").to_pylist() == [[]]
-    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record + b"]", max_events=1)))
+    (answer,) = json.loads(encode(BlockingRequests(spec, {}).answer(b"[" + record + b"]", max_events=1)))
     assert answer["rows"][0]["counts"] == {}

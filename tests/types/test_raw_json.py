@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from tests.support.pipelines import pipeline_of
 from trivium import ContractError, Enrichment, Event, Executor, NormalizedEvent, RawJson, Row
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
+from trivium.engine.requests.worker import encode
 from trivium.types.conform import conform
 from trivium.types.kinds.raw_json import json_text
 from trivium.types.rows import row_fields
@@ -57,17 +57,17 @@ def test_a_document_is_kept_as_it_was_written() -> None:
     record = f'{{"event_type":"sent","payload": {TEXT} ,"extra":null}}'.encode()
     columns = pa.RecordBatch.from_pydict({"event_type": ["sent"], "payload": [f" {TEXT}\n"], "extra": ["null"]})
     for batch in (RawBatch([record], "t/0", AT), TypedBatch(columns, "t/0", AT)):
-        (emitted,) = Worker(spec, {}).run(batch).emitted.values()
+        (emitted,) = BlockingWorker(spec, {}).run(batch).emitted.values()
         assert emitted.rows.column("payload").to_pylist() == [TEXT]
         assert emitted.rows.column("extra").to_pylist() == [None]
-    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record + b"]", max_events=1)))
+    (answer,) = json.loads(encode(BlockingRequests(spec, {}).answer(b"[" + record + b"]", max_events=1)))
     assert (answer["rows"][0]["payload"], answer["rows"][0]["extra"]) == (TEXT, None)
 
 
 @pytest.mark.parametrize("value", [b"null", b'"\xff"', b'"\\ud800"', b"[" * 64 + b"]" * 64])
 def test_a_record_whose_document_is_none_is_rejected(value: bytes) -> None:
     batch = RawBatch([b'{"event_type":"sent","payload":' + value + b"}"], "t/0", AT)
-    (reject,) = Worker(pipeline_of([Rows]).worker_spec, {}).run(batch).rejects
+    (reject,) = BlockingWorker(pipeline_of([Rows]).worker_spec, {}).run(batch).rejects
     assert reject.stage == "decode"
 
 
@@ -125,7 +125,7 @@ def test_the_check_takes_time_linear_in_the_text() -> None:
 
 def test_a_row_whose_text_is_no_json_is_rejected() -> None:
     batch = RawBatch([b'{"event_type":"sent","payload":{}}'], "t/0", AT)
-    (reject,) = Worker(pipeline_of([Broken]).worker_spec, {}).run(batch).rejects
+    (reject,) = BlockingWorker(pipeline_of([Broken]).worker_spec, {}).run(batch).rejects
     assert (reject.stage, reject.error) == ("validate", "payload: expected JSON: Input data was truncated")
 
 

@@ -14,8 +14,8 @@ import pytest
 from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, NormalizedEvent
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
+from trivium.engine.requests.worker import encode
 from trivium.samples.harness import plain_row
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform
@@ -76,10 +76,10 @@ def test_rows_hold_text_and_microseconds(start: str, text: str) -> None:
     plain = {**typed, "start": [start]}
     columns = [pa.RecordBatch.from_pydict(each) for each in (typed, plain)]
     for batch in (RawBatch([record(start)], "t/0", AT), *(TypedBatch(each, "t/0", AT) for each in columns)):
-        (emitted,) = Worker(spec, {}).run(batch).emitted.values()
+        (emitted,) = BlockingWorker(spec, {}).run(batch).emitted.values()
         (row,) = emitted.rows.select(["start", "took", "laps"]).to_pylist()
         assert row == {"start": text, "took": 1_500_000, "laps": [1_500_000]}
-    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record(start) + b"]", max_events=1)))
+    (answer,) = json.loads(encode(BlockingRequests(spec, {}).answer(b"[" + record(start) + b"]", max_events=1)))
     shown = answer["rows"][0]
     assert (shown["start"], shown["took"], shown["laps"]) == (text, "PT1.5S", ["PT1.5S"])
     assert {name: plain_row(shown, Rows.declaration)[name] for name in row} == row
@@ -93,7 +93,9 @@ def test_rows_hold_text_and_microseconds(start: str, text: str) -> None:
     ],
 )  # fmt: skip
 def test_a_record_with_anything_else_is_rejected(start: str, took: str) -> None:
-    (reject,) = Worker(pipeline_of([Rows]).worker_spec, {}).run(RawBatch([record(start, took)], "t/0", AT)).rejects
+    (reject,) = (
+        BlockingWorker(pipeline_of([Rows]).worker_spec, {}).run(RawBatch([record(start, took)], "t/0", AT)).rejects
+    )
     assert reject.stage == "decode"
 
 
@@ -139,11 +141,11 @@ def test_the_greatest_and_the_least_duration_go_both_ways() -> None:
     [(Zoned, "a time of day has no time zone"), (Endless, "does not fit 64 bits of microseconds")],
 )
 def test_a_row_with_a_value_without_a_place_is_rejected(executor: Any, said: str) -> None:
-    (reject,) = Worker(pipeline_of([executor]).worker_spec, {}).run(RawBatch([record()], "t/0", AT)).rejects
+    (reject,) = BlockingWorker(pipeline_of([executor]).worker_spec, {}).run(RawBatch([record()], "t/0", AT)).rejects
     assert reject.stage == "validate"
     assert said in reject.error
     (answer,) = json.loads(
-        encode(RequestWorker(pipeline_of([executor]).worker_spec, {}).answer(record(), max_events=1))
+        encode(BlockingRequests(pipeline_of([executor]).worker_spec, {}).answer(record(), max_events=1))
     )
     assert answer["outcome"] == "rejected"
 

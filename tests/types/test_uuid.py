@@ -15,8 +15,8 @@ import pytest
 from tests.support.pipelines import pipeline_of
 from trivium import Event, Executor, NormalizedEvent, Row
 from trivium.engine.batch import RawBatch, TypedBatch
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
+from trivium.engine.requests.worker import encode
 from trivium.types.column_types import type_problem
 from trivium.types.conform import conform
 from trivium.types.rows import row_fields
@@ -79,10 +79,10 @@ def test_every_form_becomes_lower_case_with_hyphens(executor: Any, written: str)
     columns = pa.RecordBatch.from_pylist([{"event_type": "paid", "id": written, "parts": [written, None]}])
     position = np.zeros(1, np.int64)
     for batch in (RawBatch([record], "t/0", position), TypedBatch(columns, "t/0", position)):
-        (emitted,) = Worker(spec, {}).run(batch).emitted.values()
+        (emitted,) = BlockingWorker(spec, {}).run(batch).emitted.values()
         assert emitted.rows.column("payment").to_pylist() == [TEXT]
         assert emitted.rows.column("parts").to_pylist() == [[TEXT, None]]
-    (answer,) = json.loads(encode(RequestWorker(spec, {}).answer(b"[" + record + b"]", max_events=1)))
+    (answer,) = json.loads(encode(BlockingRequests(spec, {}).answer(b"[" + record + b"]", max_events=1)))
     assert (answer["rows"][0]["payment"], answer["rows"][0]["parts"]) == (TEXT, [TEXT, None])
 
 
@@ -108,7 +108,7 @@ def test_columns_of_arrows_own_type_are_taken() -> None:
 
 
 def test_a_row_holds_a_uuid_and_no_text() -> None:
-    out = Worker(pipeline_of([Texts]).worker_spec, {}).run(
+    out = BlockingWorker(pipeline_of([Texts]).worker_spec, {}).run(
         RawBatch([f'{{"event_type":"paid","id":"{TEXT}"}}'.encode()], "t/0", np.zeros(1, np.int64))
     )
     (reject,) = out.rejects

@@ -138,6 +138,8 @@ def _enrichments(declaration: Declaration) -> dict[str, Any]:
             "key": enrichment.key,
             "lookup": enrichment.lookup,
             "missing": enrichment.missing,
+            **({"as_of": enrichment.as_of} if enrichment.as_of else {}),
+            **({"default": msgspec.to_builtins(enrichment.default)} if enrichment.default is not None else {}),
         }
         for name, enrichment in declaration.enrichments.items()
     }

@@ -177,15 +177,23 @@ def _check_key(
     lookup: Any,
     columns: dict[tuple[str, str], tuple[str, pa.DataType]],
 ) -> None:
-    key = lookup.get("key") if isinstance(lookup, dict) else None
-    if not isinstance(key, str):
+    """Check that a key has as many values as the lookup's, each of the type that all its users give it."""
+    types = executor.declaration.keys[enrichment.name].types
+    given = lookup.get("key") if isinstance(lookup, dict) else None
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        names = [f"value {place}" for place in range(1, len(types) + 1)]
+    if len(names) != len(types):
+        what = f"{executor.name} asks {enrichment.lookup} by {enrichment.key}"
+        message = f"{what}: expected {len(names)} values ({', '.join(names)}), got {len(types)}"
+        document.add(executor.place, "key-type", message, "give the enrichment and the lookup a key of as many values")
         return
-    own = next(s.type.arrow for s in executor.declaration.event_fields if s.name == enrichment.key)
-    user, known = columns.setdefault((enrichment.lookup, key), (executor.name, own))
-    if known != own:
-        what = f"{enrichment.lookup} by {enrichment.key}, which is {own}"
-        message = f"{executor.name} asks {what}; its key {key} is {known} for {user}"
-        document.add(executor.place, "key-type", message, "give the event's field the type of the lookup's key")
+    for name, own in zip(names, types, strict=True):
+        user, known = columns.setdefault((enrichment.lookup, name), (executor.name, own))
+        if known != own:
+            what = f"{enrichment.lookup} by {enrichment.key}, which is {own}"
+            message = f"{executor.name} asks {what}; its key {name} is {known} for {user}"
+            document.add(executor.place, "key-type", message, "give the event's field the type of the lookup's key")
 
 
 def check_api_keys(document: Document, places: Sequence[Path], taken: Mapping[str, str]) -> None:

@@ -19,11 +19,12 @@ from trivium.config.model.streaming import KAFKA_FILES, KafkaSource
 from trivium.config.plan import Plan
 from trivium.config.worker_spec import (
     BoundExecutor,
+    LookupNeeds,
     LookupSpec,
     RoutingSpec,
     WorkerSpec,
     event_times,
-    lookup_columns,
+    needs_of_lookups,
     table_columns,
 )
 from trivium.config.yaml.interpolate import variable
@@ -31,7 +32,6 @@ from trivium.contract.declaration import Declaration
 from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.core.errors import RunError
 from trivium.core.suggest import one_of
-from trivium.types.spec import FieldSpec
 
 _NO_SECRETS: Final[Mapping[str, str]] = {}
 USERNAME: Final = "streaming.source.security.username"
@@ -195,8 +195,8 @@ def bind_lookups(
     root: Path | None = None,
 ) -> dict[str, BoundLookup]:
     """Return every lookup of `config` with what the enrichments ask of it, and those of the secrets that it names."""
-    requested = lookup_columns(declarations)
-    bound = {name: _bound(name, lookup, config, *requested[name]) for name, lookup in config.lookups.items()}
+    requested = needs_of_lookups(declarations)
+    bound = {name: _bound(name, lookup, config, requested[name]) for name, lookup in config.lookups.items()}
     return {name: replace(each, secrets=_named(each.config, secrets), root=root) for name, each in bound.items()}
 
 
@@ -204,13 +204,10 @@ def _named(section: LookupSettings, secrets: Mapping[str, str]) -> dict[str, str
     return {name: secrets[name] for name in variables_of(section) if name in secrets}
 
 
-def _bound(
-    name: str, lookup: LookupSettings, config: PipelineConfig, columns: tuple[FieldSpec, ...], key_type: pa.DataType
-) -> BoundLookup:
+def _bound(name: str, lookup: LookupSettings, config: PipelineConfig, needs: LookupNeeds) -> BoundLookup:
     return BoundLookup(
         name=name,
-        columns=columns,
-        key_type=key_type,
+        **needs._asdict(),
         retry=lookup.retry or config.retry,
         unavailable=lookup.unavailable,
         calls=lookup if isinstance(lookup, RemoteLookupSettings) else RemoteLookupSettings(type=lookup.type),

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import pyarrow as pa
 
 from trivium.config.plan import Plan
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
+from trivium.contract.keys import Key
 from trivium.contract.lookup_settings import RemoteLookupSettings, Unavailable
 from trivium.contract.retry import RetryPolicy
 from trivium.types.spec import FieldSpec
@@ -134,20 +135,30 @@ def table_columns(declarations: Iterable[Declaration]) -> pa.Schema:
     return pa.schema([*ordered, *found.values()])
 
 
-def lookup_columns(declarations: Iterable[Declaration]) -> dict[str, tuple[tuple[FieldSpec, ...], pa.DataType]]:
-    """Return the columns and the key type that the enrichments ask of each lookup."""
+class LookupNeeds(NamedTuple):
+    """Columns, keys and times that the enrichments of all executors need of a lookup."""
+
+    columns: tuple[FieldSpec, ...]
+    key_type: pa.DataType
+    as_of: bool
+
+
+def needs_of_lookups(declarations: Iterable[Declaration]) -> dict[str, LookupNeeds]:
+    """Return what the enrichments need of each lookup."""
     columns: dict[str, dict[str, FieldSpec]] = {}
-    key_types: dict[str, pa.DataType] = {}
+    keys: dict[str, list[Key]] = {}
     for declaration in declarations:
-        keys = {spec.name: spec.type.arrow for spec in declaration.event_fields}
         for name, enrichment in declaration.enrichments.items():
-            key_types.setdefault(enrichment.lookup, keys[enrichment.key])
+            keys.setdefault(enrichment.lookup, []).append(declaration.keys[name])
             requested = columns.setdefault(enrichment.lookup, {})
             for spec in declaration.enrichment_fields[name]:
                 known = requested.get(spec.wire)
                 if known is None or spec.nullable:
                     requested[spec.wire] = spec
-    return {name: (tuple(requested.values()), key_types[name]) for name, requested in columns.items()}
+    return {
+        name: LookupNeeds(tuple(requested.values()), keys[name][0].type, any(key.as_of for key in keys[name]))
+        for name, requested in columns.items()
+    }
 
 
 def spec_of(
@@ -173,8 +184,8 @@ def spec_of(
             for executor, name in claimed
         },
         lookups={
-            name: LookupSpec(name=name, columns=columns, key_type=key_type, retry=policy, unavailable="fail")
-            for name, (columns, key_type) in sorted(lookup_columns(declarations).items())
+            name: LookupSpec(name=name, retry=policy, unavailable="fail", **needs._asdict())
+            for name, needs in sorted(needs_of_lookups(declarations).items())
         },
         routing=routing or RoutingSpec(),
         table_columns=table_columns(declarations),

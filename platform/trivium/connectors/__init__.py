@@ -90,7 +90,14 @@ def snapshot_of(lookup: Lookup) -> str:
 
 def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
     name = bound.config.type
-    request = LookupRequest(name=bound.name, fields=bound.columns, key_type=bound.key_type, clock=clock, pinned=pinned)
+    request = LookupRequest(
+        name=bound.name,
+        fields=bound.columns,
+        key_type=bound.key_type,
+        clock=clock,
+        pinned=pinned,
+        as_of=bound.as_of,
+    )
     if name in _LOOKUPS:
         module, _, attribute = _LOOKUPS[name].partition(":")
         return getattr(importlib.import_module(module), attribute)(bound.settings(), request)

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from trivium.contract.enrichment import Enrichment
+from trivium.contract.keys import Key, keys_of
 from trivium.contract.rows import Event, NormalizedEvent
 from trivium.core.errors import ContractError
 from trivium.types.rows import row_fields
@@ -25,6 +26,7 @@ class Declaration:
     """An executor's event, row and enrichments as specs.
 
     `form` is the method it overrides; `parameters` names the enrichments in the order that method takes them.
+    `keys` are those of its enrichments, in an order in which they can be fetched.
     `event_types` are all that the event class claims; `event_type` is the one at hand, of a class itself the first.
     """
 
@@ -38,6 +40,7 @@ class Declaration:
     row_schema: pa.Schema
     row_specs: tuple[FieldSpec, ...]
     enrichments: Mapping[str, Enrichment]
+    keys: Mapping[str, Key]
     parameters: tuple[str, ...]
     enrichment_fields: Mapping[str, tuple[FieldSpec, ...]]
     file: str
@@ -74,8 +77,7 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
     form = _form(executor, root)
     event_fields, row_specs = row_fields(event), without_wire_names(row_fields(row))
     _check_optional_defaults(event.__name__, event_fields)
-    _check_keys(enrichments, event_fields)
-    parameters = _parameters(executor, form, enrichments)
+    enrichment_fields = _enrichment_fields(enrichments)
     event_types = _event_types(event)
     return Declaration(
         event=event,
@@ -88,8 +90,9 @@ def _declare(executor: type, root: type, place: Place) -> Declaration:
         row_schema=arrow_schema(row_specs),
         row_specs=row_specs,
         enrichments=enrichments,
-        parameters=parameters,
-        enrichment_fields=_enrichment_fields(enrichments),
+        keys=keys_of(executor, root, form, enrichments, event_fields, enrichment_fields),
+        parameters=_parameters(executor, form, enrichments),
+        enrichment_fields=enrichment_fields,
         file=place[0],
         line=place[1],
     )
@@ -162,19 +165,6 @@ def _check_optional_defaults(owner: str, fields: tuple[FieldSpec, ...]) -> None:
         if spec.nullable and (spec.required or spec.default is not None):
             message = f"{owner}.{spec.name} is optional, so a missing value must read as None"
             raise ContractError(message, hint=f"{spec.name}: … | None = None")
-
-
-def _check_keys(enrichments: Mapping[str, Enrichment], event_fields: tuple[FieldSpec, ...]) -> None:
-    names = [spec.name for spec in event_fields]
-    for name, enrichment in enrichments.items():
-        if enrichment.key not in names:
-            message = f"enrichment {name} is keyed by {enrichment.key!r}, which the event does not have"
-            raise ContractError(message, hint=f"one of {', '.join(names)}")
-        key = next(spec.type for spec in event_fields if spec.name == enrichment.key)
-        if key.item is not None or key.fields or key.kind.noun:
-            what = key.kind.noun or key.arrow
-            message = f"enrichment {name} is keyed by {enrichment.key!r}, a {what}; a key is one value"
-            raise ContractError(message, hint="a field of str, int, date, …")
 
 
 def _parameters(executor: type, form: Form, enrichments: Mapping[str, Enrichment]) -> tuple[str, ...]:

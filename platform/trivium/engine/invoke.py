@@ -114,7 +114,7 @@ class ColumnForm:
                 fault = ContractError(str(error))
                 return {int(at): fault for at in np.concatenate([chosen, *accepted])} | failures
             except RowErrors as error:
-                named = _named_rows(error, part)
+                named = named_rows(error, part)
                 failures.update(named)
                 rest = part[~np.isin(part, np.fromiter(named, np.int64))]
                 waiting += [rest] if len(rest) else []
@@ -187,7 +187,7 @@ def _places(parents: Any, rows: int, events: int) -> Chosen:
     raise WrongParents(f"parents: expected {rows} integers, got {given}")
 
 
-def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
+def named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
     """Return the inputs that RowErrors names; all of `part` where it does not name rows of it."""
     try:
         errors = dict(error.errors)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from trivium.contract.errors import TransientError
 from trivium.contract.retry import RetryPolicy
 from trivium.core.clock import Deadline
+from trivium.engine.steps import Steps, WaitTime
 
 Chosen = npt.NDArray[np.int64]
 Failures = Mapping[int, Exception]
@@ -33,7 +34,7 @@ def never(_error: Exception) -> bool:
 
 def retry_failed(
     failures: Failures, attempt: Attempt, is_retryable: IsRetryable, policy: RetryPolicy, deadline: Deadline
-) -> dict[int, GivenUp]:
+) -> Steps[dict[int, GivenUp]]:
     """Try again what failed for a passing reason in the first attempt; return what failed for good.
 
     `attempt` takes the inputs to run and a predicate that says which errors will be tried again (so a batch that
@@ -49,7 +50,7 @@ def retry_failed(
         if not passing or delay is None or wait >= deadline.remaining():
             given_up.update({i: GivenUp(error, number) for i, error in passing.items()})
             break
-        deadline.clock.sleep(wait)
+        yield WaitTime(wait)
         chosen = np.fromiter(sorted(passing), np.int64)
         failures = attempt(chosen, is_retryable if delays[number] is not None else never)
     return given_up

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,13 +13,18 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from trivium.config.worker_spec import BoundExecutor, WorkerSpec
+from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import class_name, raised
 from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
 from trivium.engine.batch import Batch
-from trivium.engine.enrich import EnrichmentResult, EnrichmentStep, LookupUse, enrichment_steps
+from trivium.engine.enrichment.enriched import Enriched, FactState
+from trivium.engine.enrichment.method_keys import keys_by_method
+from trivium.engine.enrichment.questions import KeyQuestion
+from trivium.engine.enrichment.step import EnrichmentStep
+from trivium.engine.enrichment.wanted import of_column
 from trivium.engine.guard import ImpureError, guard_of
 from trivium.engine.inputs import ColumnInputs, Inputs, RowInputs, Rows
 from trivium.engine.invoke import ColumnForm, RowForm, as_exception
@@ -34,6 +40,7 @@ from trivium.engine.rows.emit import (
 from trivium.engine.rows.emitted import Emitted, Structs
 from trivium.engine.rows.lineage import Origin, Places
 from trivium.engine.rows.quick_check import QuickCheck
+from trivium.engine.steps import Steps
 from trivium.types.convert import StructBuilder
 from trivium.types.spec import UTC_MICROSECONDS
 
@@ -43,28 +50,32 @@ _FEW: Final = 128
 
 @dataclass
 class Invocation:
-    """One type's inputs after their executor was called.
+    """One type's inputs on their way through their executor.
 
     `inputs` are those still in play and `facts` what was fetched for them; `form` holds the executor's answers by place
-    in `inputs`, None where nothing was left to ask it.
+    in `inputs`, None where nothing was left to ask it. `failures` are those of its first attempt, `began` its time.
     """
 
     inputs: Inputs
-    facts: dict[str, EnrichmentResult]
+    facts: dict[str, Enriched]
     rejects: list[Reject]
     form: RowForm | ColumnForm | None = None
+    failures: Failures = field(default_factory=dict)
+    began: float = 0.0
 
     def keep(self, keep: Rows) -> None:
         """Leave only the inputs at these places in play."""
-        chosen = pa.array(keep)
         self.inputs = self.inputs.take(keep)
-        self.facts = {name: fact.take(chosen) for name, fact in self.facts.items()}
+        self.facts = {name: fact.take(keep) for name, fact in self.facts.items()}
 
 
 class TypeWorker:
-    """Runs one executor. `run` writes its answers into the batch's outcomes; `call` and `check` are its two halves."""
+    """Runs one executor: `begin`, `questions` and `receive` of each stage of its enrichments, `process`, `retry`.
 
-    def __init__(self, bound: BoundExecutor, uses: Mapping[str, LookupUse], spec: WorkerSpec, clock: Clock) -> None:
+    Then `finish` writes its rows into a batch's outcomes, or `check` holds its answers to their declaration.
+    """
+
+    def __init__(self, bound: BoundExecutor, spec: WorkerSpec, clock: Clock) -> None:
         self._bound, self._spec, self._clock = bound, spec, clock
         self._earliest = pa.scalar(spec.earliest, UTC_MICROSECONDS)
         self._latest = pa.scalar(spec.latest, UTC_MICROSECONDS)
@@ -74,7 +85,12 @@ class TypeWorker:
         self._executor = _opened(bound)
         self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()
-        self._steps: list[EnrichmentStep] = enrichment_steps(self._declaration, uses, clock)
+        steps = {
+            name: EnrichmentStep(self._declaration, name, spec.lookups[self._declaration.enrichments[name].lookup])
+            for name in self._declaration.enrichments
+        }
+        self._steps = steps
+        self.stages = _stages(self._declaration)
         self._structs = StructBuilder(self._declaration.event, self._declaration.event_fields)
 
     def inputs_from_structs(self, rows: Rows, events: Sequence[Any]) -> Inputs:
@@ -89,47 +105,76 @@ class TypeWorker:
             return ColumnInputs(rows, columns)
         return RowInputs(rows, self._structs.build(columns))
 
-    def run(self, inputs: Inputs, batch: Batch, out: Outcomes) -> None:
-        """Take one type's events of a batch to their outcomes."""
-        called = self.call(inputs)
+    def finish(self, called: Invocation, given: Inputs, batch: Batch, out: Outcomes) -> None:
+        """Write the outcomes of the inputs that were given into those of their batch."""
         made, places, nbytes = self._made(called)
         parents = called.inputs.rows[places]
-        if called.rejects or not np.array_equal(parents, inputs.rows):
-            self._record(out, called.rejects, _without(inputs.rows, parents, called.rejects))
+        if called.rejects or not np.array_equal(parents, given.rows):
+            self._record(out, called.rejects, _without(given.rows, parents, called.rejects))
         if len(parents):
             out.emitted[self._declaration.event_type] = Emitted(
                 made, self._declaration.row_specs, self._origin, self._places(called, batch, places, parents), nbytes
             )
 
-    def call(self, inputs: Inputs, limit: Deadline | None = None) -> Invocation:
-        """Accept, enrich and process. Nothing waits beyond `limit`, or beyond what the policies say.
-
-        Raises:
-            RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
-        """
+    def begin(self, inputs: Inputs) -> Invocation:
+        """Return the inputs that the executor accepts."""
         rejects: list[Reject] = []
-        called = Invocation(self._accepted(inputs, rejects), {}, rejects)
-        for step in self._steps:
-            self._enrich(step, called, limit)
-        if len(called.inputs.rows):
-            called.form = self._form(called)
-            given_up = self._process(called.form, limit)
-            rejects += [self._reject(int(called.inputs.rows[i]), "process", each) for i, each in given_up.items()]
-        return called
+        return Invocation(self._accepted(inputs, rejects), {}, rejects)
 
-    def _process(self, form: RowForm | ColumnForm, limit: Deadline | None) -> dict[int, GivenUp]:
-        """Ask the executor about every event; return those it failed on for good, by their place in the form."""
+    def questions(self, stage: int, called: Invocation) -> list[KeyQuestion]:
+        """Return the questions of one stage; an event whose key cannot be had is rejected."""
+        steps = [self._steps[name] for name in self.stages[stage]]
+        columns = self._keys_of_methods([step for step in steps if step.key.method], called)
+        if not len(called.inputs.rows):
+            return []
+        return [
+            KeyQuestion.of(
+                step,
+                of_column(columns[step.name], step.key, called.inputs)
+                if step.key.method
+                else step.wanted(called.inputs, partial(self._inner, called)),
+            )
+            for step in steps
+        ]
 
-        def attempt(chosen: Chosen | None, retryable: IsRetryable) -> Failures:
-            with self._interrupts, self._guard:
-                return form.attempt(chosen, retryable)
+    def receive(self, stage: int, called: Invocation, answers: Sequence[Enriched]) -> None:
+        """Take the answers to a stage's questions; events without a fact that they need are dropped or rejected."""
+        if not answers:
+            return
+        for name, fact in zip(self.stages[stage], answers, strict=True):
+            called.facts[name] = fact
+        for name in self.stages[stage]:
+            self._without_facts(self._steps[name], called)
 
-        policy, began = self._bound.retry, self._clock.monotonic()
-        failures = attempt(None, self._is_retryable if policy.attempts > 1 else never)
-        if not failures:
-            return {}
-        deadline = Deadline(self._clock, began + policy.deadline_seconds).within(limit)
-        return retry_failed(failures, attempt, self._is_retryable, policy, deadline)
+    def process(self, called: Invocation) -> None:
+        """Ask the executor about every event still in play, once."""
+        if not len(called.inputs.rows):
+            return
+        called.form, called.began = self._form(called), self._clock.monotonic()
+        called.failures = self._attempt(called.form, None, self._is_retryable if self._retries else never)
+
+    def retry(self, called: Invocation, limit: Deadline | None) -> Steps[None]:
+        """Ask again about those that failed for a passing reason; nothing waits beyond the policy, or `limit`."""
+        form = called.form
+        if form is None or not called.failures:
+            return
+
+        def attempt(chosen: Chosen, retryable: IsRetryable) -> Failures:
+            return self._attempt(form, chosen, retryable)
+
+        policy = self._bound.retry
+        deadline = Deadline(self._clock, called.began + policy.deadline_seconds).within(limit)
+        given_up = yield from retry_failed(called.failures, attempt, self._is_retryable, policy, deadline)
+        rows = called.inputs.rows
+        called.rejects += [self._reject(int(rows[i]), "process", each) for i, each in given_up.items()]
+
+    @property
+    def _retries(self) -> bool:
+        return self._bound.retry.attempts > 1
+
+    def _attempt(self, form: RowForm | ColumnForm, chosen: Chosen | None, retryable: IsRetryable) -> Failures:
+        with self._interrupts, self._guard:
+            return form.attempt(chosen, retryable)
 
     def _made(self, called: Invocation) -> tuple[Structs | pa.RecordBatch, Rows, int]:
         """Return the good rows, the place of the input each came from, and about how many bytes they take."""
@@ -169,21 +214,37 @@ class TypeWorker:
                     rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
 
-    def _enrich(self, step: EnrichmentStep, work: Invocation, limit: Deadline | None) -> None:
-        if not len(work.inputs.rows):
-            return
-        fact = step.fetch(work.inputs, limit)
-        work.facts[step.name] = fact
+    def _keys_of_methods(self, steps: Sequence[EnrichmentStep], called: Invocation) -> dict[str, pa.Array]:
+        """Return the keys that methods of the executor give; the events on which one fails are rejected."""
+        columns: dict[str, pa.Array] = {}
+        for step in steps:
+            with self._interrupts, self._guard:
+                column, failures = keys_by_method(self._executor, step.key, called.inputs)
+            columns[step.name] = column
+            if failures:
+                rows = called.inputs.rows
+                called.rejects += [
+                    self._reject(int(rows[place]), "enrich", GivenUp(error, 1)) for place, error in failures.items()
+                ]
+                keep = np.setdiff1d(np.arange(len(rows)), np.fromiter(failures, np.int64))
+                called.keep(keep)
+                columns = {name: each.take(pa.array(keep)) for name, each in columns.items()}
+        return columns
+
+    def _inner(self, called: Invocation, name: str, field_name: str) -> pa.Array:
+        return self._steps[name].columns(called.facts[name]).column(field_name)
+
+    def _without_facts(self, step: EnrichmentStep, called: Invocation) -> None:
         missing = step.enrichment.missing
-        if missing == "null" or not (misses := fact.misses()):
+        if missing == "null" or not (absent := called.facts[step.name].absent()):
             return
         if missing == "reject":
-            for place, miss in misses.items():
-                error = f"enrichment {step.name}: {_MISS_TEXT[miss].format(lookup=step.enrichment.lookup)}"
-                index = int(work.inputs.rows[place])
-                work.rejects.append(Reject(index, "enrich", f"enrichment_{miss}", error, self._declaration.event_type))
-        keep = np.setdiff1d(np.arange(len(work.inputs.rows)), np.fromiter(misses, np.int64))
-        work.keep(keep)
+            for place, state in absent.items():
+                error = f"enrichment {step.name}: {_ABSENT_TEXT[state].format(lookup=step.enrichment.lookup)}"
+                index = int(called.inputs.rows[place])
+                reason = f"enrichment_{state}"
+                called.rejects.append(Reject(index, "enrich", reason, error, self._declaration.event_type))
+        called.keep(np.setdiff1d(np.arange(len(called.inputs.rows)), np.fromiter(absent, np.int64)))
 
     def _checked(self, form: RowForm | ColumnForm | None) -> Checked:
         specs = self._declaration.row_specs
@@ -211,9 +272,9 @@ class TypeWorker:
         if isinstance(work.inputs, RowInputs):
             if not self._steps:
                 return RowForm(self._executor, work.inputs, ())
-            structs = {step.name: step.structs(work.facts[step.name]) for step in self._steps}
-            return RowForm(self._executor, work.inputs, [structs[name] for name in self._declaration.parameters])
-        columns = {step.name: step.columns(work.facts[step.name]) for step in self._steps}
+            facts = [self._steps[name].structs(work.facts[name]) for name in self._declaration.parameters]
+            return RowForm(self._executor, work.inputs, facts)
+        columns = {name: step.columns(work.facts[name]) for name, step in self._steps.items()}
         return ColumnForm(self._executor, work.inputs, columns)
 
     def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
@@ -254,22 +315,37 @@ def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:
     return np.flatnonzero(left).astype(np.int64)
 
 
-_MISS_TEXT = {
+_ABSENT_TEXT: Final[Mapping[FactState, str]] = {
     "missing": "{lookup} has no row for the event's key",
     "null_key": "the event's key is null",
     "unavailable": "{lookup} was unavailable",
 }
 
 
-def _enrichment_texts(facts: Mapping[str, EnrichmentResult], length: int) -> pa.Array | None:
+def _enrichment_texts(facts: Mapping[str, Enriched], length: int) -> pa.Array | None:
     """Return what was no plain hit as JSON, one text an event; None where all were hits."""
-    states: dict[int, dict[str, str]] = {}
-    for name, fact in facts.items():
-        for place, miss in fact.misses().items():
-            states.setdefault(place, {})[name] = miss
+    states = states_of(facts)
     if not states:
         return None
     texts: npt.NDArray[np.object_] = np.full(length, None, object)
     for place, state in states.items():
         texts[place] = msgspec.json.encode(state).decode()
     return pa.array(texts, pa.string())
+
+
+def states_of(facts: Mapping[str, Enriched]) -> dict[int, dict[str, FactState]]:
+    """Return the states of facts that were no plain hit, by event and enrichment."""
+    states: dict[int, dict[str, FactState]] = {}
+    for name, fact in facts.items():
+        for place, state in fact.states_of_events().items():
+            states.setdefault(place, {})[name] = state
+    return states
+
+
+def _stages(declaration: Declaration) -> list[list[str]]:
+    """Return the enrichments that can be fetched together, those that others need first, each as it is declared."""
+    depth: dict[str, int] = {}
+    for name, key in declaration.keys.items():
+        depth[name] = 1 + max((depth[source] for source in key.sources), default=-1)
+    order = sorted(declaration.enrichments, key=depth.__getitem__)
+    return [[name for name in order if depth[name] == level] for level in sorted(set(depth.values()))]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 
 from trivium.config.worker_spec import WorkerSpec
-from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.interrupts import Interrupts
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.call import call
 from trivium.engine.concealment import Concealment
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.decoding.typed_columns import route
-from trivium.engine.enrich import LookupUse
 from trivium.engine.inputs import Inputs
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
+from trivium.engine.steps import Steps
 from trivium.engine.type_worker import TypeWorker
 
 _POLICY_REJECTS: Final = {
@@ -29,23 +28,25 @@ _POLICY_REJECTS: Final = {
 class Worker:
     """Takes batches of one pipeline through its executors. Owns executor instances; not thread-safe.
 
-    `lookups` answers the specification's lookups by name. Executors' `open` is called once, here.
+    It waits for nothing and does no I/O: `steps` says what a batch needs. `clock` stamps rows and judges deadlines.
+    Executors' `open` is called once, here.
     """
 
-    def __init__(self, spec: WorkerSpec, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
+    def __init__(self, spec: WorkerSpec, clock: Clock | None = None) -> None:
         self.spec = spec
         self._declarations = spec.declarations
         self.decoder = Decoder(self._declarations, spec.routing.tag_field)
-        uses = {name: LookupUse(each, lookups[name]) for name, each in spec.lookups.items()}
         self._concealment = Concealment(spec.secrets)
         self._interrupts = Interrupts()
         with self._concealment.of_what_is_raised():
             self.types = {
-                name: TypeWorker(bound, uses, spec, clock or SystemClock()) for name, bound in spec.executors.items()
+                name: TypeWorker(bound, spec, clock or SystemClock()) for name, bound in spec.executors.items()
             }
 
-    def run(self, batch: Batch) -> Outcomes:
-        """Return the outcome of every input of a batch.
+    def steps(self, batch: Batch) -> Steps[Outcomes]:
+        """Take a batch to the outcome of every input, yielding what has to be fetched or waited for.
+
+        Several may be on their way at a time, in one thread.
 
         Raises:
             RunError: a lookup stayed unavailable and the pipeline says that this fails the run.
@@ -53,9 +54,11 @@ class Worker:
         """
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
-        with self._interrupts:  # once for all types: to watch the handlers costs more than a handful of events
-            for event_type, given in inputs.items():
-                self.types[event_type].run(given, batch, out)
+        given = [(self.types[event_type], each) for event_type, each in inputs.items()]
+        called = yield from call(given, None, self._interrupts)
+        with self._interrupts:
+            for (worker, each), invocation in zip(given, called, strict=True):
+                worker.finish(invocation, each, batch, out)
         self.finish(out)
         return out
 

@@ -15,7 +15,7 @@ from trivium.contract.executor import Executor, ExecutorOptions
 from trivium.contract.lookup import Lookup
 from trivium.core.errors import RunError, TriviumError
 from trivium.engine.batch import Batch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 from trivium.notebook.data import Data
 from trivium.notebook.result import PartialResult, part_of
 from trivium.notebook.shipment import Shipment, packed
@@ -44,8 +44,8 @@ class CellWorker:
         return spec_of([executor], {event_type: options}).of_type(event_type)
 
     @cached_property
-    def _worker(self) -> Worker:
-        return Worker(self._spec, self._shipment.lookups)
+    def _worker(self) -> BlockingWorker:
+        return BlockingWorker(self._spec, self._shipment.lookups)
 
 
 def run(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from trivium.config.worker_spec import spec_of
 from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 from trivium.notebook import data as events
 from trivium.notebook.errors import InputError
 from trivium.notebook.lookups import open_lookups
@@ -52,7 +52,7 @@ def run(
     given = events.read(data, declaration, timezone)
     columns = spec.table_columns
     if address is None:
-        worker = Worker(spec, opened)
+        worker = BlockingWorker(spec, opened)
         parts = [part_of(worker.run(batch), int(batch.positions[0]), columns) for batch in given.batches(BATCH_ROWS)]
     else:
         from trivium.notebook.cluster import run as run_on_cluster

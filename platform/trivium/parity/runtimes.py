@@ -16,11 +16,11 @@ from trivium.contract.lookup import Lookup
 from trivium.core.clock import SystemClock
 from trivium.devtools.broker.broker import DevBroker
 from trivium.engine.batch import RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 from trivium.engine.decoding.decoded import Decoded
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.outcomes import Outcomes
-from trivium.engine.requests.worker import RequestWorker, encode
-from trivium.engine.worker import Worker
+from trivium.engine.requests.worker import encode
 from trivium.parity.http_client import ServiceClient, answered
 from trivium.parity.inputs import Input
 from trivium.parity.results import InputOutcome, of_outcomes, of_tables
@@ -92,14 +92,14 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker on a batch of records."""
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
-    return _through_files(scene, Worker(scene.pipeline.worker_spec, _lookups(scene.pipeline)).run(batch))
+    return _through_files(scene, BlockingWorker(scene.pipeline.worker_spec, _lookups(scene.pipeline)).run(batch))
 
 
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker on typed columns of the same events; a record that is no event has none."""
     pipeline = scene.pipeline
     found: list[InputOutcome | None] = [None] * len(inputs)
-    worker, tag = Worker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
+    worker, tag = BlockingWorker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
     for event_type, (rows, events) in _decoded(pipeline, inputs).events.items():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
         positions = np.arange(len(rows), dtype=np.int64)
@@ -127,7 +127,7 @@ def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:
 
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker of requests, in this process."""
-    worker = RequestWorker(scene.pipeline.worker_spec, _lookups(scene.pipeline))
+    worker = BlockingRequests(scene.pipeline.worker_spec, _lookups(scene.pipeline))
 
     def ask(body: bytes, event_type: str | None) -> bytes:
         return encode(worker.answer(body, event_type, max_events=_FEW))

@@ -16,9 +16,9 @@ from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.retry import RetryPolicy
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.decoding.decoded import Decoded
 from trivium.engine.outcomes import UNROUTED, Outcomes
-from trivium.engine.worker import Worker
 from trivium.samples.facts import Facts, SampleLookup, tell
 from trivium.samples.file import Outcome
 from trivium.types.convert import columns_of
@@ -49,7 +49,7 @@ class Trial:
         alone = {bound.event_type: replace(bound, retry=once)}
         self._declaration, self._tag_field = bound.declaration, spec.routing.tag_field
         self._lookups = {name: SampleLookup(lookup) for name, lookup in lookups.items()}
-        self._worker = Worker(replace(spec, executors=alone, lookups=lookups), self._lookups)
+        self._worker = BlockingWorker(replace(spec, executors=alone, lookups=lookups), self._lookups)
         self._schema = bound.declaration.row_schema
 
     def ask(self, cases: Sequence[Case]) -> list[Outcome]:
@@ -75,7 +75,7 @@ class Trial:
     def decode(self, cases: Sequence[Case]) -> Decoded:
         """Return the cases' events as the worker decodes them."""
         values = [case.event for case in cases]
-        return self._worker.decoder.decode(values, self._types(values))
+        return self._worker.worker.decoder.decode(values, self._types(values))
 
     def _types(self, values: Sequence[bytes]) -> list[str] | None:
         return None if self._tag_field else [self._declaration.event_type] * len(values)

@@ -17,7 +17,7 @@ from trivium.config.worker_spec import spec_of
 from trivium.connectors import open_source
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 DECLARATIONS = {"thing": ThingExecutor.declaration}
 
@@ -25,7 +25,7 @@ DECLARATIONS = {"thing": ThingExecutor.declaration}
 def things(path: Path, unit_rows: int = 1000, **settings: Any) -> dict[str, str]:
     """By event, what its executor saw."""
     source = open_source(ParquetSource(type="parquet", path=str(path), **settings), DECLARATIONS, "event_type")
-    worker, found = Worker(spec_of([ThingExecutor]), {}), {}
+    worker, found = BlockingWorker(spec_of([ThingExecutor]), {}), {}
     for unit in source.plan().units(unit_rows, None):
         for part in source.batches(unit):
             out = worker.run(part.batch)

@@ -24,7 +24,7 @@ from trivium.connectors.archive.hive_folders import folder_texts
 from trivium.connectors.archive.reader import SourceReader
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 
 class Sale(Event, tag="sale"):
@@ -74,7 +74,7 @@ def seen(path: Path, **settings: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for unit in source.plan().units(1000, None):
         for part in source.batches(unit):
-            out = Worker(made.worker_spec, {}).run(part.batch)
+            out = BlockingWorker(made.worker_spec, {}).run(part.batch)
             for emitted in out.emitted.values():
                 found |= dict(zip(*(emitted.rows[name].to_pylist() for name in ("event_id", "seen")), strict=True))
             found |= {f"reject {each.index}": each.error for each in out.rejects}
@@ -213,7 +213,7 @@ def test_the_type_in_a_folders_name(tmp_path: Path) -> None:
     assert made.config.batch is not None
     source = open_source(made.config.batch.source, DECLARATIONS, made.config.type_column)
     (unit,) = source.plan().units(100, None)
-    worker, found = Worker(made.worker_spec, {}), {}
+    worker, found = BlockingWorker(made.worker_spec, {}), {}
     for part in source.batches(unit):
         for name, counts in worker.run(part.batch).counts().items():
             found[name] = found.get(name, 0) + counts.read

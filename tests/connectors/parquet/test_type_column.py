@@ -18,7 +18,7 @@ from trivium.connectors.archive.reader import SourceReader
 from trivium.connectors.archive.slices import Slice
 from trivium.core.errors import SourceError
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 KINDS = ["parcel", None, "letter", "", "parcel", "parcel"]
 ROWS: list[dict[str, Any]] = [{"parcel_id": f"p{n}", "weight": n} for n in range(len(KINDS))]
@@ -64,7 +64,7 @@ def test_no_types_without_the_column_being_asked_for(tmp_path: Path) -> None:
 def test_a_type_that_is_no_text_is_a_reject_of_its_record_alone(tmp_path: Path) -> None:
     write(tmp_path / "a.parquet", raw_table(pa.binary(), [b"parcel", b"\xff", b"parcel"]))
     batch = only(reader(tmp_path, value_column="value")).batch
-    out = Worker(pipeline(Routing(header="kind"), tmp_path, "value").worker_spec, {}).run(batch)
+    out = BlockingWorker(pipeline(Routing(header="kind"), tmp_path, "value").worker_spec, {}).run(batch)
     assert [(each.index, each.reason) for each in out.rejects] == [(1, "encoding")]
     assert out.emitted["parcel"].parents.tolist() == [0, 2]
 
@@ -98,7 +98,7 @@ def outcomes(made: Pipeline) -> tuple[Any, ...]:
     """Rows, drops and rejects of the whole archive, each input by its position."""
     assert made.config.batch is not None
     part = only(open_source(made.config.batch.source, DECLARATIONS, made.config.type_column))
-    out = Worker(made.worker_spec, {}).run(part.batch)
+    out = BlockingWorker(made.worker_spec, {}).run(part.batch)
     emitted = out.emitted["parcel"]
     assert sum(counts.read for counts in out.counts().values()) == len(KINDS)
     return (

@@ -18,13 +18,13 @@ from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.batch import RawBatch
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 TYPES = [executor(number) for number in range(6)]
 
 
 def written(folder: Path, events: int = 600, size: int = 50, apart: tuple[str, ...] = ()) -> list[pa.Table]:
-    worker = Worker(spec_of(TYPES), {})
+    worker = BlockingWorker(spec_of(TYPES), {})
     schema = table_schema(worker.spec.table_columns)
     files = EventFiles(
         PartitionedFiles(Storage(str(folder)), schema, ["event_date"], "u", {"_runtime": "streaming"}, apart)

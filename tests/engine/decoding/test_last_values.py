@@ -14,9 +14,8 @@ from trivium import Event, Executor, NormalizedEvent, Row
 from trivium.config.worker_spec import RoutingSpec, spec_of
 from trivium.core.clock import SystemClock
 from trivium.engine.batch import RawBatch
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 from trivium.engine.decoding.last_values import LastValues
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -54,9 +53,9 @@ def ways_in(body: bytes) -> set[Seen]:
     tagged, good = b"{" + TAG + body, b"{" + TAG + b'"n":0}'
     by_body, by_header = spec_of([TripExecutor]), spec_of([TripExecutor], routing=RoutingSpec(tag_field=None))
     batches = [
-        (Worker(by_body, {}), RawBatch([tagged], "t/0", np.arange(1))),
-        (Worker(by_body, {}), RawBatch([*[good] * 5, tagged, *[good] * 5], "t/0", np.arange(11))),
-        (Worker(by_header, {}), RawBatch([b"{" + body], "t/0", np.arange(1), ["trip"])),
+        (BlockingWorker(by_body, {}), RawBatch([tagged], "t/0", np.arange(1))),
+        (BlockingWorker(by_body, {}), RawBatch([*[good] * 5, tagged, *[good] * 5], "t/0", np.arange(11))),
+        (BlockingWorker(by_header, {}), RawBatch([b"{" + body], "t/0", np.arange(1), ["trip"])),
     ]
     found = set()
     for worker, batch in batches:
@@ -64,7 +63,10 @@ def ways_in(body: bytes) -> set[Seen]:
         rows = out.emitted["trip"].rows["seen"].to_pylist() if "trip" in out.emitted else []
         found |= {("emitted", row) for row in rows if row != repr((0, None, [None]))}
         found |= {("rejected", each.reason) for each in out.rejects}
-    for worker, event_type in ((RequestWorker(by_body, {}, SystemClock()), None), (RequestWorker(by_body, {}), "trip")):
+    for worker, event_type in (
+        (BlockingRequests(by_body, {}, SystemClock()), None),
+        (BlockingRequests(by_body, {}), "trip"),
+    ):
         (answer,) = worker.answer(tagged, event_type)
         row = [] if answer.outcome == "rejected" else [json.loads(msgspec.json.encode(each)) for each in answer.rows]
         found.add(("emitted", row[0]["seen"]) if row else ("rejected", str(answer.reason)))
@@ -113,7 +115,7 @@ def test_a_wrong_last_value_is_a_reject(body: bytes, reason: str) -> None:
 
 
 def test_the_last_tag_counts_though_an_earlier_one_is_no_text() -> None:
-    out = Worker(spec_of([TripExecutor]), {}).run(
+    out = BlockingWorker(spec_of([TripExecutor]), {}).run(
         RawBatch([b'{"event_type":"\xff","event_type":"trip","n":1}'], "t/0", np.arange(1))
     )
     assert out.emitted["trip"].rows["event_id"].to_pylist() == ["1"]
@@ -131,7 +133,7 @@ def test_a_repeated_field_is_as_if_the_earlier_were_not_there(fields: list[tuple
         return b"{" + TAG + (body or '"z":0').encode() + b"}"
 
     def outcome(value: bytes) -> Any:
-        out = Worker(spec_of([TripExecutor]), {}).run(RawBatch([value], "t/0", np.arange(1)))
+        out = BlockingWorker(spec_of([TripExecutor]), {}).run(RawBatch([value], "t/0", np.arange(1)))
         rows = [each.rows["seen"].to_pylist() for each in out.emitted.values()]
         return rows, [(each.stage, each.reason) for each in out.rejects]
 

@@ -24,15 +24,16 @@ from trivium.contract.errors import LookupUnavailable
 from trivium.contract.rows import RowMeta
 from trivium.core.clock import Deadline
 from trivium.core.errors import LookupOutage
+from trivium.engine.blocking import BlockingRequests, BlockingWorker
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.requests import row_json
 from trivium.engine.requests.body import MalformedBody, TooManyEvents, events_of
-from trivium.engine.requests.worker import RequestWorker
-from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 
 RICH_COLUMNS = rich.RichRow.__struct_fields__
-RICH = [(Worker(spec_of([form]), {}), RequestWorker(spec_of([form]), {})) for form in (rich.Rows, rich.Columns)]
+RICH = [
+    (BlockingWorker(spec_of([form]), {}), BlockingRequests(spec_of([form]), {})) for form in (rich.Rows, rich.Columns)
+]
 LINE_COLUMNS = Line.__struct_fields__
 
 
@@ -109,13 +110,13 @@ def test_an_executor_is_asked_once_for_an_event(name: str, body: str) -> None:
         asked.append(event.n)
         return ODD_ROWS[name](event) if event.n == 1 else line(event)
 
-    requests = RequestWorker(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {})
+    requests = BlockingRequests(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {})
     values = [b'{"event_type":"item","n":%d}' % n for n in range(3)]
     values += [b'{"event_type":"item","n":"x"}'] if body == "odd" else []
     answers = requests.answer(listed(values), max_events=4)
     assert asked == [0, 1, 2]
     expected = of_outcomes(
-        Worker(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {}).run(raw(*values)), LINE_COLUMNS
+        BlockingWorker(spec_of([row_form(process)], retry=RetryPolicy(attempts=1)), {}).run(raw(*values)), LINE_COLUMNS
     )
     assert list(map(of_answer, answers)) == expected
 
@@ -132,15 +133,15 @@ def test_a_returned_value(name: str) -> None:
             return row(event_id="x", event_time=MOMENT, value=value if event.value == 1 else good)
 
     values = [b'{"event_type":"given","value":%d}' % number for number in range(3)]
-    expected = of_outcomes(Worker(spec_of([Made]), {}).run(raw(*values)), row.__struct_fields__)
-    requests = RequestWorker(spec_of([Made]), {})
+    expected = of_outcomes(BlockingWorker(spec_of([Made]), {}).run(raw(*values)), row.__struct_fields__)
+    requests = BlockingRequests(spec_of([Made]), {})
     assert list(map(of_answer, requests.answer(listed(values), max_events=3))) == expected
     assert [of_answer(requests.answer(value)[0]) for value in values] == expected
 
 
 def test_plain_rows_are_written_without_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_json.RowJson, "from_columns", lambda *_: pytest.fail("went through a table"))
-    requests = RequestWorker(spec_of([row_form(line)]), {})
+    requests = BlockingRequests(spec_of([row_form(line)]), {})
     [answer] = requests.answer(b'{"event_type":"item","n":3}')
     assert json.loads(msgspec.json.encode(answer.rows[0])) == {
         "event_id": "i3",
@@ -165,7 +166,7 @@ def test_every_declared_column_is_there() -> None:
         def process(self, event: Item) -> Brief:
             return Brief(event_id="x", event_time=MOMENT, n=event.n)
 
-    [answer] = RequestWorker(spec_of([Briefs]), {}).answer(b'{"event_type":"item","n":3}')
+    [answer] = BlockingRequests(spec_of([Briefs]), {}).answer(b'{"event_type":"item","n":3}')
     assert msgspec.to_builtins(answer.rows[0])["text"] is None
 
 
@@ -198,12 +199,12 @@ def test_rows_that_need_a_second_look(name: str, kind: type[Optional]) -> None:
     times = (date(2023, 1, 1), date(2024, 12, 31))
     pipeline = spec_of([Odd], event_days=times)
     value = b'{"event_type":"item","n":3}'
-    expected = of_outcomes(Worker(pipeline, {}).run(raw(value)), Optional.__struct_fields__)
-    assert [of_answer(each) for each in RequestWorker(pipeline, {}).answer(value)] == expected
+    expected = of_outcomes(BlockingWorker(pipeline, {}).run(raw(value)), Optional.__struct_fields__)
+    assert [of_answer(each) for each in BlockingRequests(pipeline, {}).answer(value)] == expected
 
 
 def test_rows_of_one_event_that_share_an_id() -> None:
-    requests = RequestWorker(spec_of([row_form(lambda event: [line(event)] * event.n)]), {})
+    requests = BlockingRequests(spec_of([row_form(lambda event: [line(event)] * event.n)]), {})
     one, two = requests.answer(listed([b'{"event_type":"item","n":1}', b'{"event_type":"item","n":2}']), max_events=2)
     assert (one.outcome, len(one.rows)) == ("emitted", 1)
     assert (two.outcome, two.reason) == ("rejected", "invalid_row")
@@ -219,7 +220,7 @@ def test_rows_of_another_attempt_stand_with_their_event() -> None:
         return [line(event, event_id=f"{event.n}{letter}") for letter in "ab"]
 
     clock = ManualClock()
-    requests = RequestWorker(spec_of([row_form(flaky)], retry=RetryPolicy(attempts=2)), {}, clock)
+    requests = BlockingRequests(spec_of([row_form(flaky)], retry=RetryPolicy(attempts=2)), {}, clock)
     answers = requests.answer(listed(items([0, 1]).values), max_events=2)
     assert [[row.event_id for row in each.rows] for each in answers] == [
         ["0a", "0b"],
@@ -233,7 +234,7 @@ def test_nothing_is_tried_again_beyond_the_deadline_of_the_request() -> None:
 
     clock = ManualClock()
     policy = RetryPolicy(attempts=5, first_delay_seconds=1.0, factor=1.0, deadline_seconds=60)
-    requests = RequestWorker(spec_of([row_form(down)], retry=policy), {}, clock)
+    requests = BlockingRequests(spec_of([row_form(down)], retry=policy), {}, clock)
     [answer] = requests.answer(items([0]).values[0], limit=Deadline.after(clock, 2.5))
     assert (answer.outcome, answer.attempts) == ("rejected", 3)
 
@@ -245,15 +246,15 @@ def test_enrichments_and_their_states(form: str) -> None:
     values = [b'{"event_type":"item","n":1,"key":"%s"}' % key for key in (b"a", b"z")] + [
         b'{"event_type":"item","n":2}'
     ]
-    expected = of_outcomes(Worker(pipeline, {"plane": Planes()}).run(raw(*values)), LINE_COLUMNS)
-    answers = RequestWorker(pipeline, {"plane": Planes()}).answer(listed(values), max_events=3)
+    expected = of_outcomes(BlockingWorker(pipeline, {"plane": Planes()}).run(raw(*values)), LINE_COLUMNS)
+    answers = BlockingRequests(pipeline, {"plane": Planes()}).answer(listed(values), max_events=3)
     assert list(map(of_answer, answers)) == expected
     assert [each.enrichments for each in answers] == [None, {"plane": "missing"}, {"plane": "null_key"}]
 
 
 def test_a_lookup_waits_no_longer_than_the_request() -> None:
     clock, planes = ManualClock(), Planes(failures=99, error=LookupUnavailable("down"))
-    requests = RequestWorker(spec_of([executors()["row"]], retry=POLICY), {"plane": planes}, clock)
+    requests = BlockingRequests(spec_of([executors()["row"]], retry=POLICY), {"plane": planes}, clock)
     with pytest.raises(LookupOutage, match="plane stayed unavailable"):
         requests.answer(b'{"event_type":"item","n":1,"key":"a"}', limit=Deadline.after(clock, 0.5))
     assert len(planes.asked) == 1
@@ -269,7 +270,7 @@ class Seconds(Executor[Second, Line]):
 
 
 def test_the_type_beside_the_events_overrules_their_own() -> None:
-    requests = RequestWorker(spec_of([row_form(line), Seconds]), {})
+    requests = BlockingRequests(spec_of([row_form(line), Seconds]), {})
     body = b'[{"event_type":"item","n":1},{"n":2},{"event_type":"x","n":"3"}]'
     answers = requests.answer(body, "second", max_events=3)
     assert [(each.outcome, each.event_type) for each in answers[:2]] == [("emitted", "second")] * 2
@@ -280,12 +281,12 @@ def test_types_nobody_declared() -> None:
     value = b'{"event_type":"nobody","n":1}'
     for unrouted, outcome in (("drop", "dropped"), ("reject", "rejected")):
         routing = RoutingSpec(unrouted=unrouted)
-        [answer] = RequestWorker(spec_of([row_form(line)], routing=routing), {}).answer(value)
+        [answer] = BlockingRequests(spec_of([row_form(line)], routing=routing), {}).answer(value)
         assert answer.outcome == outcome
 
 
 def test_a_pipeline_that_routes_by_header_needs_the_type_beside_the_events() -> None:
-    requests = RequestWorker(spec_of([row_form(line)], routing=RoutingSpec(tag_field=None)), {})
+    requests = BlockingRequests(spec_of([row_form(line)], routing=RoutingSpec(tag_field=None)), {})
     with pytest.raises(ValueError, match="the event type of each record beside it"):
         requests.answer(b'{"n":1}')
     assert requests.answer(b'{"n":1}', "item")[0].outcome == "emitted"
@@ -318,11 +319,11 @@ def test_a_list_that_cannot_be_taken_apart(body: bytes) -> None:
 
 @pytest.mark.parametrize("bad", [b'{"event_type":"item","n":01}', b'{"a":"\\q"}', b"tru", b"\xef\xbb\xbf{}", DEEP])
 def test_a_bad_item_rejects_only_itself(bad: bytes) -> None:
-    requests = RequestWorker(spec_of([row_form(line)]), {})
+    requests = BlockingRequests(spec_of([row_form(line)]), {})
     good = b'{"event_type":"item","n":1}'
     answers = requests.answer(listed([good, bad, good]), max_events=3)
     assert [each.outcome for each in answers] == ["emitted", "rejected", "emitted"]
-    expected = of_outcomes(Worker(spec_of([row_form(line)]), {}).run(raw(bad)), LINE_COLUMNS)
+    expected = of_outcomes(BlockingWorker(spec_of([row_form(line)]), {}).run(raw(bad)), LINE_COLUMNS)
     assert [of_answer(answers[1])] == expected
 
 
@@ -352,7 +353,7 @@ def test_items_are_told_apart_across_the_pieces_that_are_read_at_once(items: lis
 
 
 def test_one_event_too_deep_rejects_only_itself() -> None:
-    requests = RequestWorker(spec_of([row_form(line)]), {})
+    requests = BlockingRequests(spec_of([row_form(line)]), {})
     good = b'{"event_type":"item","n":1}'
     answers = requests.answer(listed([good, DEEP, good]), max_events=3)
     assert [each.outcome for each in answers] == ["emitted", "rejected", "emitted"]
@@ -360,7 +361,7 @@ def test_one_event_too_deep_rejects_only_itself() -> None:
 
 
 def test_answers_are_json() -> None:
-    requests = RequestWorker(spec_of([row_form(line)]), {})
+    requests = BlockingRequests(spec_of([row_form(line)]), {})
     answers = requests.answer(b'[{"event_type":"item","n":1},{"event_type":"item"},{"event_type":"?"}]', max_events=3)
     assert msgspec.json.decode(msgspec.json.encode(answers)) == [
         {

@@ -16,9 +16,9 @@ from trivium import Event, Executor, NormalizedEvent
 from trivium.config.worker_spec import spec_of
 from trivium.engine import type_worker
 from trivium.engine.batch import RawBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.rows.emitted import Emitted, joined
-from trivium.engine.worker import Worker
 
 MOMENT = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -90,9 +90,9 @@ EVENTS = st.lists(
 @settings(max_examples=80, deadline=None)
 def test_structs_and_columns_hold_the_same_rows(events: list[dict[str, Any]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        few = Worker(spec_of([Makes]), {}).run(batch(events))
+        few = BlockingWorker(spec_of([Makes]), {}).run(batch(events))
         patch.setattr(type_worker, "_FEW", 0)
-        many = Worker(spec_of([Makes]), {}).run(batch(events))
+        many = BlockingWorker(spec_of([Makes]), {}).run(batch(events))
     assert rows_of(few) == rows_of(many)
     assert few.counts() == many.counts()
     assert few.rejects == many.rejects
@@ -103,15 +103,15 @@ def test_structs_and_columns_hold_the_same_rows(events: list[dict[str, Any]]) ->
 
 
 def test_plain_rows_stay_structs_and_doubtful_ones_become_columns() -> None:
-    plain = Worker(spec_of([Makes]), {}).run(batch([{"number": 1}, {"number": 2}])).emitted["given"]
-    odd = Worker(spec_of([Makes]), {}).run(batch([{"number": 1}, {"number": 15}])).emitted["given"]
+    plain = BlockingWorker(spec_of([Makes]), {}).run(batch([{"number": 1}, {"number": 2}])).emitted["given"]
+    odd = BlockingWorker(spec_of([Makes]), {}).run(batch([{"number": 1}, {"number": 15}])).emitted["given"]
     assert isinstance(plain.made, list)
     assert isinstance(odd.made, pa.RecordBatch)
     assert odd.rows.column("number").to_pylist() == [1]
 
 
 def several() -> list[Emitted]:
-    worker = Worker(spec_of([Makes]), {})
+    worker = BlockingWorker(spec_of([Makes]), {})
     by_record = pa.DictionaryArray.from_arrays(pa.array([1, 0], pa.int32()), pa.array(["t/0", "t/1"]))
     batches = [
         batch([{"number": 1}, {"number": 2, "copies": 2}], 10, "a"),
@@ -151,7 +151,7 @@ def test_a_batch_of_many_types_gives_each_its_own_columns_in_order() -> None:
         json.dumps({"event_type": "given", "number": n} if n % 3 else {"event_type": "other", "name": f"n{n}"}).encode()
         for n in range(9)
     ]
-    out = Worker(spec_of([Makes, Names]), {}).run(RawBatch(values, "s", np.arange(9)))
+    out = BlockingWorker(spec_of([Makes, Names]), {}).run(RawBatch(values, "s", np.arange(9)))
     assert [row["name"] for row in rows_of(out, "other")] == ["n0", "n3", "n6"]
     assert [row["number"] for row in rows_of(out)] == [1, 2, 4, 5, 7, 8]
     assert out.emitted["other"].parents.tolist() == [0, 3, 6]

@@ -13,8 +13,8 @@ from tests.support.flow_events import Item, Line, column_form, emitted, every, i
 from trivium import Executor
 from trivium.config.worker_spec import spec_of
 from trivium.engine.batch import RawBatch, TypedBatch
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.rows.emitted import event_date
-from trivium.engine.worker import Worker
 from trivium.testing import ManualClock
 
 
@@ -40,7 +40,7 @@ def test_positions_follow_routing_and_drops() -> None:
         None,
         b'{"event_type":"given","value":5}',
     ]
-    out = Worker(spec_of([one, two]), {}).run(RawBatch(values, "t/0", np.arange(10, 16)))
+    out = BlockingWorker(spec_of([one, two]), {}).run(RawBatch(values, "t/0", np.arange(10, 16)))
     assert emitted(out, "_position") == [13]
     assert emitted(out, "_position", "given") == [11, 15]
     assert out.emitted["given"].parents.tolist() == [1, 5]
@@ -48,7 +48,7 @@ def test_positions_follow_routing_and_drops() -> None:
 
 def test_the_hashes_are_the_plans() -> None:
     spec = spec_of([row_form(line)])
-    out = Worker(spec, {}).run(items([1]))
+    out = BlockingWorker(spec, {}).run(items([1]))
     assert emitted(out, "_logic") == [spec.logic]
     assert emitted(out, "_plan") == [spec.plan]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +11,9 @@ import numpy as np
 
 from trivium.config.worker_spec import WorkerSpec
 from trivium.contract.declaration import Declaration
-from trivium.contract.lookup import Lookup
 from trivium.core.clock import Clock, Deadline
+from trivium.core.interrupts import Interrupts
+from trivium.engine.call import call
 from trivium.engine.decoding.decoded import Decoded
 from trivium.engine.decoding.whole_body import WholeBody
 from trivium.engine.invoke import RowForm
@@ -20,7 +21,8 @@ from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.requests.answer import EventAnswer
 from trivium.engine.requests.body import events_of
 from trivium.engine.requests.row_json import RowJson
-from trivium.engine.type_worker import Invocation, TypeWorker
+from trivium.engine.steps import Steps
+from trivium.engine.type_worker import Invocation, TypeWorker, states_of
 from trivium.engine.worker import Worker
 
 __all__ = ["EventAnswer", "RequestWorker", "encode"]
@@ -34,11 +36,12 @@ _NOTHING: Final = EventAnswer("dropped")
 class RequestWorker:
     """Answers requests of one pipeline. Owns executor instances; not thread-safe.
 
-    `lookups` answers the specification's lookups by name. Outcomes are those of `Worker` on the same records.
+    Outcomes are those of `Worker` on the same records; as it, this waits for nothing and does no I/O.
     """
 
-    def __init__(self, spec: WorkerSpec, lookups: Mapping[str, Lookup], clock: Clock | None = None) -> None:
-        self._worker = Worker(spec, lookups, clock)
+    def __init__(self, spec: WorkerSpec, clock: Clock | None = None) -> None:
+        self._worker = Worker(spec, clock)
+        self._interrupts = Interrupts()
         decoder = self._worker.decoder
         self._bodies = WholeBody(decoder.types, decoder.tagged)
         self._types = {
@@ -46,13 +49,14 @@ class RequestWorker:
             for name, worker in self._worker.types.items()
         }
 
-    def answer(
+    def steps(
         self, body: bytes, event_type: str | None = None, limit: Deadline | None = None, max_events: int = 1
-    ) -> list[EventAnswer]:
-        """Return the outcome of each event of a body: one JSON event, or a JSON list of at most `max_events`.
+    ) -> Steps[list[EventAnswer]]:
+        """Take a body, one JSON event or a JSON list of at most `max_events`, to the outcome of each of its events.
 
-        `event_type` is what the request says of all of them; None: the routed field of each does. Lookups and retries
-        wait no longer than `limit`.
+        It yields what has to be fetched or waited for; several may be on their way at a time, in one thread.
+        `event_type` is what the request says of all of them; None: the routed field of each does. Retries wait no
+        longer than `limit`.
 
         Raises:
             MalformedBody: a list whose events cannot be separated.
@@ -64,8 +68,14 @@ class RequestWorker:
             body, event_type, max_events
         )
         answers, rejects = [_NOTHING] * count, decoded.rejects
-        for name, (rows, events) in decoded.events.items():
-            rejects += self._types[name].run(rows, events, limit, answers)
+        types = [self._types[name] for name in decoded.events]
+        given = [
+            (each.worker, each.worker.inputs_from_structs(np.asarray(rows, np.int64), events))
+            for each, (rows, events) in zip(types, decoded.events.values(), strict=True)
+        ]
+        called = yield from call(given, limit, self._interrupts)
+        for each, (rows, _), invocation in zip(types, decoded.events.values(), called, strict=True):
+            rejects += each.tell(rows, invocation, answers)
         if rejects or decoded.dropped:
             self._finish(decoded, rejects, answers)
         return answers
@@ -91,15 +101,12 @@ class _RequestType:
     """One event type's part of a request."""
 
     def __init__(self, declaration: Declaration, worker: TypeWorker, spec: WorkerSpec) -> None:
-        self._name, self._worker = declaration.event_type, worker
+        self._name, self.worker = declaration.event_type, worker
         self._dropped = EventAnswer("dropped", self._name)
         self._json = RowJson(declaration, spec.earliest, spec.latest)
 
-    def run(
-        self, rows: Sequence[int], events: Sequence[Any], limit: Deadline | None, answers: list[EventAnswer]
-    ) -> list[Reject]:
+    def tell(self, rows: Sequence[int], called: Invocation, answers: list[EventAnswer]) -> list[Reject]:
         """Put the answers of these events in; gives the rejects, whose answers are not there yet."""
-        called = self._worker.call(self._worker.inputs_from_structs(np.asarray(rows, np.int64), events), limit)
         for row in rows:
             answers[row] = self._dropped
         places = called.inputs.rows.tolist()
@@ -109,8 +116,8 @@ class _RequestType:
                 answers[row] = EventAnswer("emitted", self._name, [made])
             else:
                 answers[row].rows.append(made)
-        if called.facts:
-            _tell_misses(called, places, answers)
+        for place, state in states_of(called.facts).items():
+            answers[places[place]] = msgspec.structs.replace(answers[places[place]], enrichments=state)
         return called.rejects
 
     def _written(self, called: Invocation) -> tuple[Sequence[Any], Sequence[int]]:
@@ -120,18 +127,8 @@ class _RequestType:
             written = self._json.written(form.rows, form.parents)
             if written is not None:
                 return written, form.parents
-        checked = self._worker.check(called)
+        checked = self.worker.check(called)
         return self._json.from_columns(checked.columns), checked.parents.tolist()
-
-
-def _tell_misses(called: Invocation, places: Sequence[int], answers: list[EventAnswer]) -> None:
-    """Put the states of enrichments that were no plain hit into the answers of the inputs still in play."""
-    states: dict[int, dict[str, str]] = {}
-    for name, fact in called.facts.items():
-        for place, miss in fact.misses().items():
-            states.setdefault(place, {})[name] = miss
-    for place, state in states.items():
-        answers[places[place]] = msgspec.structs.replace(answers[places[place]], enrichments=state)
 
 
 def encode(answers: Sequence[EventAnswer]) -> bytes:

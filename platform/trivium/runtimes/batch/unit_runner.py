@@ -26,9 +26,9 @@ from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.files.unit_markers import RunStore
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import prove_shared
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.breaker import summarise
 from trivium.engine.outcomes import Outcomes, Reject
-from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
@@ -61,7 +61,9 @@ class UnitRunner:
         self._schema = table_schema(job.columns or self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
         self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
-        self._worker = Worker(self._pipeline.worker_spec, open_lookups(self._pipeline, job, self._clock), self._clock)
+        self._worker = BlockingWorker(
+            self._pipeline.worker_spec, open_lookups(self._pipeline, job, self._clock), self._clock
+        )
 
     def run(self, unit: Unit) -> UnitResult:
         """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""

@@ -16,12 +16,12 @@ from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_lookup
 from trivium.core.clock import Clock, SystemClock
-from trivium.core.errors import RunError
+from trivium.engine.lookups.clients import clients_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.serving.http.admission import Admission
-from trivium.runtimes.serving.http.answering import Answering, Inline, InThread
+from trivium.runtimes.serving.http.answering import Answering, LoopAnswering
 from trivium.runtimes.serving.http.api import Api
 from trivium.runtimes.serving.http.asgi import ServingApp
 from trivium.runtimes.serving.http.auth import Keys
@@ -57,15 +57,6 @@ class ServingHost:
         gc.collect()
         gc.freeze()  # what is loaded by now stays; the collector need not walk through it again and again
 
-    def check(self) -> None:
-        """Say whether this replica is of use.
-
-        Raises:
-            RunError: it has been busy with one request for longer than `hung_after_seconds`.
-        """
-        if self._patience() <= 0:
-            raise RunError(f"one request has taken more than {self.section.hung_after_seconds:g} s; is it hanging?")
-
     async def beat(self, export: Callable[[], None]) -> None:
         """Export counts until cancelled, and postpone the moment at which this process would be ended as hanging.
 
@@ -75,9 +66,8 @@ class ServingHost:
         try:
             while True:
                 export()
-                patience = self._patience()
-                if patience > 0:
-                    faulthandler.dump_traceback_later(patience + BEAT_SECONDS, exit=True, file=sys.stderr.fileno())
+                patience = self.section.hung_after_seconds + BEAT_SECONDS
+                faulthandler.dump_traceback_later(patience, exit=True, file=sys.stderr.fileno())
                 await asyncio.sleep(BEAT_SECONDS)
         finally:
             faulthandler.cancel_dump_traceback_later()
@@ -87,25 +77,14 @@ class ServingHost:
         self.api.ready = False
         self.answering.close()
 
-    def _patience(self) -> float:
-        """Return the seconds until what is being answered counts as hanging."""
-        since = self.answering.busy_since
-        spent = 0.0 if since is None else self._clock.monotonic() - since
-        return self.section.hung_after_seconds - spent
-
 
 def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
-    """Answer in the event loop for a pipeline without lookups, in a thread for one with lookups."""
-    section = pipeline.serving_section()
-    admission, most = Admission(section, clock), section.max_events_per_request
-    if not pipeline.lookups:
-        return Inline(RequestWorker(pipeline.worker_spec, {}, clock), admission, most, clock)
-
-    def make() -> RequestWorker:
-        lookups = {name: open_lookup(bound, clock) for name, bound in pipeline.lookups.items()}
-        return RequestWorker(pipeline.worker_spec, lookups, clock)
-
-    return InThread(make, admission, most, clock)
+    """Return what answers requests of a pipeline, its lookups open."""
+    section, spec = pipeline.serving_section(), pipeline.worker_spec
+    lookups = {name: open_lookup(bound, clock) for name, bound in pipeline.lookups.items()}
+    clients = clients_of(spec.lookups, lookups, clock)
+    admission = Admission(section, clock)
+    return LoopAnswering(RequestWorker(spec, clock), clients, admission, section.max_events_per_request, clock)
 
 
 def _key_file(section: Serving) -> Path | None:

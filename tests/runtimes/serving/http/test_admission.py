@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,8 +12,9 @@ import pytest
 from tests.support.asgi_client import Client, Response, bought, client, orders
 from trivium.core.clock import Deadline, SystemClock
 from trivium.engine.requests.worker import EventAnswer
+from trivium.engine.steps import Steps
 from trivium.runtimes.serving.http.admission import Admission, AdmittedRequest
-from trivium.runtimes.serving.http.answering import Answering, Inline, InThread
+from trivium.runtimes.serving.http.answering import Answering, LoopAnswering
 from trivium.runtimes.serving.http.problems import Refused
 from trivium.testing import ManualClock
 
@@ -28,19 +28,20 @@ class Slow:
     def __init__(self) -> None:
         self.begun = 0
 
-    def answer(self, body: bytes, event_type: str | None, limit: Deadline, most: int) -> Sequence[EventAnswer]:
+    def steps(self, body: bytes, event_type: str | None, limit: Deadline, most: int) -> Steps[list[EventAnswer]]:
         self.begun += 1
         time.sleep(WORK_SECONDS)
+        yield from ()
         return [EventAnswer("dropped", "bought")]
 
 
-def slow_client(kind: str, worker: Slow, **serving: Any) -> tuple[Client, Answering]:
+def slow_client(worker: Slow, **serving: Any) -> tuple[Client, Answering]:
     pipeline = orders(**serving)
     section, clock = pipeline.serving_section(), SystemClock()
     made: Any = worker
     admission = Admission(section, clock)
-    inline = Inline(made, admission, 500, clock) if kind == "inline" else InThread(lambda: made, admission, 500, clock)
-    return client(pipeline, inline), inline
+    answering = LoopAnswering(made, {}, admission, 500, clock)
+    return client(pipeline, answering), answering
 
 
 async def timed(asked: Client) -> tuple[float, Response]:
@@ -50,10 +51,9 @@ async def timed(asked: Client) -> tuple[float, Response]:
     return time.monotonic() - began, response
 
 
-@pytest.mark.parametrize("kind", ["inline", "thread"])
-def test_four_times_the_load_is_answered_in_time_or_refused_at_once(kind: str) -> None:
+def test_four_times_the_load_is_answered_in_time_or_refused_at_once() -> None:
     worker = Slow()
-    asked, answering = slow_client(kind, worker, deadline_seconds=DEADLINE_SECONDS)
+    asked, answering = slow_client(worker, deadline_seconds=DEADLINE_SECONDS)
     health: list[float] = []
 
     async def look() -> None:
@@ -105,7 +105,7 @@ def test_long_bodies_weigh_more_and_slow_ones_among_many_mean_nothing() -> None:
     def answered(size: int, seconds: float) -> None:
         place = admission.enter(size, Deadline.after(clock, 1.0))
         clock.sleep(seconds)
-        admission.learn(place)
+        admission.learn(place, seconds, 0.0)
         admission.leave(place)
 
     def fits(*sizes: int) -> bool:
@@ -135,7 +135,7 @@ def test_long_bodies_weigh_more_and_slow_ones_among_many_mean_nothing() -> None:
 
 def test_a_line_is_answered_in_its_order_and_who_left_it_costs_nothing() -> None:
     worker = Slow()
-    asked, _ = slow_client("inline", worker, deadline_seconds=5)
+    asked, _ = slow_client(worker, deadline_seconds=5)
 
     async def crowd() -> list[str]:
         order: list[str] = []
@@ -155,6 +155,6 @@ def test_a_line_is_answered_in_its_order_and_who_left_it_costs_nothing() -> None
 
 
 def test_an_answer_that_comes_too_late_is_none() -> None:
-    asked, _ = slow_client("inline", Slow(), deadline_seconds=WORK_SECONDS / 2)
+    asked, _ = slow_client(Slow(), deadline_seconds=WORK_SECONDS / 2)
     _, response = asyncio.run(timed(asked))
     assert (response.status, response.json()["type"]) == (504, "urn:trivium:problem:deadline-passed")

@@ -11,7 +11,7 @@ import pytest
 from tests.support.asgi_client import bought, client, orders
 from tests.support.engine_inputs import raw
 from trivium.config.model.pipeline import Routing
-from trivium.engine.worker import Worker
+from trivium.engine.blocking import BlockingWorker
 
 ROW = {"event_id": "a", "event_time": "2026-01-02T03:04:05Z", "pieces": 1, "note": None}
 
@@ -97,7 +97,7 @@ def test_answers_are_the_workers_whatever_the_size_of_a_request() -> None:
     pipeline, asked, chance = orders(), client(orders()), random.Random(7)
     kinds = [bought, lambda **_: {"event_type": "returned", "order": "r", "at": "2026-01-02T03:04:05Z"}]
     events = [chance.choice(kinds)(order=str(n), pieces=chance.choice([0, 1, 13])) for n in range(200)]
-    outcomes = Worker(pipeline.worker_spec, {}).run(raw(*[json.dumps(event).encode() for event in events]))
+    outcomes = BlockingWorker(pipeline.worker_spec, {}).run(raw(*[json.dumps(event).encode() for event in events]))
     one_by_one = [asked.post(event).json()["events"][0] for event in events]
     together = asked.post(events).json()["events"]
     assert one_by_one == together

@@ -14,7 +14,7 @@ from trivium.core.clock import SystemClock
 from trivium.core.errors import RunError
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.serving.http.admission import Admission
-from trivium.runtimes.serving.http.answering import Inline
+from trivium.runtimes.serving.http.answering import LoopAnswering
 from trivium.runtimes.serving.http.api import Api
 from trivium.runtimes.serving.http.asgi import ServingApp
 from trivium.runtimes.serving.http.auth import Keys
@@ -25,8 +25,11 @@ ONE, OTHER, THIRD = "a-key-of-sixteen", "another-key-that-is-long", "ein-schlüs
 
 def locked(*keys: str) -> Client:
     pipeline, clock = orders(), SystemClock()
-    inline = Inline(RequestWorker(pipeline.worker_spec, {}), Admission(pipeline.serving_section(), clock), 10, clock)
-    return Client(ServingApp(Api(pipeline, inline, Keys(keys, None, clock), clock), pipeline.serving_section(), clock))
+    section, worker = pipeline.serving_section(), RequestWorker(pipeline.worker_spec, clock)
+    answering = LoopAnswering(worker, {}, Admission(section, clock), 10, clock)
+    return Client(
+        ServingApp(Api(pipeline, answering, Keys(keys, None, clock), clock), pipeline.serving_section(), clock)
+    )
 
 
 def test_any_of_the_keys_opens() -> None:

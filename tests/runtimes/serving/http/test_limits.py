@@ -230,8 +230,6 @@ def test_what_answers_without_reading_a_body_closes_the_connection(method: str, 
 class Failing:
     """Raises instead of answering."""
 
-    busy_since = None
-
     def __init__(self, error: Exception) -> None:
         self.error = error
 

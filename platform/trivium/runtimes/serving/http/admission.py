@@ -67,14 +67,15 @@ class Admission:
         self._places -= 1
         self._weight -= admitted.weight
 
-    def learn(self, admitted: AdmittedRequest) -> None:
+    def learn(self, admitted: AdmittedRequest, busy: float, waited: float) -> None:
         """Take note that the request of this place has its answer now.
 
         What counts is the time since the answer before, or since this request came to an idle replica: it holds all
-        that keeps a replica from answering, not the executor alone.
+        that keeps a replica from answering, not the executor alone. `busy` and `waited` are the seconds that this
+        answer was worked on and waited for facts; while it waits, others are answered.
         """
         now = self._clock.monotonic()
-        spent = now - max(self._last_answer, admitted.since)
+        spent = max(busy, now - max(self._last_answer, admitted.since) - waited)
         self._last_answer = now
         self._paces.append(spent / admitted.weight)
         self._pace = None

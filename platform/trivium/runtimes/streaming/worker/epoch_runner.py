@@ -18,15 +18,18 @@ from trivium.connectors.kafka.reader import KafkaReader
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.fault_points import reach
 from trivium.delivery.storage.token import prove_shared
+from trivium.engine.lookups.clients import clients_of
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.worker.epoch import Epoch, event_days
+from trivium.runtimes.streaming.worker.in_flight import InFlight
 from trivium.runtimes.streaming.worker.merge_chunks import Gathered, gather
 
 _POLL_SECONDS: Final = 0.25
+_GLANCE_SECONDS: Final = 0.005
 _QUIET_SECONDS: Final = 1.0
 _BATCH_BYTES: Final = 4 << 20
 _DAYS: Final = 64
@@ -51,7 +54,9 @@ class EpochRunner:
         self._config = self._pipeline.config.streaming
         self._routing = self._pipeline.config.routing
         lookups = {name: open_lookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
-        self._worker = Worker(self._pipeline.worker_spec, lookups, self._clock)
+        spec = self._pipeline.worker_spec
+        self._clients = clients_of(spec.lookups, lookups, self._clock)
+        self._in_flight = InFlight(Worker(spec, self._clock), self._clients, self._clock, self._watched)
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
         )
@@ -85,18 +90,39 @@ class EpochRunner:
             return self._closed(epoch)
 
     def close(self) -> None:
-        """Close the consumer."""
+        """Close the consumer and the lookups' clients."""
         self._reader.close()
+        for client in self._clients.values():
+            client.close()
 
     def _fill(self, epoch: Epoch) -> None:
         ends = self._clock.monotonic() + self._until_cut()
-        while not self._cut.is_set() and epoch.nbytes < self._config.epoch_bytes:
+        while not self._cut.is_set() and epoch.nbytes + self._in_flight.nbytes < self._config.epoch_bytes:
             remaining = ends - self._clock.monotonic()
             if remaining <= 0:
+                break
+            patience = _GLANCE_SECONDS if self._in_flight else _POLL_SECONDS
+            fetched = self._reader.poll(min(remaining, patience), _BATCH_BYTES)
+            if fetched:
+                self._in_flight.begin(self._gathered(fetched))
+            if not self._settle(epoch):
                 return
-            fetched = self._reader.poll(min(remaining, _POLL_SECONDS), _BATCH_BYTES)
-            if fetched and not self._take(epoch, self._gathered(fetched)):
-                return
+            while self._in_flight.full:
+                self._in_flight.wait()
+                if not self._settle(epoch):
+                    return
+        while self._in_flight and self._settle(epoch):
+            if self._in_flight:
+                self._in_flight.wait()
+
+    def _settle(self, epoch: Epoch) -> bool:
+        """Take the batches that are done into the epoch, in order; False: it is full, and the others were dropped."""
+        while finished := self._in_flight.finished():
+            reach("epoch.after_batch")
+            if not self._take(epoch, *finished):
+                self._assign(self._positions)  # what was read beyond is read again
+                return False
+        return True
 
     def _until_cut(self) -> float:
         """Return the seconds to the next multiple of the interval: workers end epochs together, for one commit."""
@@ -107,7 +133,8 @@ class EpochRunner:
     def _fill_alone(self, epoch: Epoch, records: int) -> None:
         fetched = self._first(records)
         if fetched:
-            epoch.take(*self._processed(self._gathered(fetched)))
+            gathered, outcomes = self._processed(self._gathered(fetched))
+            epoch.take(gathered, outcomes, event_days(outcomes))
             self._assign(self._positions)  # forgets what was fetched beyond
 
     def _first(self, records: int) -> list[Fetched]:
@@ -121,31 +148,33 @@ class EpochRunner:
                     return found
         return found
 
-    def _take(self, epoch: Epoch, gathered: Gathered) -> bool:
+    def _take(self, epoch: Epoch, gathered: Gathered, outcomes: Outcomes) -> bool:
         """Take a batch into the epoch, or as much of it as opens few enough partitions; False: the epoch is full."""
-        with self._watched():
-            processed = self._processed(gathered)
-        if len(epoch.days | processed[2]) <= _DAYS or (not epoch.ranges and len(gathered.batch) == 1):
-            epoch.take(*processed)
+        days = event_days(outcomes)
+        if len(epoch.days | days) <= _DAYS or (not epoch.ranges and len(gathered.batch) == 1):
+            epoch.take(gathered, outcomes, days)
             self._move(gathered)
             return True
-        if epoch.ranges:
-            self._assign(self._positions)
-            return False
-        self._take(epoch, self._gathered([gathered.parts[0].head(max(1, len(gathered.parts[0].values) // 2))]))
-        self._assign(self._positions)
+        if not epoch.ranges:
+            first = gathered.parts[0]
+            self._take(epoch, *self._processed(self._gathered([first.head(max(1, len(first.values) // 2))])))
         return False
 
-    def _processed(self, gathered: Gathered) -> tuple[Gathered, Outcomes, set[object]]:
-        outcomes = self._worker.run(gathered.batch) if len(gathered.batch) else Outcomes(0)
+    def _processed(self, gathered: Gathered) -> tuple[Gathered, Outcomes]:
+        """Take one batch through the worker, with no other on its way."""
+        self._in_flight.drop()
+        self._in_flight.begin(gathered)
+        while (finished := self._in_flight.finished()) is None:
+            self._in_flight.wait()
         reach("epoch.after_batch")
-        return gathered, outcomes, event_days(outcomes)
+        return finished
 
     def _gathered(self, fetched: list[Fetched]) -> Gathered:
         return gather(fetched, self._routing, self._job.epochs)
 
     def _assign(self, positions: Mapping[str, int]) -> None:
         self._positions = dict(positions)
+        self._in_flight.drop()
         self._reader.assign(self._positions)
 
     def _move(self, gathered: Gathered) -> None:
