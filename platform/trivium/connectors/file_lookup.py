@@ -6,6 +6,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +38,8 @@ class LookupOverFiles(ABC):
     The files are looked at again after `refresh_seconds` and loaded again if they changed; never where the request is
     pinned. `fields` is what is read of a file, by its name there: the declared columns, and the key.
     """
+
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, settings: FileLookup, request: LookupRequest) -> None:
         self.settings, self.request = settings, request

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -34,6 +34,8 @@ from trivium.types.structs import derive
 
 class MemoryLookup:
     """Rows by key; every key answers at most one row."""
+
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, rows: pa.RecordBatch, keys: list[Any]) -> None:
         self._rows = KeyedRows(rows, keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import numpy as np
@@ -28,6 +28,8 @@ Facts = dict[tuple[str, Any], dict[str, Any] | None]
 
 class SampleLookup:
     """Answers from the facts it was given last. Does no I/O. `missed` are the keys it had no row of since then."""
+
+    in_memory: ClassVar[bool] = True
 
     def __init__(self, bound: LookupSpec) -> None:
         self._schema = pa.schema([pa.field(spec.wire, spec.type.arrow) for spec in bound.columns])

@@ -49,8 +49,10 @@ def checked_shape(answer: object, name: str, keys: int) -> Answer:
 
 
 def no_answer(name: str, error: BaseException) -> RunError:
-    """Return the error of a lookup that failed in a way that trying again cannot mend."""
-    return RunError(f"lookup {name} gave no usable answer: {raised(error)}")
+    """Return the error of a lookup that failed in a way that trying again cannot mend; it has `error` as its cause."""
+    failed = RunError(f"lookup {name} gave no usable answer: {raised(error)}")
+    failed.__cause__ = error
+    return failed
 
 
 def facts_of(ask: Ask, schema: pa.Schema) -> Facts:
