@@ -28,7 +28,7 @@ from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSetting
 from trivium.types.spec import FieldSpec
 
 _SCHEDULING: Final = {
-    *("refresh_seconds", "max_rows", "max_bytes", "retry"),
+    *("refresh_seconds", "max_age_seconds", "max_rows", "max_bytes", "retry"),
     *RemoteLookupSettings.model_fields.keys() - LookupSettings.model_fields.keys(),
 }
 """Keys of lookups that decide when facts are read, how and how many, and not what they say."""

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from trivium import Deadline, Int8, Precision, Row
-from trivium.config.model.lookups import CsvLookupSettings as Settings
+from trivium.config.model.file_lookups import CsvLookupSettings as Settings
 from trivium.config.pipeline import BoundLookup
 from trivium.connectors import check_lookup, open_lookup, snapshot_of
 from trivium.contract.retry import RetryPolicy

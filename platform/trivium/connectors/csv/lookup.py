@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.types as pt
 
-from trivium.config.model.lookups import CsvLookupSettings
+from trivium.config.model.file_lookups import CsvLookupSettings
 from trivium.connectors.archive.hive_folders import folder_column, natural_type
 from trivium.connectors.archive.listing import root_of
-from trivium.connectors.file_lookup import Files, LookupOverFiles
+from trivium.connectors.facts.bounds import Bounds
+from trivium.connectors.facts.lookup import FactFiles, LookupOverFiles
 from trivium.contract.lookup import LookupRequest
 from trivium.core.errors import LookupAnswerError, SourceError
-from trivium.delivery.storage.storage import Storage
+from trivium.delivery.storage.storage import Storage, StoredFile
 from trivium.types.spec import FieldSpec
+
+_BLOCK_BYTES: Final = 8 << 20
+_DAY_LETTERS: Final = len("2026-03-01")
 
 
 class CsvLookup(LookupOverFiles):
@@ -24,43 +32,52 @@ class CsvLookup(LookupOverFiles):
     def __init__(self, settings: CsvLookupSettings, request: LookupRequest) -> None:
         super().__init__(settings, request)
 
-    def locate(self) -> Files:
-        """Return the storage and the files that end in `.csv`, or the one file the path names.
+    def locate(self) -> FactFiles:
+        """Return the files that end in `.csv`, or the one file the path names.
 
         Raises:
             SourceError: there are none.
         """
-        return located(self.settings.path)
+        return FactFiles.lying(*located(self.settings.path))
 
-    def read(self, storage: Storage, path: str) -> pa.Table:
-        """Return one file's fields in their declared types and order.
+    def read(self, storage: Storage, path: str, bounds: Bounds) -> Iterator[pa.Table]:
+        """Yield one file's fields in their declared types and order, some rows at a time.
 
         Raises:
-            SourceError: it is no CSV in UTF-8, or a column is missing.
-            LookupAnswerError: a value is none of its declared type; names the line.
+            SourceError: it is no CSV in UTF-8, a column is missing, or it has too many rows.
+            LookupAnswerError: a value is none of its declared type; names the row.
         """
-        place = f"{storage.uri}/{path}"
-        texts = self._texts(storage, path, place)
-        self._check(texts.column_names, place)
-        columns = {name: self._column(texts, spec, place) for name, spec in self.fields.items()}
-        return pa.table(columns)
-
-    def _texts(self, storage: Storage, path: str, place: str) -> pa.Table:
-        settings = self.settings
-        convert = pa_csv.ConvertOptions(
-            column_types=dict.fromkeys(self.fields, pa.string()),
-            null_values=[settings.null_text],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        try:
+        place, first = f"{storage.uri}/{path}", 0
+        with self._reading(place):
             with storage.open(path) as file:
-                return pa_csv.read_csv(
-                    file,
-                    pa_csv.ReadOptions(use_threads=False),
-                    pa_csv.ParseOptions(delimiter=settings.delimiter, newlines_in_values=True),
-                    convert,
-                )
+                names = self._opened(file).schema.names
+            self._check(names, place)
+            columns = [name for name in self.fields if name in names]
+            with storage.open(path) as file:
+                for texts in self._opened(file, columns):
+                    yield self._conformed(texts, place, first)
+                    first += texts.num_rows
+
+    def _opened(self, file: pa.NativeFile, columns: Sequence[str] = ()) -> pa_csv.CSVStreamingReader:
+        """Return a reader of text; of all columns where none are named."""
+        settings = self.settings
+        return pa_csv.open_csv(
+            file,
+            pa_csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
+            pa_csv.ParseOptions(delimiter=settings.delimiter, newlines_in_values=True),
+            pa_csv.ConvertOptions(
+                column_types=dict.fromkeys(self.fields, pa.string()),
+                include_columns=list(columns),
+                null_values=[settings.null_text],
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+            ),
+        )
+
+    @contextmanager
+    def _reading(self, place: str) -> Iterator[None]:
+        try:
+            yield
         except (pa.ArrowInvalid, pa.ArrowKeyError) as error:
             said = str(error).splitlines()[0][:300]
             raise SourceError(
@@ -73,10 +90,8 @@ class CsvLookup(LookupOverFiles):
         for name, spec in self.fields.items():
             if (count := names.count(name)) > 1:
                 problems.append(f"column {name}: the file has {count} columns of this name")
-            elif not count and (spec.required or name == self.settings.key):
-                problems.append(
-                    f"column {name}: it is {'the key' if name == self.settings.key else 'required'} and missing"
-                )
+            elif not count and (word := self.columns.needed(name) or ("required" if spec.required else None)):
+                problems.append(f"column {name}: it is {word} and missing")
             elif natural_type(spec.type.arrow) is None:
                 problems.append(f"column {name}: {spec.type.arrow} is not read from text")
         if problems:
@@ -84,30 +99,40 @@ class CsvLookup(LookupOverFiles):
             where = f"lookup {self.request.name}: {place}"
             raise SourceError(f"{where} cannot be read as declared (it has {', '.join(names)}):\n  {listed}")
 
-    def _column(self, texts: pa.Table, spec: FieldSpec, place: str) -> pa.Array:
-        if spec.wire not in texts.column_names:
-            return self.conformed(pa.nulls(texts.num_rows), spec, place)
-        column = texts.column(spec.wire).combine_chunks()
+    def _conformed(self, texts: pa.RecordBatch, place: str, first: int) -> pa.Table:
+        return pa.table({name: self._column(texts, name, place, first) for name in self.fields})
+
+    def _column(self, texts: pa.RecordBatch, name: str, place: str, first: int) -> pa.Array:
+        if name not in texts.schema.names:
+            return self.conformed(pa.nulls(texts.num_rows), self.fields[name], place, first)
+        column = texts.column(name)
+        spec = self.columns.spec_for(name, pa.date32() if _are_days(column) else pa.string())
         if pt.is_string(spec.type.arrow):
-            return self.conformed(column, spec, place)
+            return self.conformed(column, spec, place, first)
         # Each distinct text is read once.
         encoded = column.dictionary_encode()
-        read = [self._value(text, column, spec, place) for text in encoded.dictionary.to_pylist()]
+        read = [self._value(text, column, spec, place, first) for text in encoded.dictionary.to_pylist()]
         values = pa.concat_arrays(read) if read else pa.nulls(0, spec.type.arrow)
-        return self.conformed(values.take(encoded.indices), spec, place)
+        return self.conformed(values.take(encoded.indices), spec, place, first)
 
-    def _value(self, text: str, column: pa.Array, spec: FieldSpec, place: str) -> pa.Array:
+    def _value(self, text: str, column: pa.Array, spec: FieldSpec, place: str, first: int) -> pa.Array:
         try:
             return folder_column(text, spec)
         except ValueError as error:
-            row = column.index(text).as_py()
+            row = first + column.index(text).as_py()
             raise LookupAnswerError(
                 f"lookup {self.request.name}: {place}, row {row}, column {spec.wire}: {error}, got {text[:80]!r}. "
                 "Try: repair the file, or declare the column otherwise"
             ) from error
 
 
-def located(uri: str) -> Files:
+def _are_days(column: pa.Array) -> bool:
+    """Tell days from times by the length of the first text."""
+    texts = column.drop_null()
+    return len(texts) > 0 and len(texts[0].as_py()) == _DAY_LETTERS
+
+
+def located(uri: str) -> tuple[Storage, list[StoredFile]]:
     """Return the storage and the CSV files of a folder, or of the one file a path names, sorted by path.
 
     Raises:
