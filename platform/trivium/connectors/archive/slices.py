@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from trivium.contract.source import SourceSettings
 from trivium.engine.batch import Batch, Positions, RawBatch, Source, TypedBatch
-from trivium.engine.decoding.packed_values import pack_column
+from trivium.engine.decoding.packed_values import PackedValues, pack_column
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,14 @@ class Slice:
 
     batch: Batch
     day_lengths: Sequence[tuple[str | None, int]]
+
+    @property
+    def nbytes(self) -> int:
+        """About how many bytes of memory the events take."""
+        if isinstance(self.batch, TypedBatch):
+            return int(self.batch.columns.nbytes)
+        values = self.batch.values
+        return values.nbytes if isinstance(values, PackedValues) else sum(len(value or b"") for value in values)
 
     @cached_property
     def days(self) -> npt.NDArray[np.object_]:

@@ -26,12 +26,14 @@ from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.files.unit_markers import RunStore
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import prove_shared
-from trivium.engine.blocking import BlockingWorker
 from trivium.engine.breaker import summarise
+from trivium.engine.lookups.clients import clients_of
 from trivium.engine.outcomes import Outcomes, Reject
+from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.in_flight import InFlight
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 
@@ -61,16 +63,16 @@ class UnitRunner:
         self._schema = table_schema(job.columns or self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
         self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
-        self._worker = BlockingWorker(
-            self._pipeline.worker_spec, open_lookups(self._pipeline, job, self._clock), self._clock
-        )
+        spec = self._pipeline.worker_spec
+        clients = clients_of(spec.lookups, open_lookups(self._pipeline, job, self._clock), self._clock)
+        self._in_flight: InFlight[Slice] = InFlight(Worker(spec, self._clock), clients, self._clock)
 
     def run(self, unit: Unit) -> UnitResult:
         """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""
         with self._files(unit) as (files, rejects):
             parts: list[UnitResult] = []
-            for part in self._reader.batches(unit):
-                written = restrict(self._worker.run(part.batch), part, self._job.scope)
+            for part, outcomes in self._outcomes(unit):
+                written = restrict(outcomes, part, self._job.scope)
                 files.add(written.emitted.values())
                 parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
@@ -89,6 +91,22 @@ class UnitRunner:
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
                 parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.scope), part))
             return _with_files(UnitResult.joined(parts), files, rejects)
+
+    def _outcomes(self, unit: Unit) -> Iterator[tuple[Slice, Outcomes]]:
+        """Yield the slices of a unit with what became of them; the next ones are read while facts are waited for."""
+        self._in_flight.drop()
+        for part in self._reader.batches(unit):
+            self._in_flight.begin(part, part.batch, part.nbytes)
+            while finished := self._in_flight.finished():
+                yield finished
+            while self._in_flight.full:
+                self._in_flight.wait()
+                while finished := self._in_flight.finished():
+                    yield finished
+        while self._in_flight:
+            self._in_flight.wait()
+            while finished := self._in_flight.finished():
+                yield finished
 
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""

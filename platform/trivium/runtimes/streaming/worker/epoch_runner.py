@@ -21,11 +21,11 @@ from trivium.delivery.storage.token import prove_shared
 from trivium.engine.lookups.clients import clients_of
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
+from trivium.runtimes.in_flight import InFlight
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.worker.epoch import Epoch, event_days
-from trivium.runtimes.streaming.worker.in_flight import InFlight
 from trivium.runtimes.streaming.worker.merge_chunks import Gathered, gather
 
 _POLL_SECONDS: Final = 0.25
@@ -56,7 +56,9 @@ class EpochRunner:
         lookups = {name: open_lookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
         spec = self._pipeline.worker_spec
         self._clients = clients_of(spec.lookups, lookups, self._clock)
-        self._in_flight = InFlight(Worker(spec, self._clock), self._clients, self._clock, self._watched)
+        self._in_flight: InFlight[Gathered] = InFlight(
+            Worker(spec, self._clock), self._clients, self._clock, self._watched
+        )
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
         )
@@ -104,7 +106,7 @@ class EpochRunner:
             patience = _GLANCE_SECONDS if self._in_flight else _POLL_SECONDS
             fetched = self._reader.poll(min(remaining, patience), _BATCH_BYTES)
             if fetched:
-                self._in_flight.begin(self._gathered(fetched))
+                self._begin(self._gathered(fetched))
             if not self._settle(epoch):
                 return
             while self._in_flight.full:
@@ -163,11 +165,14 @@ class EpochRunner:
     def _processed(self, gathered: Gathered) -> tuple[Gathered, Outcomes]:
         """Take one batch through the worker, with no other on its way."""
         self._in_flight.drop()
-        self._in_flight.begin(gathered)
+        self._begin(gathered)
         while (finished := self._in_flight.finished()) is None:
             self._in_flight.wait()
         reach("epoch.after_batch")
         return finished
+
+    def _begin(self, gathered: Gathered) -> None:
+        self._in_flight.begin(gathered, gathered.batch, gathered.nbytes)
 
     def _gathered(self, fetched: list[Fetched]) -> Gathered:
         return gather(fetched, self._routing, self._job.epochs)

@@ -6,8 +6,6 @@ import contextlib
 import json
 import threading
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +18,7 @@ from trivium.core.clock import SystemClock
 from trivium.engine.batch import RawBatch
 from trivium.engine.lookups.clients import clients_of
 from trivium.engine.worker import Worker
-from trivium.runtimes.streaming.worker.in_flight import InFlight
+from trivium.runtimes.in_flight import InFlight
 
 
 class Scene:
@@ -32,7 +30,7 @@ class Scene:
         spec, clock = spec_of([visits(hints), PlainLines]), SystemClock()
         self.clients = clients_of(spec.lookups, {"users": self.users, "pages": self.pages}, clock)
         self.watched = 0
-        self.in_flight = InFlight(Worker(spec, clock), self.clients, clock, self._watch)
+        self.in_flight: InFlight[int] = InFlight(Worker(spec, clock), self.clients, clock, self._watch)
 
     @contextlib.contextmanager
     def _watch(self) -> Iterator[None]:
@@ -42,14 +40,13 @@ class Scene:
     def begin(self, event_type: str, n: int) -> None:
         record = {"event_type": event_type, "n": n, "user": f"user{n}", "page": "p"}
         batch = RawBatch([json.dumps(record).encode()], "t/0", np.array([n]))
-        gathered: Any = SimpleNamespace(batch=batch, nbytes=100)
-        self.in_flight.begin(gathered)
+        self.in_flight.begin(n, batch, 100)
 
     def finished(self) -> list[int]:
         """The numbers of the batches that came back, first to last."""
         found = []
         while done := self.in_flight.finished():
-            found.append(int(done[0].batch.positions[0]))
+            found.append(done[0])
         return found
 
 
@@ -123,8 +120,7 @@ def test_dropped_batches_do_not_come_back() -> None:
 
 def test_a_batch_of_no_records_comes_back_empty() -> None:
     scene = Scene(Hint.NONE)
-    gathered: Any = SimpleNamespace(batch=RawBatch([], "t/0", np.arange(0)), nbytes=0)
-    scene.in_flight.begin(gathered)
+    scene.in_flight.begin(1, RawBatch([], "t/0", np.arange(0)), 0)
     done = scene.in_flight.finished()
     assert done is not None
     assert (done[1].read, emitted(done[1])) == (0, [])
