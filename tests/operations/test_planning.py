@@ -34,8 +34,8 @@ def test_units_that_a_killed_run_finished_are_counted(pipeline: Pipeline, argume
     prepared = prepare(pipeline, arguments, SystemClock())
     assert plan_batch(pipeline, arguments).units_finished == 0
     for unit in prepared.source.units:
-        marker = UnitMarker(unit.key(prepared.job.context), prepared.job.generation, ())
-        run_store(pipeline).publish(marker)
+        marker = UnitMarker(unit.key(prepared.job.context), prepared.job.generation, (), made=prepared.job.made)
+        run_store(pipeline, prepared.job.name).publish(marker)
     found = plan_batch(pipeline, arguments)
     assert (found.units, found.units_finished) == (1, 1)
 

@@ -142,6 +142,8 @@ def _show(report: BatchReport, config: Path) -> None:
     show_table(header, [*rows, _cells("all", report.total)], figures=range(1, len(header)))
     rate = report.total.read / report.seconds if report.seconds > 0 else 0.0
     resumed = f", {report.units_reused} resumed" if report.units_reused else ""
+    if report.units_reused_in_part:
+        resumed += f", {report.units_reused_in_part} resumed in part"
     letters = plural(report.dead_letters, "dead letter")
     if report.dead_letters:
         letters += f"; see: trivium dead-letters list {shlex.quote(str(config))}"

@@ -118,27 +118,30 @@ MARKER_OF_0_2: Final = (
 """The bytes of a marker as the release wrote it whose plain data were no msgspec structs."""
 
 
-def test_markers_of_the_previous_release_read():
-    file = DataFile(
-        "event_date=2026-01-01/a.parquet",
-        {"event_date": "2026-01-01", "_runtime": None},
-        *(2, 310, '{"numRecords":2}'),
-    )
-    marker = decode_marker(MARKER_OF_0_2)
-    assert (marker.key, marker.generation, marker.files, marker.rejects) == ("u1", 5, (file,), ())
-    assert UnitResult.of_marker(marker) == UnitResult(
+def test_markers_of_the_previous_release_do_not_count_and_go(tables: Tables):
+    """They do not say what made each event type."""
+    with pytest.raises(ValueError, match="expected a marker of format 3, got 2"):
+        decode_marker(MARKER_OF_0_2)
+    Storage(tables.uri).create("_trivium/runs/l1/u1.json", MARKER_OF_0_2)
+    assert _store(tables).load(_none) == {}
+    assert _store(tables).clear_spent(_none) == 1
+
+
+def test_a_unit_comes_back_from_its_marker_as_it_was():
+    file = DataFile("event_date=2026-01-01/a.parquet", {"event_date": "2026-01-01", "_runtime": None}, 2, 310, "{}")
+    bad = Signature("arrival", "process", "ValueError")
+    result = UnitResult(
         files=(file,),
-        counts={"arrival": Counts(read=3, emitted_inputs=2, emitted_rows=2, rejected=1)},
-        signatures=(
-            RejectGroup(
-                Signature("arrival", "process", "ValueError"), 1, Place("a.parquet", 4), Place("a.parquet", 4), "boom"
-            ),
-        ),
-        held={"arrival": frozenset({None, "2026-01-01"})},
-        resumed=5,
+        counts={"arrival": Counts(read=3, emitted_inputs=2, emitted_rows=2, rejected=1), "gate": Counts(1, 1, 1)},
+        signatures=(RejectGroup(bad, 1, Place("a.parquet", 4), Place("a.parquet", 4), "boom"),),
+        held={"arrival": frozenset({None, "2026-01-01"}), "gate": frozenset({None})},
     )
-    again = msgspec.json.encode(UnitResult.of_marker(marker).marker("u1", 5))
-    assert UnitResult.of_marker(decode_marker(again)) == UnitResult.of_marker(marker)
+    marker = decode_marker(msgspec.json.encode(result.marker("u1", 5, {"arrival": "v1", "gate": "v2"})))
+    assert (marker.key, marker.generation, marker.made) == ("u1", 5, {"arrival": "v1", "gate": "v2"})
+    assert UnitResult.of_marker(marker) == result
+    assert result.without(frozenset({"arrival"})) == UnitResult(
+        counts={"gate": Counts(1, 1, 1)}, held={"gate": frozenset({None})}
+    )
 
 
 def test_a_marker_of_no_batch_run_is_named():

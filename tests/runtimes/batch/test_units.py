@@ -106,7 +106,7 @@ def guided(root: Path) -> Visits:
     project = Visits(root, lookups=LOOKUPS)
     pq.write_table(pa.table({"id": ["g"], "name": ["Ada"]}), root / "guides.parquet")
     event = {"event_type": "guided", "event_id": "with", "at": "2026-03-01T12:00:00Z"}
-    project.write(0, [{**event, "guide": "g"}, {**event, "event_id": "without", "guide": "?"}])
+    project.write(0, [{**event, "guide": "g"}, {**event, "event_id": "without", "guide": "?"}, visit("a", 0)])
     return project
 
 
@@ -118,7 +118,7 @@ def test_a_lookup_that_changed_under_the_run_stops_it(tmp_path: Path) -> None:
         UnitRunner(prepared.job)
 
 
-def test_units_finished_with_another_lookup_are_not_reused(tmp_path: Path) -> None:
+def test_a_unit_finished_with_another_lookup_runs_again_for_the_types_that_use_it(tmp_path: Path) -> None:
     project = guided(tmp_path)
     first = project.prepare()
     runner = UnitRunner(first.job)
@@ -126,7 +126,9 @@ def test_units_finished_with_another_lookup_are_not_reused(tmp_path: Path) -> No
     assert len(project.prepare().done) == 1
     pq.write_table(pa.table({"id": ["g"], "name": ["Grace"]}), tmp_path / "guides.parquet")
     os.utime(tmp_path / "guides.parquet", (1_000, 1_000))
-    assert project.prepare().done == {}
+    again = project.prepare()
+    assert again.done == {}
+    assert list(again.job.rests.values()) == [frozenset({"guided"})]
 
 
 def test_units_finished_for_another_window_are_not_reused(tmp_path: Path) -> None:
@@ -146,7 +148,7 @@ def test_a_unit_is_another_one_when_types_or_days_that_are_left_out_change(tmp_p
     prepared = project.prepare()
     scope, unit = prepared.job.scope, prepared.source.units[0]
     others = [scope, replace(scope, types=frozenset({"visit", "other"})), replace(scope, left_out=frozenset({"x"}))]
-    keys = {unit.key(unit_context(prepared.pipeline, each, {})) for each in others}
+    keys = {unit.key(unit_context(prepared.pipeline, each)) for each in others}
     assert len(keys) == 3
 
 

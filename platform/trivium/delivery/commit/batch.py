@@ -41,8 +41,7 @@ class BatchCommit:
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
     rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
-    `columns` are those that the files were written for. `resumed` are the runs before, all ended, whose finished units
-    are among the files.
+    `columns` are those that the files were written for.
     """
 
     pipeline: str
@@ -56,7 +55,6 @@ class BatchCommit:
     plan: str
     states: Mapping[str, str] = field(default_factory=dict)
     columns: pa.Schema | None = None
-    resumed: frozenset[int] = frozenset()
     fault_point: str | None = field(default="table", init=False)
     _replacement: Replacement = field(init=False, repr=False, compare=False)
 
@@ -83,9 +81,7 @@ class BatchCommit:
         self._check_files()
         replaced = self._replacement.of(snapshot)
         added = (*self.files, *replaced.carried)
-        return Change(
-            added, tuple(replaced.removed), self._transactions(run, snapshot), self._metadata(), columns=self.columns
-        )
+        return Change(added, tuple(replaced.removed), self._transactions(run), self._metadata(), columns=self.columns)
 
     def landed(self, snapshot: Snapshot) -> bool:
         """Return whether the snapshot has this run's commit, be others on top of it."""
@@ -102,10 +98,8 @@ class BatchCommit:
                 message = f"{self.pipeline}/batch: {file.path} holds {held}, which this run does not replace"
                 raise PreconditionFailed(f"{message}; nothing was committed")
 
-    def _transactions(self, run: int, snapshot: Snapshot) -> dict[str, int]:
-        landed = {transactions.landed(self.pipeline, each): each for each in {run, *self.resumed}}
-        moved = {name: each for name, each in landed.items() if each >= (snapshot.transaction(name) or 0)}
-        moved[transactions.committed(self.pipeline)] = self.generation
+    def _transactions(self, run: int) -> dict[str, int]:
+        moved = {transactions.landed(self.pipeline, run): run, transactions.committed(self.pipeline): self.generation}
         if self.scope.window is None and not self.scope.left_out:
             moved[transactions.whole(self.pipeline)] = self.generation
         moved |= {transactions.source_day(self.pipeline, day): self.generation for day in self.source_days}

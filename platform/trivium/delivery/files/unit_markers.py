@@ -1,4 +1,4 @@
-"""Finished units of a batch run, so that a killed run resumes: `<table>/_trivium/runs/<logic>/<unit key>.json`.
+"""Finished units of a batch run, so that a killed run resumes: `<table>/_trivium/runs/<run>/<unit key>.json`.
 
 A marker carries the generation of the run that wrote it. It counts until that run, or one that took over from it, has
 committed, and only while all its files are on storage with their recorded size. Delta's vacuum leaves folders that
@@ -27,21 +27,25 @@ Spent = Callable[[int], bool]
 _log = logging.getLogger(__name__)
 
 
-class UnitMarker(msgspec.Struct, frozen=True, tag=2, tag_field="format"):
-    """A finished unit: its files in the table and in the dead-letter table, and the caller's own JSON object."""
+class UnitMarker(msgspec.Struct, frozen=True, tag=3, tag_field="format"):
+    """A finished unit: its files in the table and in the dead-letter table, and the caller's own JSON object.
+
+    `made` says what made each event type's part of it.
+    """
 
     key: str
     generation: int
     files: tuple[DataFile, ...]
     rejects: tuple[DataFile, ...] = ()
     payload: Mapping[str, Any] = {}
+    made: Mapping[str, str] = {}
 
 
-class _Unnumbered(msgspec.Struct, tag=1, tag_field="format"):
-    """A second format: with it msgspec requires the number, which markers lacked whose statistics hid rows."""
+class _OfOneLogic(msgspec.Struct, tag=2, tag_field="format"):
+    """The format before: it does not say what made each type's part. With it msgspec requires the number."""
 
 
-_DECODER: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(UnitMarker | _Unnumbered)
+_DECODER: Final[msgspec.json.Decoder[Any]] = msgspec.json.Decoder(UnitMarker | _OfOneLogic)
 
 
 def decode_marker(content: bytes) -> UnitMarker:
@@ -50,34 +54,45 @@ def decode_marker(content: bytes) -> UnitMarker:
     Raises:
         ValueError: they are none, or an earlier release's.
     """
-    found: UnitMarker | _Unnumbered = _DECODER.decode(content)
-    if isinstance(found, _Unnumbered):
-        raise ValueError("expected a marker of format 2, got 1")
+    found: UnitMarker | _OfOneLogic = _DECODER.decode(content)
+    if isinstance(found, _OfOneLogic):
+        raise ValueError("expected a marker of format 3, got 2")
     return found
 
 
 class RunStore:
-    """The markers of one logic hash. `table` and `dead_letters` are the storages the files are relative to."""
+    """The markers of runs with equal arguments, which `name` stands for.
 
-    def __init__(self, table: Storage, dead_letters: Storage, logic: str) -> None:
-        self._table, self._dead_letters, self._logic = table, dead_letters, _checked(logic)
+    `table` and `dead_letters` are the storages the files are relative to.
+    """
+
+    def __init__(self, table: Storage, dead_letters: Storage, name: str) -> None:
+        self._table, self._dead_letters, self._name = table, dead_letters, _checked(name)
 
     def publish(self, marker: UnitMarker) -> None:
         """Store a marker atomically and durably; its files must be closed."""
-        self._table.publish(f"{_FOLDER}/{self._logic}/{_checked(marker.key)}.json", msgspec.json.encode(marker))
+        self._table.publish(self._path(marker.key), msgspec.json.encode(marker))
+
+    def find(self, key: str) -> UnitMarker | None:
+        """Return a unit's marker, whether it counts or not; None where there is none."""
+        path = self._path(key)
+        return self._read(path) if self._table.stat(path) is not None else None
 
     def load(self, spent: Spent) -> dict[str, UnitMarker]:
         """Return the markers that count, by key."""
-        found = (self._read(file.path) for file in self._table.list(f"{_FOLDER}/{self._logic}"))
+        found = (self._read(file.path) for file in self._table.list(f"{_FOLDER}/{self._name}"))
         return {marker.key: marker for marker in found if marker and self._counts(marker, spent)}
 
     def clear_spent(self, spent: Spent) -> int:
-        """Remove, after a commit, the markers of any logic that no longer count. Returns how many went."""
+        """Remove, after a commit, the markers of any run that no longer count. Returns how many went."""
         paths = [file.path for file in self._table.list(_FOLDER)]
         gone = [path for path in paths if (marker := self._read(path)) is None or spent(marker.generation)]
         for path in gone:
             self._table.remove(path)
         return len(gone)
+
+    def _path(self, key: str) -> str:
+        return f"{_FOLDER}/{self._name}/{_checked(key)}.json"
 
     def _counts(self, marker: UnitMarker, spent: Spent) -> bool:
         table = all(_present(self._table, file) for file in marker.files)

@@ -15,6 +15,8 @@ from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.replace import Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.errors import SchemaConflict
+from trivium.delivery.table import written_columns
 from trivium.operations.plans.parts import (
     BreakerSummary,
     ExecutorSummary,
@@ -27,7 +29,9 @@ from trivium.operations.plans.parts import (
     table,
 )
 from trivium.operations.plans.versions import Versions, stale_days, versions_of
+from trivium.runtimes.batch.job import run_name
 from trivium.runtimes.batch.prepare import BatchArguments, check_lookups, run_store, unit_context
+from trivium.runtimes.batch.resumption import made_by, resumable
 from trivium.runtimes.batch.source import Source, batch_section, read_source
 
 GUARANTEES: Final = (
@@ -109,7 +113,7 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         table=table(pipeline, snapshot, _replaced(snapshot, scope) if snapshot else {}),
         dead_letters=pipeline.config.dead_letters.path,
         units=len(source.units),
-        units_finished=_finished(pipeline, source, snapshot, unit_context(pipeline, scope, snapshots)),
+        units_finished=_finished(pipeline, source, snapshot, snapshots),
         breaker=breaker(pipeline),
         streaming=streaming(pipeline),
         left_out=tuple(sorted(scope.left_out)),
@@ -146,9 +150,13 @@ def _replaced(snapshot: Snapshot, scope: Scope) -> dict[str, int]:
     return dict(sorted(Counter(str(file.partition_values["event_date"]) for file in removed).items()))
 
 
-def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, context: Mapping[str, object]) -> int:
+def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, lookups: Mapping[str, str]) -> int:
     if snapshot is None:
         return 0
-    runs = Runs(pipeline.config.table.path, pipeline.name, snapshot)
-    done = run_store(pipeline).load(runs.replaced)
-    return sum(unit.key(context) in done for unit in source.units)
+    try:
+        made = made_by(pipeline.writing(written_columns(snapshot, pipeline.table_columns)), lookups)
+    except SchemaConflict:
+        return 0  # a run would be refused, which the plan says elsewhere
+    runs, context = Runs(pipeline.config.table.path, pipeline.name, snapshot), unit_context(pipeline, source.scope)
+    markers = run_store(pipeline, run_name(context)).load(runs.replaced)
+    return len(resumable(markers, {unit.key(context) for unit in source.units}, made).done)

@@ -54,6 +54,7 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         units_reused=len(prepared.done),
         seconds=seconds,
         left_out=tuple(sorted(prepared.job.scope.left_out)),
+        units_reused_in_part=len(prepared.job.rests),
     )
 
 
@@ -83,7 +84,6 @@ def _commit(prepared: Prepared, results: Sequence[UnitResult], generation: int, 
         plan=pipeline.plan.plan_short,
         states=_states(prepared),
         columns=schema,
-        resumed=frozenset(result.resumed for result in results if result.resumed),
     )
     return commit_batch(uri, proposal, schema, clock)
 

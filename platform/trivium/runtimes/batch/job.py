@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from trivium.config.plan import SHOWN, canonical, sha256
 from trivium.core.errors import RunError
 from trivium.delivery.coverage.scope import Scope
 from trivium.delivery.files.data_file import DataFile
@@ -23,7 +24,8 @@ class Job:
     """One batch run as its workers see it.
 
     `context` names what a unit's result depends on beside its rows. `columns` are the author's columns as the table
-    takes them; None: as the pipeline makes them.
+    takes them; None: as the pipeline makes them. `made` says what makes each event type, and `rests` names, by unit
+    key, the types that are to run of units whose other types an earlier run made; see `resumption`.
     """
 
     plan: bytes
@@ -35,13 +37,19 @@ class Job:
     lookups: Mapping[str, str]
     token: StorageToken
     columns: pa.Schema | None = None
+    made: Mapping[str, str] = field(default_factory=dict)
+    rests: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The run's name, see `run_name`."""
+        return run_name(self.context)
 
 
 class UnitResult(msgspec.Struct, frozen=True):
     """A unit's files, its balance by event type, and its rejects by signature.
 
-    `held` are the source days in which each event type had inputs. `resumed` is the generation of the run before that
-    finished the unit, 0: this run did.
+    `held` are the source days in which each event type had inputs.
     """
 
     files: tuple[DataFile, ...] = ()
@@ -49,7 +57,6 @@ class UnitResult(msgspec.Struct, frozen=True):
     counts: Mapping[str, Counts] = {}
     signatures: RejectSummary = ()
     held: Mapping[str, frozenset[str | None]] = {}
-    resumed: int = 0
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
@@ -62,11 +69,19 @@ class UnitResult(msgspec.Struct, frozen=True):
             joined_days(each.held for each in parts),
         )
 
-    def marker(self, key: str, generation: int) -> UnitMarker:
-        """Return what a restarted run resumes this unit from."""
+    def without(self, types: frozenset[str]) -> UnitResult:
+        """Return the result of the other event types, without its files."""
+        return UnitResult(
+            counts={name: each for name, each in self.counts.items() if name not in types},
+            signatures=tuple(each for each in self.signatures if each.signature.event_type not in types),
+            held={name: days for name, days in self.held.items() if name not in types},
+        )
+
+    def marker(self, key: str, generation: int, made: Mapping[str, str]) -> UnitMarker:
+        """Return what a restarted run resumes this unit from; `made` says what made each event type."""
         payload = msgspec.to_builtins(self)
-        del payload["files"], payload["rejects"], payload["resumed"]
-        return UnitMarker(key, generation, self.files, self.rejects, payload)
+        del payload["files"], payload["rejects"]
+        return UnitMarker(key, generation, self.files, self.rejects, payload, made)
 
     @classmethod
     def of_marker(cls, marker: UnitMarker) -> UnitResult:
@@ -76,11 +91,15 @@ class UnitResult(msgspec.Struct, frozen=True):
             RunError: the marker's payload is none of this runtime's.
         """
         try:
-            own = {"files": marker.files, "rejects": marker.rejects, "resumed": marker.generation}
-            return msgspec.convert({**marker.payload, **own}, cls)
+            return msgspec.convert({**marker.payload, "files": marker.files, "rejects": marker.rejects}, cls)
         except msgspec.ValidationError as error:
             message = f"the marker of unit {marker.key} is not a batch run's: {error}"
             raise RunError(f"{message}. Try: remove it from the table's _trivium/runs; its unit runs again") from error
+
+
+def run_name(context: Mapping[str, Any]) -> str:
+    """Return a name of the run's arguments: runs with equal ones may use each other's finished units."""
+    return sha256(canonical(context))[:SHOWN]
 
 
 def joined_days(parts: Iterable[Mapping[str, frozenset[str | None]]]) -> dict[str, frozenset[str | None]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from trivium.config.pipeline import Pipeline
@@ -24,6 +24,7 @@ from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import write_token
 from trivium.delivery.table import events_table, open_table, written_columns
 from trivium.runtimes.batch.job import Job, scope_json
+from trivium.runtimes.batch.resumption import made_by, resumable
 from trivium.runtimes.batch.source import Source, batch_section, check_nothing_left_out, read_source
 from trivium.runtimes.batch.source_days import MissingDays
 
@@ -124,16 +125,15 @@ def _job(
     pipeline: Pipeline, source: Source, lookups: Mapping[str, str], generation: int, complete: Mapping[str, int]
 ) -> Prepared:
     """Return the run with its job and the units of it that a killed run finished."""
-    runs = known_runs(pipeline)
-    context = unit_context(pipeline, source.scope, lookups)
+    runs, made, context = known_runs(pipeline), made_by(pipeline, lookups), unit_context(pipeline, source.scope)
     token = write_token(pipeline.config.table.path)
     root = str(pipeline.root)
     columns = pipeline.table_columns
-    job = Job(pipeline.plan.json, pipeline.secrets, root, generation, source.scope, context, lookups, token, columns)
-    markers = run_store(pipeline).load(runs.replaced)
-    keys = {unit.key(context) for unit in source.units}
-    done = {key: marker for key, marker in markers.items() if key in keys}
-    return Prepared(pipeline, job, source, done, runs, complete)
+    plan, secrets = pipeline.plan.json, pipeline.secrets
+    job = Job(plan, secrets, root, generation, source.scope, context, lookups, token, columns, made)
+    markers = run_store(pipeline, job.name).load(runs.replaced)
+    found = resumable(markers, {unit.key(context) for unit in source.units}, made)
+    return Prepared(pipeline, replace(job, rests=found.rests), source, found.done, runs, complete)
 
 
 def claim_number(pipeline: Pipeline, scope: Scope, clock: Clock, run: int = 0) -> int:
@@ -148,11 +148,10 @@ def claim_number(pipeline: Pipeline, scope: Scope, clock: Clock, run: int = 0) -
     return generation
 
 
-def unit_context(pipeline: Pipeline, scope: Scope, lookups: Mapping[str, str]) -> dict[str, object]:
-    """Return what a unit's result depends on beside its rows; `lookups` maps names to snapshots."""
+def unit_context(pipeline: Pipeline, scope: Scope) -> dict[str, object]:
+    """Return what a unit's result depends on beside its rows and what makes each event type."""
     return {
         "scope": scope_json(scope),
-        "lookups": dict(lookups),
         "source": batch_section(pipeline).source.model_dump(mode="json"),
         "dead_letters": pipeline.config.dead_letters.path,
     }
@@ -170,7 +169,7 @@ def known_runs(pipeline: Pipeline) -> Runs:
     return Runs(uri, pipeline.name, Snapshot.latest(uri))
 
 
-def run_store(pipeline: Pipeline) -> RunStore:
-    """Open the store of finished units."""
+def run_store(pipeline: Pipeline, name: str) -> RunStore:
+    """Open the store of finished units of runs with some arguments; see `Job.name`."""
     config = pipeline.config
-    return RunStore(Storage(config.table.path), Storage(config.dead_letters.path), pipeline.plan.logic_short)
+    return RunStore(Storage(config.table.path), Storage(config.dead_letters.path), name)

@@ -12,7 +12,8 @@ from trivium.engine.outcomes import Counts, total_of
 class BatchReport:
     """The balance of a run and where its rows are. `seconds` is first to last unit; `units_reused` were resumed.
 
-    `left_out` are event days that stay as they were, since source days are missing.
+    Of the `units_reused_in_part` only some event types ran. `left_out` are event days that stay as they were, since
+    source days are missing.
     """
 
     pipeline: str
@@ -25,6 +26,7 @@ class BatchReport:
     units_reused: int
     seconds: float
     left_out: tuple[str, ...] = ()
+    units_reused_in_part: int = 0
 
     @property
     def total(self) -> Counts:

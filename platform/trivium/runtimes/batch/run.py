@@ -38,6 +38,7 @@ from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
 from trivium.runtimes.batch.prepare import BatchArguments, Prepared, known_runs, prepare, run_store
 from trivium.runtimes.batch.progress import Display, display
 from trivium.runtimes.batch.report import BatchReport
+from trivium.runtimes.batch.resumption import resumable
 from trivium.runtimes.batch.source import batch_section
 from trivium.runtimes.cluster import connected
 
@@ -107,7 +108,8 @@ class _Units:
     def _recover(self, lost: WorkersLost, shown: Display) -> None:
         """Take over what the pool finished, then run in isolation what its dead actors had begun."""
         before = len(self._results)
-        self._resume(run_store(self._prepared.pipeline).load(self._prepared.runs.replaced), shown)
+        markers = run_store(self._prepared.pipeline, self._job.name).load(self._prepared.runs.replaced)
+        self._resume(resumable(markers, self._units.keys(), self._job.made).done, shown)
         begun = self._begun()
         if not begun and len(self._results) > before:
             return
@@ -148,7 +150,7 @@ class _Units:
 
 def _clean_up(prepared: Prepared) -> None:
     config = prepared.pipeline.config
-    run_store(prepared.pipeline).clear_spent(known_runs(prepared.pipeline).replaced)
+    run_store(prepared.pipeline, prepared.job.name).clear_spent(known_runs(prepared.pipeline).replaced)
     storage = Storage(config.table.path)
     for mark in storage.list(started_folder(prepared.job)):
         storage.remove(mark.path)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_lookup, open_source, place_of, snapshot_of
+from trivium.connectors.archive.reader import SourceReader
 from trivium.connectors.archive.slices import Slice
 from trivium.connectors.archive.units import Unit
 from trivium.contract.lookup import Lookup
@@ -19,11 +23,16 @@ from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
 from trivium.core.fault_points import reach
 from trivium.delivery.commit.batch import RUNTIME
-from trivium.delivery.dead_letters.batch import reject_files
+from trivium.delivery.coverage.scope import Scope
+from trivium.delivery.dead_letters.batch import ROW_SCHEMA, reject_files
+from trivium.delivery.delta.snapshot import ActiveFile
+from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.event_files import EventFiles
+from trivium.delivery.files.event_types import type_in, types_in
 from trivium.delivery.files.lineage import EVENT_TYPE, table_schema
 from trivium.delivery.files.partitioned import PartitionedFiles
-from trivium.delivery.files.unit_markers import RunStore
+from trivium.delivery.files.rewrite import DEAD_LETTERS, rows_of_file
+from trivium.delivery.files.unit_markers import RunStore, UnitMarker
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import prove_shared
 from trivium.engine.breaker import summarise
@@ -31,6 +40,7 @@ from trivium.engine.lookups.clients import clients_of
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
+from trivium.runtimes.batch.resumption import resumable
 from trivium.runtimes.batch.window import InWindow, restrict
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 from trivium.runtimes.in_flight import InFlight
@@ -39,6 +49,31 @@ from trivium.runtimes.project_files import project_here
 
 _APART: Final = (EVENT_TYPE,)
 """A file holds one event type, so that a run of some types replaces whole files."""
+
+
+@dataclass(frozen=True)
+class _Host:
+    """A worker of some event types, a reader of their events, and what of the outcomes is the run's."""
+
+    reader: SourceReader
+    in_flight: InFlight[Slice]
+    scope: Scope
+
+    def outcomes(self, unit: Unit) -> Iterator[tuple[Slice, Outcomes]]:
+        """Yield the slices of a unit with what became of them; the next ones are read while facts are waited for."""
+        self.in_flight.drop()
+        for part in self.reader.batches(unit):
+            self.in_flight.begin(part, part.batch, part.nbytes)
+            while finished := self.in_flight.finished():
+                yield finished
+            while self.in_flight.full:
+                self.in_flight.wait()
+                while finished := self.in_flight.finished():
+                    yield finished
+        while self.in_flight:
+            self.in_flight.wait()
+            while finished := self.in_flight.finished():
+                yield finished
 
 
 class UnitRunner:
@@ -56,23 +91,24 @@ class UnitRunner:
         bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         config = self._pipeline.config
-        assert config.batch is not None
-        declarations = {name: bound.declaration for name, bound in self._pipeline.executors.items()}
-        self._reader = open_source(config.batch.source, declarations, config.type_column)
         self._table, self._dead_letters = Storage(config.table.path), Storage(config.dead_letters.path)
         self._schema = table_schema(job.columns or self._pipeline.table_columns)
         self._partition_by = config.table.partition_by
-        self._markers = RunStore(self._table, self._dead_letters, self._pipeline.plan.logic_short)
-        spec = self._pipeline.worker_spec
-        clients = clients_of(spec.lookups, open_lookups(self._pipeline, job, self._clock), self._clock)
-        self._in_flight: InFlight[Slice] = InFlight(Worker(spec, self._clock), clients, self._clock)
+        self._markers = RunStore(self._table, self._dead_letters, job.name)
+        self._all = self._host(self._pipeline, job.scope)
+        self._some: dict[frozenset[str], _Host] = {}
 
     def run(self, unit: Unit) -> UnitResult:
-        """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet."""
+        """Read the unit, take its events through the worker, write its files; nothing is visible to readers yet.
+
+        Of a unit of which an earlier run made some event types only the others run.
+        """
+        marker, rest = self._made_before(unit)
         with self._files(unit) as (files, rejects):
-            parts: list[UnitResult] = []
-            for part, outcomes in self._outcomes(unit):
-                written = restrict(outcomes, part, self._job.scope)
+            parts = [] if marker is None else [self._kept(marker, rest, rejects)]
+            host = self._all if marker is None else self._host_of(rest)
+            for part, outcomes in host.outcomes(unit):
+                written = restrict(outcomes, part, host.scope)
                 files.add(written.emitted.values())
                 parts.append(self._rejected(rejects, written, part))
             reach("unit.before_files")
@@ -87,30 +123,50 @@ class UnitRunner:
         """
         with self._files(unit) as (files, rejects):
             parts: list[UnitResult] = []
-            for part in self._reader.batches(unit):
+            for part in self._all.reader.batches(unit):
                 outcomes = Outcomes(1, rejects=[Reject(0, "process", reason, error, attempts=2)])
                 parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.scope), part))
             return _with_files(UnitResult.joined(parts), files, rejects)
 
-    def _outcomes(self, unit: Unit) -> Iterator[tuple[Slice, Outcomes]]:
-        """Yield the slices of a unit with what became of them; the next ones are read while facts are waited for."""
-        self._in_flight.drop()
-        for part in self._reader.batches(unit):
-            self._in_flight.begin(part, part.batch, part.nbytes)
-            while finished := self._in_flight.finished():
-                yield finished
-            while self._in_flight.full:
-                self._in_flight.wait()
-                while finished := self._in_flight.finished():
-                    yield finished
-        while self._in_flight:
-            self._in_flight.wait()
-            while finished := self._in_flight.finished():
-                yield finished
-
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""
-        self._markers.publish(result.marker(unit.key(self._job.context), self._job.generation))
+        self._markers.publish(result.marker(unit.key(self._job.context), self._job.generation, self._job.made))
+
+    def _made_before(self, unit: Unit) -> tuple[UnitMarker | None, frozenset[str]]:
+        """Return the marker of which types can be used, and those that cannot; it may have changed since the start."""
+        key = unit.key(self._job.context)
+        marker = self._markers.find(key) if key in self._job.rests else None
+        rests = resumable({key: marker}, {key}, self._job.made).rests if marker is not None else {}
+        return (marker, rests[key]) if key in rests else (None, frozenset())
+
+    def _host(self, pipeline: Pipeline, scope: Scope) -> _Host:
+        config = pipeline.config
+        assert config.batch is not None
+        declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
+        reader = open_source(config.batch.source, declarations, config.type_column)
+        spec = pipeline.worker_spec
+        clients = clients_of(spec.lookups, open_lookups(pipeline, self._job, self._clock), self._clock)
+        return _Host(reader, InFlight(Worker(spec, self._clock), clients, self._clock), scope)
+
+    def _host_of(self, types: frozenset[str]) -> _Host:
+        if types not in self._some:
+            scope = replace(self._job.scope, types=types, untyped=False)
+            self._some[types] = self._host(self._pipeline.of_types(types), scope)
+        return self._some[types]
+
+    def _kept(self, marker: UnitMarker, rest: frozenset[str], rejects: PartitionedFiles) -> UnitResult:
+        """Return what an earlier run made of the types that are not in `rest`; their rejects are written once more."""
+        for file in marker.rejects:
+            found = ActiveFile(file.path, file.size, file.partition_values)
+            for rows in rows_of_file(self._dead_letters, found, ROW_SCHEMA, DEAD_LETTERS.runtime):
+                again = pc.is_in(rows["event_type"], pa.array(sorted(rest), pa.string()))
+                rejects.write(rows.filter(pc.invert(again)))
+        files = tuple(file for file in marker.files if self._types_of(file).isdisjoint(rest))
+        return msgspec.structs.replace(UnitResult.of_marker(marker).without(rest), files=files)
+
+    def _types_of(self, file: DataFile) -> frozenset[str]:
+        held = type_in(file.statistics)
+        return types_in(self._table, file.path) if held is None else frozenset({held})
 
     @contextmanager
     def _files(self, unit: Unit) -> Iterator[tuple[EventFiles, PartitionedFiles]]:
@@ -134,7 +190,7 @@ class UnitRunner:
 
 
 def _with_files(result: UnitResult, files: EventFiles, rejects: PartitionedFiles) -> UnitResult:
-    return msgspec.structs.replace(result, files=tuple(files.close()), rejects=tuple(rejects.close()))
+    return msgspec.structs.replace(result, files=(*result.files, *files.close()), rejects=tuple(rejects.close()))
 
 
 def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Lookup]:
