@@ -27,6 +27,7 @@ _SOURCES: Final = {
 }
 _LOOKUPS: Final = {
     "csv": "trivium.connectors.csv.lookup:CsvLookup",
+    "delta": "trivium.connectors.delta.lookup:DeltaLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
     "redis": "trivium.connectors.redis.lookup:RedisLookup",
 }
@@ -52,13 +53,15 @@ def open_source(
     return SourceReader(section, PluginArchive(source, uri, columns), columns)
 
 
-def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False) -> Lookup:
+def open_lookup(bound: BoundLookup, clock: Clock, *, pinned: bool = False, snapshot: str | None = None) -> Lookup:
     """Return a lookup of the pipeline file, ready to answer; a pinned one stays as it is.
+
+    It opens the state that `snapshot` names, if it can go back to it.
 
     Raises:
         TriviumError: it cannot be opened as declared.
     """
-    lookup = _made(bound, clock, pinned=pinned)
+    lookup = _made(bound, clock, pinned=pinned, snapshot=snapshot)
     if bound.config.type in _LOOKUPS:
         lookup.load()
     return lookup  # type: ignore[no-any-return]
@@ -88,7 +91,7 @@ def snapshot_of(lookup: Lookup) -> str:
     return lookup.snapshot() if isinstance(lookup, SnapshotLookup) else ""
 
 
-def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
+def _made(bound: BoundLookup, clock: Clock, *, pinned: bool, snapshot: str | None = None) -> Any:
     name = bound.config.type
     request = LookupRequest(
         name=bound.name,
@@ -97,6 +100,7 @@ def _made(bound: BoundLookup, clock: Clock, *, pinned: bool) -> Any:
         clock=clock,
         pinned=pinned,
         as_of=bound.as_of,
+        snapshot=snapshot,
     )
     if name in _LOOKUPS:
         module, _, attribute = _LOOKUPS[name].partition(":")

@@ -22,7 +22,8 @@ class LookupRequest(msgspec.Struct, frozen=True, kw_only=True):
     `fields` are the declared columns of all enrichments that use it. A key of several fields is a struct; its fields
     belong to the lookup's key columns by place. `as_of` says that keys will come with times. `clock` owns time:
     whatever waits or measures uses it. Where `pinned` is true the facts must stay as they are for the life of the
-    object: a batch run reads one state.
+    object: a batch run reads one state. `snapshot` names the state to open, as `snapshot()` of the driver's lookup did;
+    one that cannot go back to it opens what there is, and the run that finds another name stops.
     """
 
     name: str
@@ -31,6 +32,7 @@ class LookupRequest(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     pinned: bool = False
     as_of: bool = False
+    snapshot: str | None = None
 
     @property
     def schema(self) -> pa.Schema:

@@ -68,6 +68,32 @@ class ParquetLookupSettings(FactsLookup):
     """The kind of lookup."""
 
 
+class DeltaLookupSettings(FactsLookup):
+    """A lookup over a Delta table. A batch run reads one version of it on all nodes; others follow the newest."""
+
+    type: Literal["delta"]
+    """The kind of lookup."""
+    path: Location
+    """The folder of the table."""
+    version: Annotated[int, Field(ge=0)] | None = None
+    """The version to read always; without it the newest."""
+    as_of: Literal["version"] | None = None
+    """`version`: a fact of a time is the row of the version that was the newest then."""
+    max_versions: Annotated[int, Field(ge=1)] = 100
+    """The most versions that are read for `as_of`, the newest ones; earlier times than theirs have no facts."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> DeltaLookupSettings:
+        if self.as_of is not None and self.valid_from is not None:
+            raise ValueError("expected one of as_of and valid_from, got both")
+        return self
+
+    @property
+    def timed(self) -> bool:
+        """Say whether rows know when they are valid."""
+        return self.as_of is not None or super().timed
+
+
 class CsvLookupSettings(FactsLookup):
     """A lookup over a CSV file in UTF-8 with a header, or a folder of them; quoted as RFC 4180 says."""
 

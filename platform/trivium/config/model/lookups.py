@@ -12,7 +12,7 @@ from pydantic import (
     WrapSerializer,
 )
 
-from trivium.config.model.file_lookups import CsvLookupSettings, ParquetLookupSettings
+from trivium.config.model.file_lookups import CsvLookupSettings, DeltaLookupSettings, ParquetLookupSettings
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.references import put_references
 from trivium.config.model.remote_lookups import RedisLookupSettings
@@ -27,7 +27,12 @@ def _dumped(section: LookupSettings, dump: SerializerFunctionWrapHandler) -> Any
 LOOKUP_KINDS: Final = Kinds(
     LOOKUPS,
     LookupSettings,
-    {"csv": CsvLookupSettings, "parquet": ParquetLookupSettings, "redis": RedisLookupSettings},
+    {
+        "csv": CsvLookupSettings,
+        "delta": DeltaLookupSettings,
+        "parquet": ParquetLookupSettings,
+        "redis": RedisLookupSettings,
+    },
 )
 AnyLookup = Annotated[
     SerializeAsAny[LookupSettings],

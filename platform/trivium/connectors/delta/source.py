@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from trivium.config.model.sources import DeltaSource
 from trivium.connectors.archive.columns import FileColumns, SourceColumns
-from trivium.connectors.archive.hive_folders import folder_texts
 from trivium.connectors.archive.listing import Listing
 from trivium.connectors.archive.units import Range, SourceFile
+from trivium.connectors.delta.files import stored_files
 from trivium.connectors.parquet.source import ParquetArchive
 from trivium.core.errors import SourceError
 from trivium.delivery.delta.handle import read_delta
-from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
-from trivium.delivery.storage.storage import Storage, StoredFile
+from trivium.delivery.delta.snapshot import Snapshot
+from trivium.delivery.storage.storage import StoredFile
 
 
 class DeltaArchive:
@@ -39,17 +39,7 @@ class DeltaArchive:
             UnsupportedFeature: readers of the table would have to know what we do not.
         """
         snapshot = Snapshot(read_delta(self._path, self._version))
-        storage, active = Storage(self._path), sorted(snapshot.active.values(), key=lambda each: each.path)
-        files = []
-        for each in active:
-            self._check_partition(each)
-            found = storage.stat(each.path)
-            if found is None:
-                raise SourceError(
-                    f"{self._path}: version {snapshot.version} names {each.path}, which is gone. "
-                    "Try: a version that has not been vacuumed"
-                )
-            files.append(found)
+        files = stored_files(self._path, snapshot.version, snapshot.active.values())
         if not files:
             raise SourceError(
                 f"{self._path}: expected rows in version {snapshot.version}, found none. Try: another version"
@@ -79,14 +69,3 @@ class DeltaArchive:
             pa.ArrowException, OSError, SourceError: the file cannot be read.
         """
         return self._files.rows(each)
-
-    def _check_partition(self, file: ActiveFile) -> None:
-        """Prove that a file's folders say what the log says: columns of partitions are read from there."""
-        texts = folder_texts(self._path, file.path)
-        for name, value in file.partition_values.items():
-            if name not in texts or texts[name] != value:
-                raise SourceError(
-                    f"{self._path}/{file.path}: expected the folder {name}={value}, as the table's log has it, "
-                    f"got {f'{name}={texts[name]}' if name in texts else 'none'}. "
-                    "Try: a writer that names folders by partition, or a copy of the table"
-                )

@@ -72,6 +72,11 @@ class LookupOverFiles(ABC):
         """The columns that are read of a file, by their names there: declared ones, those of the key, and of times."""
         return self.columns.fields
 
+    @property
+    def fixed(self) -> bool:
+        """Say whether the facts never change."""
+        return self.request.pinned
+
     def load(self) -> tuple[FactFiles, FactTable]:
         """Read the files, at the first call, and begin to look at them again.
 
@@ -81,7 +86,7 @@ class LookupOverFiles(ABC):
         if self._loaded is None:
             files = self.locate()
             self._loaded = files, self._read(files)
-            if not self.request.pinned:
+            if not self.fixed:
                 period, clock = self.settings.refresh_seconds, self.request.clock
                 self._refresher = Refresher(self.request.name, period, clock, self._look)
         return self._loaded

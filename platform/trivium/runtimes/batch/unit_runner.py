@@ -201,7 +201,7 @@ def open_lookups(pipeline: Pipeline, job: Job, clock: Clock) -> dict[str, Lookup
     """
     opened = {}
     for name, bound in pipeline.lookups.items():
-        opened[name] = open_lookup(bound, clock, pinned=True)
+        opened[name] = open_lookup(bound, clock, pinned=True, snapshot=job.lookups[name])
         if snapshot_of(opened[name]) != job.lookups[name]:
             raise RunError(
                 f"lookup {name} ({place_of(bound.config)}) changed after the run was planned. Try: run again; units "
