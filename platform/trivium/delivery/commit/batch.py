@@ -20,6 +20,7 @@ from trivium.core.fault_points import reach
 from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
 from trivium.delivery.commit.generation import commit_metadata
+from trivium.delivery.commit.lookups import lookups_metadata
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage import documents as coverage
 from trivium.delivery.coverage.scope import Scope
@@ -29,6 +30,7 @@ from trivium.delivery.errors import Overtaken, PreconditionFailed
 from trivium.delivery.files.data_file import DataFile, validate
 from trivium.delivery.files.event_types import type_in
 from trivium.delivery.storage.storage import Storage
+from trivium.engine.lookups.usage import LookupUse
 from trivium.engine.outcomes import Counts
 
 __all__ = ["RUNTIME", "BatchCommit", "batch_sources", "commit_batch"]
@@ -40,8 +42,8 @@ class BatchCommit:
 
     `source_days` are the source days (ISO dates, or `transactions.ALL_DAYS`) whose dead letters are replaced by this
     run's. `covered` says what the run covers. `balance` holds, per event type, the counts of read, emitted, dropped,
-    rejected and out of window. `states` names what was read beside the units (a table's version, lookups' snapshots).
-    `columns` are those that the files were written for.
+    rejected and out of window. `lookups` is the use of each lookup, `source_version` names the state of a source that
+    has versions. `columns` are those that the files were written for.
     """
 
     pipeline: str
@@ -53,7 +55,8 @@ class BatchCommit:
     balance: Mapping[str, Counts]
     logic: str
     plan: str
-    states: Mapping[str, str] = field(default_factory=dict)
+    lookups: Mapping[str, LookupUse] = field(default_factory=dict)
+    source_version: int | None = None
     columns: pa.Schema | None = None
     fault_point: str | None = field(default="table", init=False)
     _replacement: Replacement = field(init=False, repr=False, compare=False)
@@ -113,7 +116,9 @@ class BatchCommit:
             "event_types": metadata_text(sorted(self.scope.types)),
             "balance": metadata_text(self.balance),
         }
-        return commit_metadata(RUNTIME, self.generation, "run") | facts | dict(self.states)
+        if self.source_version is not None:
+            facts["source_version"] = str(self.source_version)
+        return commit_metadata(RUNTIME, self.generation, "run") | facts | lookups_metadata(self.lookups)
 
 
 def commit_batch(uri: str, proposal: BatchCommit, schema: pa.Schema, clock: Clock) -> Landed:

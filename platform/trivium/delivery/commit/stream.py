@@ -16,12 +16,14 @@ from msgspec.structs import asdict
 from trivium.core.clock import Clock
 from trivium.delivery.commit.committer import Change, Landed, commit, metadata_text
 from trivium.delivery.commit.generation import RunProposal
+from trivium.delivery.commit.lookups import lookups_metadata
 from trivium.delivery.commit.positions import RUNTIME
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import PreconditionFailed
 from trivium.delivery.files.data_file import DataFile, validate
 from trivium.delivery.storage.storage import Storage
+from trivium.engine.lookups.usage import LookupUse
 from trivium.engine.outcomes import Counts
 
 
@@ -73,7 +75,7 @@ class StreamCommit(RunProposal):
     """The commit of an epoch.
 
     `balance` holds the counts per event type, `ranges` the stretch of each partition. `columns` are those that the
-    files were written for.
+    files were written for. `lookups` is the use of each lookup.
     """
 
     runtime = RUNTIME
@@ -87,6 +89,7 @@ class StreamCommit(RunProposal):
     logic: str
     plan: str
     columns: pa.Schema | None = None
+    lookups: Mapping[str, LookupUse] = field(default_factory=dict)
     fault_point: str | None = field(default="table", init=False)
 
     def change(self, snapshot: Snapshot) -> Change:
@@ -121,8 +124,8 @@ class StreamCommit(RunProposal):
 
     def _metadata(self) -> dict[str, str]:
         ranges = {name: asdict(each) | {"holes": each.holes} for name, each in self.ranges.items()}
-        balance = metadata_text(self.balance)
-        return self.metadata(logic=self.logic, plan=self.plan, ranges=metadata_text(ranges), balance=balance)
+        facts = {"ranges": metadata_text(ranges), "balance": metadata_text(self.balance)}
+        return self.metadata(logic=self.logic, plan=self.plan, **facts, **lookups_metadata(self.lookups))
 
 
 def commit_epoch(uri: str, proposal: StreamCommit, schema: pa.Schema, clock: Clock) -> Landed:

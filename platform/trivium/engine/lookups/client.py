@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import SimpleQueue
 from random import Random
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ import pyarrow as pa
 from trivium.config.worker_spec import LookupSpec
 from trivium.contract.enrichment import Hint
 from trivium.contract.errors import TransientError
-from trivium.contract.lookup import Answer, Lookup, TimedLookup
+from trivium.contract.lookup import Answer, Lookup, SnapshotLookup, TimedLookup
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded, class_name, text_of
 from trivium.core.errors import RunError
@@ -29,6 +29,7 @@ from trivium.engine.lookups.fetch import Facts, Fetch, KeyState
 from trivium.engine.lookups.metrics import LookupMetrics
 from trivium.engine.lookups.names import names_of
 from trivium.engine.lookups.scheduler import Scheduler
+from trivium.engine.lookups.usage import LookupUse, UseRecord
 from trivium.engine.retry import requested_wait
 
 _LOG: Final = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class LookupClient:
         self._in_memory = bool(getattr(lookup, "in_memory", False))
         self._schema = pa.schema([pa.field(each.wire, each.type.arrow, each.nullable) for each in spec.columns])
         self._scheduler = Scheduler(spec, budget, random or Random())
+        self._use = UseRecord()
+        self._rows: Any = None
         self._lock = threading.RLock()
         self._due = threading.Condition(self._lock)
         self._calls: SimpleQueue[Call | None] = SimpleQueue()
@@ -98,6 +101,11 @@ class LookupClient:
             found = self._scheduler.read(self._clock.monotonic())
             return msgspec.structs.replace(found, latency=list(found.latency))
 
+    def take_use(self) -> LookupUse | None:
+        """Return what was asked since the last call of this method, and what answered; None: nothing was asked."""
+        with self._lock:
+            return self._use.take(self._scheduler.metrics.totals())
+
     def wake(self) -> None:
         """Do what is due: a clock that a test moves tells nobody."""
         with self._lock:
@@ -124,7 +132,7 @@ class LookupClient:
             close()
 
     def _ask_directly(self, fetch: Fetch, limit: Deadline | None) -> Facts:
-        own = Deadline.after(self._clock, self._spec.retry.deadline_seconds)
+        started, own = self._clock.monotonic(), Deadline.after(self._clock, self._spec.retry.deadline_seconds)
         try:
             answer = checked_shape(
                 self._answer(fetch.keys, fetch.times, own.within(limit)), self._spec.name, len(fetch.keys)
@@ -133,6 +141,11 @@ class LookupClient:
             raise
         except Exception as error:
             raise no_answer(self._spec.name, error) from error
+        missing = answer.index.null_count
+        found, seconds = len(fetch.keys) - missing, self._clock.monotonic() - started
+        with self._lock:
+            fresh, old = (0, found) if answer.stale else (found, 0)
+            self._scheduler.metrics.count_direct(fresh, old, missing, seconds)
         if not answer.stale:
             return Facts(answer.rows, answer.index)
         found = answer.index.is_valid().to_numpy(zero_copy_only=False)
@@ -140,13 +153,26 @@ class LookupClient:
 
     def _answer(self, keys: pa.Array, times: pa.TimestampArray | None, deadline: Deadline) -> Answer:
         if times is None:
-            return self._lookup.fetch(keys, deadline)
-        if isinstance(self._lookup, TimedLookup):
-            return self._lookup.fetch_as_of(keys, times, deadline)
-        raise RunError(
-            f"lookup {self._spec.name} knows no facts as of a time: {class_name(self._lookup)} has no fetch_as_of. "
-            "Try: give it one, or leave out as_of in the enrichments that use it"
-        )
+            answer = self._lookup.fetch(keys, deadline)
+        elif isinstance(self._lookup, TimedLookup):
+            answer = self._lookup.fetch_as_of(keys, times, deadline)
+        else:
+            raise RunError(
+                f"lookup {self._spec.name} knows no facts as of a time: {class_name(self._lookup)} has no fetch_as_of. "
+                "Try: give it one, or leave out as_of in the enrichments that use it"
+            )
+        self._note_state(answer)
+        return answer
+
+    def _note_state(self, answer: Answer) -> None:
+        """Take in which state answered; the same rows again are the same state."""
+        rows = getattr(answer, "rows", None)
+        if rows is self._rows or not isinstance(self._lookup, SnapshotLookup):
+            return
+        name = self._lookup.snapshot()
+        with self._lock:
+            self._rows = rows if self._in_memory else None
+            self._use.note(name, self._clock.now_us())
 
     # --- under the lock ---
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Final
 
 import msgspec
 
 LATENCY_BUCKETS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Upper bounds of the latency histogram, in seconds; one more bucket holds what is above."""
+COUNTERS: Final = (
+    "asks", "keys", "cached", "found", "missing", "stale", "unavailable", "calls", "called_keys", "retries",
+    "failures", "timeouts", "late", "breaker_openings",
+)  # fmt: skip
+"""The fields that only grow, the histogram aside."""
 
 
 class LookupMetrics(msgspec.Struct):
@@ -44,5 +50,20 @@ class LookupMetrics(msgspec.Struct):
 
     def observe(self, seconds: float) -> None:
         """Count a call that took so long."""
-        self.latency[sum(seconds > bound for bound in LATENCY_BUCKETS)] += 1
+        self.latency[bisect_left(LATENCY_BUCKETS, seconds)] += 1
         self.latency_seconds += seconds
+
+    def count_direct(self, found: int, stale: int, missing: int, seconds: float) -> None:
+        """Count the keys of a question that a lookup in memory answered, and the time it took."""
+        self.asks += 1
+        self.calls += 1
+        self.keys += found + stale + missing
+        self.called_keys += found + stale + missing
+        self.found += found
+        self.stale += stale
+        self.missing += missing
+        self.observe(seconds)
+
+    def totals(self) -> dict[str, int]:
+        """Return the counters by name."""
+        return {name: getattr(self, name) for name in COUNTERS}

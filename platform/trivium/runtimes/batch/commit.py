@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 
@@ -17,6 +16,7 @@ from trivium.delivery.delta.transactions import ALL_DAYS
 from trivium.delivery.errors import Overtaken
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.lineage import table_schema
+from trivium.engine.lookups.usage import merged_use
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.runtimes.batch.job import UnitResult, joined_days
 from trivium.runtimes.batch.prepare import Prepared, claim_number
@@ -82,18 +82,11 @@ def _commit(prepared: Prepared, results: Sequence[UnitResult], generation: int, 
         balance=_balance(results),
         logic=pipeline.plan.logic_short,
         plan=pipeline.plan.plan_short,
-        states=_states(prepared),
+        lookups=merged_use(result.lookups for result in results),
+        source_version=prepared.source.plan.version,
         columns=schema,
     )
     return commit_batch(uri, proposal, schema, clock)
-
-
-def _states(prepared: Prepared) -> dict[str, str]:
-    """Return what the run read beside its units, as the commit names it: the source's version, the lookups' states."""
-    version = prepared.source.plan.version
-    states = {} if version is None else {"source_version": str(version)}
-    lookups = {name: state for name, state in prepared.job.lookups.items() if state}
-    return states | ({"lookups": json.dumps(lookups, sort_keys=True)} if lookups else {})
 
 
 def _balance(results: Sequence[UnitResult]) -> dict[str, Counts]:

@@ -16,6 +16,7 @@ from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.delivery.storage.token import StorageToken
 from trivium.engine.breaker import RejectSummary, merge_rejects
+from trivium.engine.lookups.usage import LookupUse, merged_use
 from trivium.engine.outcomes import Counts, merge_counts
 
 
@@ -47,7 +48,7 @@ class Job:
 
 
 class UnitResult(msgspec.Struct, frozen=True):
-    """A unit's files, its balance by event type, and its rejects by signature.
+    """A unit's files, its balance by event type, its rejects by signature, and the use of each lookup.
 
     `held` are the source days in which each event type had inputs.
     """
@@ -57,6 +58,7 @@ class UnitResult(msgspec.Struct, frozen=True):
     counts: Mapping[str, Counts] = {}
     signatures: RejectSummary = ()
     held: Mapping[str, frozenset[str | None]] = {}
+    lookups: Mapping[str, LookupUse] = {}
 
     @classmethod
     def joined(cls, parts: Sequence[UnitResult]) -> UnitResult:
@@ -67,6 +69,7 @@ class UnitResult(msgspec.Struct, frozen=True):
             merge_counts(dict(each.counts) for each in parts),
             merge_rejects(each.signatures for each in parts),
             joined_days(each.held for each in parts),
+            lookups=merged_use(each.lookups for each in parts),
         )
 
     def without(self, types: frozenset[str]) -> UnitResult:
@@ -75,6 +78,7 @@ class UnitResult(msgspec.Struct, frozen=True):
             counts={name: each for name, each in self.counts.items() if name not in types},
             signatures=tuple(each for each in self.signatures if each.signature.event_type not in types),
             held={name: days for name, days in self.held.items() if name not in types},
+            lookups=self.lookups,
         )
 
     def marker(self, key: str, generation: int, made: Mapping[str, str]) -> UnitMarker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -36,7 +36,9 @@ from trivium.delivery.files.unit_markers import RunStore, UnitMarker
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import prove_shared
 from trivium.engine.breaker import summarise
-from trivium.engine.lookups.clients import clients_of
+from trivium.engine.lookups.client import LookupClient
+from trivium.engine.lookups.clients import clients_of, taken_use
+from trivium.engine.lookups.usage import merged_use
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.batch.job import Job, UnitResult
@@ -56,6 +58,7 @@ class _Host:
     """A worker of some event types, a reader of their events, and what of the outcomes is the run's."""
 
     reader: SourceReader
+    clients: Mapping[str, LookupClient]
     in_flight: InFlight[Slice]
     scope: Scope
 
@@ -114,7 +117,7 @@ class UnitRunner:
             reach("unit.before_files")
             result = _with_files(UnitResult.joined(parts), files, rejects)
         reach("unit.after_files")
-        return result
+        return msgspec.structs.replace(result, lookups=merged_use([result.lookups, taken_use(host.clients)]))
 
     def reject(self, unit: Unit, reason: str, error: str) -> UnitResult:
         """Write a unit of one record that no process survives as a dead letter, without showing it to its executor.
@@ -146,7 +149,7 @@ class UnitRunner:
         reader = open_source(config.batch.source, declarations, config.type_column)
         spec = pipeline.worker_spec
         clients = clients_of(spec.lookups, open_lookups(pipeline, self._job, self._clock), self._clock)
-        return _Host(reader, InFlight(Worker(spec, self._clock), clients, self._clock), scope)
+        return _Host(reader, clients, InFlight(Worker(spec, self._clock), clients, self._clock), scope)
 
     def _host_of(self, types: frozenset[str]) -> _Host:
         if types not in self._some:

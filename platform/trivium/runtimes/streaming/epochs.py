@@ -18,6 +18,7 @@ from trivium.delivery.errors import CommitRaceLost, OutcomeUnknown, Precondition
 from trivium.delivery.files.lineage import table_schema
 from trivium.delivery.table import checkpoint_if_due
 from trivium.engine.breaker import BreakerState, judged_inputs, merge_rejects
+from trivium.engine.lookups.usage import merged_use
 from trivium.engine.outcomes import merge_counts
 from trivium.runtimes.streaming.job import EpochResult
 
@@ -103,6 +104,7 @@ class EpochCommitter:
             logic=self.pipeline.plan.logic_short,
             plan=self.pipeline.plan.plan_short,
             columns=schema,
+            lookups=result.lookups,
         )
         return land(uri, proposal, lambda: commit_epoch(uri, proposal, schema, self.clock), self.clock)
 
@@ -170,4 +172,5 @@ def merged(results: Sequence[EpochResult]) -> EpochResult:
         tuple(file for result in results for file in result.letters),
         merge_counts(dict(result.counts) for result in results),
         merge_rejects(result.rejects for result in results),
+        lookups=merged_use(result.lookups for result in results),
     )

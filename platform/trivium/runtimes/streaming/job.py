@@ -12,6 +12,7 @@ from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.files.data_file import DataFile
 from trivium.delivery.storage.token import StorageToken
 from trivium.engine.breaker import RejectSummary
+from trivium.engine.lookups.usage import LookupUse
 from trivium.engine.outcomes import Counts, total_of
 
 
@@ -44,7 +45,7 @@ class EpochRequest(msgspec.Struct, frozen=True):
 
 
 class EpochResult(msgspec.Struct, frozen=True):
-    """An epoch's outcome: the stretch of each partition, the files, the balance by event type, the rejects.
+    """An epoch's outcome: the stretch of each partition, the files, the balance by event type, rejects, use of lookups.
 
     `buffered_bytes` were fetched and wait; `reconnects` counts consumers made anew since the worker started.
     """
@@ -56,6 +57,7 @@ class EpochResult(msgspec.Struct, frozen=True):
     rejects: RejectSummary = ()
     buffered_bytes: int = 0
     reconnects: int = 0
+    lookups: Mapping[str, LookupUse] = {}
 
     @property
     def read(self) -> int:

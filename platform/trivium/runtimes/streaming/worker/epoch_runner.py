@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+import msgspec
+
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_lookup
 from trivium.connectors.kafka.fetched import Fetched
@@ -18,7 +20,7 @@ from trivium.connectors.kafka.reader import KafkaReader
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.fault_points import reach
 from trivium.delivery.storage.token import prove_shared
-from trivium.engine.lookups.clients import clients_of
+from trivium.engine.lookups.clients import clients_of, taken_use
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
 from trivium.runtimes.in_flight import InFlight
@@ -188,6 +190,7 @@ class EpochRunner:
     def _closed(self, epoch: Epoch) -> EpochResult:
         result = epoch.close()
         self._positions.update((name, each.next) for name, each in result.ranges.items())
+        result = msgspec.structs.replace(result, lookups=taken_use(self._clients))
         return result.with_source(self._reader.buffered_bytes(), self._reader.reconnects)
 
     @contextmanager
