@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ ROWS = [
 ]
 SHOPS = {1: {"name": "Bakery", "city": "Bern"}, 2: {"name": "Books, old", "city": None}}
 REDIS = '{type: redis, host: "${HOST}", port: 6390, key: "shop:{id}", password: "${PW}"'
+SQL = "{type: sql, path: ../data/shops.sqlite, table: shops, key: id}"
 
 
 @pytest.fixture
@@ -56,6 +58,13 @@ def problems(root: Path, section: str) -> list[str]:
         ),
         (REDIS + ", tls: {certificate_file: a.pem, key_file: b.pem}}", "file-missing: certificate_file is no file: "),
         (REDIS + ", tls: {certificate_file: ../configs/visits.yaml}}", "certificate_file and key_file belong together"),
+        (
+            SQL.replace("id}", "[id, x]}"),
+            "wrong-key: lookups.shops: the enrichment has a key of 1 fields, and the lookup",
+        ),
+        (SQL.replace("table: shops, ", ""), "expected table or query, and not both"),
+        (SQL.replace("path: ../data/shops.sqlite", 'uri: "postgresql://u:${PW}@h"'), "secret-literal: uri is a secret"),
+        (SQL.replace("path: ../data/shops.sqlite", "uri: mysql://h"), "expected a uri that begins with postgresql://"),
         (REDIS.replace('"${PW}"', "hush-hush") + "}", "secret-literal: password is a secret"),
     ],
 )
@@ -72,7 +81,10 @@ def test_certificates_are_found_below_the_project_of_a_worker(project: Path) -> 
     assert there.lookups["shops"].settings().tls.ca_file == str(project / "ca.pem")  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize(("section", "extra", "module"), [(REDIS + "}", "redis", "redis")])
+@pytest.mark.parametrize(
+    ("section", "extra", "module"),
+    [(REDIS + "}", "redis", "redis"), (SQL, "sql", "adbc_driver_manager")],
+)
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     project: Path, monkeypatch: pytest.MonkeyPatch, section: str, extra: str, module: str
 ) -> None:
@@ -93,6 +105,18 @@ def test_only_the_check_with_connections_asks_the_system(project: Path, monkeypa
     connected = Trivium()("check", "--connect", str(config))
     assert connected.exit_code != 0
     assert "lookups.shops: lookup shops: ConnectionError" in connected.output
+
+
+def test_a_batch_run_gets_its_facts_from_sql(project: Path, ray_cluster: str) -> None:
+    with sqlite3.connect(project / "data/shops.sqlite") as database:
+        database.execute("CREATE TABLE shops (id INTEGER PRIMARY KEY, name TEXT, city TEXT)")
+        database.executemany("INSERT INTO shops VALUES (?, ?, ?)", [(key, *row.values()) for key, row in SHOPS.items()])
+    config = with_lookup(project, SQL)
+    assert "lookups.shops: 2 of 2 keys read" in Trivium()("check", "--connect", str(config)).output
+    done = Trivium()("run", "batch", str(config))
+    assert done.exit_code == 0, done.output
+    table = deltalake.DeltaTable(str(project / "data/table"))
+    assert table.to_pyarrow_table(columns=list(ROWS[0])).sort_by("event_id").to_pylist() == ROWS
 
 
 def test_a_batch_run_gets_its_facts_from_redis(

@@ -30,6 +30,7 @@ _LOOKUPS: Final = {
     "delta": "trivium.connectors.delta.lookup:DeltaLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
     "redis": "trivium.connectors.redis.lookup:RedisLookup",
+    "sql": "trivium.connectors.sql.lookup:SqlLookup",
 }
 
 

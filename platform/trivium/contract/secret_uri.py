@@ -26,7 +26,8 @@ class SecretUri(SecretStr):
             parameters = parse_qsl(parts.query, keep_blank_values=True)
         except ValueError:
             return True  # it cannot be told, so it is not shown
-        return ":" in parts.netloc.rpartition("@")[0] or any(_NAMES.search(name) for name, _ in parameters)
+        password = parts.netloc.rpartition("@")[0].partition(":")[2]
+        return bool(password) or any(_NAMES.search(name) for name, _ in parameters)
 
     def _display(self) -> str:
         return super()._display() if self.has_password else self.get_secret_value()

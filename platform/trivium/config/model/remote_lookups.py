@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import pyarrow.types as pt
 from pydantic import Field, SecretStr, model_validator
 
 from trivium.config.model.key_template import KeyTemplate
@@ -13,7 +14,9 @@ from trivium.config.model.section import Location, Section
 from trivium.config.yaml.interpolate import variable
 from trivium.contract.lookup_settings import RemoteLookupSettings
 from trivium.contract.secret_uri import SecretUri
+from trivium.contract.source import ColumnName
 
+Names = ColumnName | Annotated[tuple[ColumnName, ...], Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -75,6 +78,69 @@ class RedisLookupSettings(RemoteLookupSettings):
     def key_problem(self, key_type: pa.DataType) -> str | None:
         """Return what the template cannot make of keys of this type."""
         return KeyTemplate.of(self.key).problem(key_type)
+
+
+class SqlLookupSettings(RemoteLookupSettings):
+    """A lookup in a table, a view or a query of SQLite or PostgreSQL."""
+
+    type: Literal["sql"]
+    """The kind of lookup."""
+    path: Location | None = None
+    """A SQLite file, which is only read."""
+    uri: SecretUri | None = None
+    """`postgresql://…` as libpq takes it, in place of `path`; as `${NAME}` alone where it holds a password."""
+    password: SecretStr | None = None
+    """The password of the URI's user, only as a reference to a variable: `${NAME}`."""
+    table: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """A table or a view, perhaps with its schema: `reference.airlines`."""
+    query: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
+    """A SELECT with named columns, in place of `table`; keys are joined to what it gives."""
+    where: Annotated[str, Field(min_length=1, max_length=65536)] | None = None
+    """A condition that all rows must meet, in SQL."""
+    key: Names
+    """The column of the key, or the columns of its fields in their order."""
+    valid_from: ColumnName | None = None
+    """The column of the time from which a row is valid, for facts as of a time."""
+    valid_to: ColumnName | None = None
+    """The column of the time from which a row is valid no more; null or left out: until the next one begins."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> SqlLookupSettings:
+        if (self.path is None) == (self.uri is None):
+            raise ValueError("expected path (SQLite) or uri (PostgreSQL), and not both")
+        if (self.table is None) == (self.query is None):
+            raise ValueError("expected table or query, and not both")
+        if self.valid_to is not None and self.valid_from is None:
+            raise ValueError("valid_to needs valid_from")
+        uri = None if self.uri is None else self.uri.get_secret_value()
+        if uri is not None and variable(uri) is None and urlsplit(uri).scheme not in ("postgresql", "postgres"):
+            raise ValueError("expected a uri that begins with postgresql://")
+        if self.password is not None and uri is None:
+            raise ValueError("password needs a uri")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the key."""
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    @property
+    def place(self) -> str:
+        """The database, as people may see it."""
+        return str(self.path if self.uri is None else self.uri)
+
+    def key_problem(self, key_type: pa.DataType) -> str | None:
+        """Return why the columns can never equal keys of this type."""
+        fields = [each.type for each in key_type] if pt.is_struct(key_type) else [key_type]
+        if len(fields) != len(self.columns):
+            return (
+                f"the enrichment has a key of {len(fields)} fields, and the lookup one of {len(self.columns)} columns"
+            )
+        odd = next((each for each in fields if not any(matches(each) for matches in _SQL_KEYS)), None)
+        return None if odd is None else f"expected keys of texts, ints, bools, days, times or decimals, got {odd}"
+
+
+_SQL_KEYS: Final = (pt.is_string, pt.is_integer, pt.is_boolean, pt.is_date, pt.is_timestamp, pt.is_decimal)
 
 
 def redis_address(url: str) -> tuple[str, int, int, bool]:

@@ -1,0 +1,1 @@
+"""Databases by ADBC: lookups in SQLite and PostgreSQL."""
