@@ -68,7 +68,7 @@ class RemoteLookupSettings(LookupSettings):
     """A section of a lookup that calls another system, with what the client around it may do."""
 
     timeout_seconds: Annotated[float, Field(gt=0)] = 5.0
-    """Seconds one call may take, the wait for its turn included."""
+    """Seconds one call may take; for a request the wait for its turn is included."""
     concurrency: Annotated[int, Field(ge=1, le=256)] = 8
     """The most calls of a process at a time, of enrichments that declare `Hint.ASYNC`; without it there is one."""
     calls_per_second: Annotated[float, Field(gt=0)] | None = None

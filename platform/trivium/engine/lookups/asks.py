@@ -53,7 +53,7 @@ class Ask:
         self.states = np.full(len(names), PENDING, np.uint8)
         self.pending = len(names)
         self.parts: list[RowsOfKeys] = []
-        self.portions: set[Portion] = set()
+        self.portions: dict[Portion, None] = {}
         self.backlog: deque[Portion] = deque()
         self.released = 0
         self.error = ""

@@ -29,7 +29,7 @@ class Board:
         self.freed: list[Portion] = []
         """Portions that have ended, until the scheduler has released those behind them."""
         self._max_keys = max_keys
-        self._asks: set[Ask] = set()
+        self._asks: dict[Ask, None] = {}
         self._open: dict[Hashable, tuple[Portion, int]] = {}
 
     def post(self, ask: Ask, now: float) -> list[Portion]:
@@ -45,10 +45,10 @@ class Board:
             rest = self._join(ask, rest) if self._open and len(rest) else rest
         portions = [Portion(ask, rest[at : at + self._max_keys]) for at in range(0, len(rest), self._max_keys)]
         for portion in portions:
-            ask.portions.add(portion)
+            ask.portions[portion] = None
             if portion.is_cacheable:
                 self._open.update((name, (portion, place)) for place, name in enumerate(portion.names))
-        self._asks.add(ask)
+        self._asks[ask] = None
         self._end_if_done(ask)
         return portions
 
@@ -106,7 +106,7 @@ class Board:
             for name in portion.names:
                 del self._open[name]
         for waiter in portion.waiters:
-            waiter.ask.portions.discard(portion)
+            waiter.ask.portions.pop(portion, None)
         portion.waiters = []
         self.freed.append(portion)
 
@@ -124,7 +124,7 @@ class Board:
                 own[1].append(found[1])
         for portion, (own_places, numbers) in joined.items():
             portion.waiters.append(Waiter(ask, np.array(own_places), np.array(numbers)))
-            ask.portions.add(portion)
+            ask.portions[portion] = None
         return np.array(rest, np.intp)
 
     def _give(self, waiter: Waiter, rows: pa.RecordBatch, numbers: npt.NDArray[np.int32], state: KeyState) -> None:
@@ -180,7 +180,7 @@ class Board:
 
     def _end(self, ask: Ask) -> None:
         ask.ended = True
-        self._asks.discard(ask)
+        self._asks.pop(ask, None)
         self.ended.append(ask)
         self.leaving.append(ask)
 

@@ -79,6 +79,8 @@ class CallBreaker:
     def count_failure(self, now: float) -> None:
         """Take in that a call could not even begin, because those before it hang."""
         if self._open:
+            if now >= self.reopens_at:
+                self._stop(now)
             return
         self._results.append(False)
         if self._allowed < self._concurrency:

@@ -28,8 +28,8 @@ class Scheduler:
     """Takes asks, splits them in portions, says which calls begin, and takes in how they ended.
 
     A portion waits for its turn in a queue, from which it leaves by a call or by its time-out. An ask has as many
-    portions there as calls may run, so that the time-out is spent on waiting for others, and a large ask does not
-    keep a small one waiting.
+    portions there as calls may run, so that a large one does not keep a small one waiting. Where an ask has a limit,
+    the wait for a turn is part of a call's time-out.
     """
 
     def __init__(self, spec: LookupSpec, budget: RetryBudget, random: Random) -> None:
@@ -156,8 +156,11 @@ class Scheduler:
         else:
             portion.phase, portion.queued_at = "queued", now
             self._queue[portion] = None
-            at = min(now + self._spec.calls.timeout_seconds, portion.gives_up_at)
-            portion.timer = self._timers.set(at, lambda due: self._miss_turn(portion, due))
+            self._expect_turn(portion, now)
+
+    def _expect_turn(self, portion: Portion, now: float) -> None:
+        at = min(now + self._spec.calls.timeout_seconds, portion.gives_up_at)
+        portion.timer = self._timers.set(at, lambda due: self._miss_turn(portion, due))
 
     def _delay(self, portion: Portion, until: float) -> None:
         portion.phase = "delayed"
@@ -169,24 +172,27 @@ class Scheduler:
         self._timers.cancel(portion.timer)
 
     def _miss_turn(self, portion: Portion, now: float) -> None:
-        self._leave(portion)
-        self.metrics.timeouts += 1
+        """Give up a portion that found no turn; one without a limit stays while the calls before it get answers."""
         if self._gate.is_hung:
+            self._leave(portion)
             self._gate.breaker.count_failure(now)
             self._flush(now)
+        elif portion.is_patient and now < portion.gives_up_at:
+            self._expect_turn(portion, now)
+            return
+        self._leave(portion)
+        self.metrics.timeouts += 1
         self._give_up(portion, f"no turn within {self._spec.calls.timeout_seconds:g} s", now)
 
     def _begin(self, first: Portion, now: float) -> Call:
         portions, keys = [first], len(first.names)
         for other in self._queue:
-            fits = keys + len(other.names) <= self._spec.calls.max_keys
-            if other is first or not (fits and self._may_join(first, other)):
-                if other is first:
-                    continue
-                break
-            portions.append(other)
-            keys += len(other.names)
-        own = first.queued_at + self._spec.calls.timeout_seconds
+            if other is not first:
+                keys += len(other.names)
+                if keys > self._spec.calls.max_keys or not self._may_join(first, other):
+                    break
+                portions.append(other)
+        own = (now if first.is_patient else first.queued_at) + self._spec.calls.timeout_seconds
         wanted = math.inf if first.is_cacheable else max(portion.wanted_until for portion in portions)
         call = Call(portions, now, min(own, wanted), is_cut=wanted < own)
         self._gate.begin(call, now)
@@ -195,12 +201,13 @@ class Scheduler:
             portion.phase, portion.call = "called", call
         call.timer = self._timers.set(call.at, lambda due: self._overdue(call, due))
         self.metrics.calls += 1
-        self.metrics.called_keys += keys
+        self.metrics.called_keys += sum(len(portion.names) for portion in portions)
         if not first.attempts:
             self._budget.count_call(now)
         return call
 
     def _may_join(self, first: Portion, other: Portion) -> bool:
+        """Return whether a portion may go with another: not a retry, which may be what the lookup chokes on."""
         alike = (first.times is None) is (other.times is None) and first.is_concurrent == other.is_concurrent
         fresh = not first.attempts and not other.attempts and first.is_cacheable == other.is_cacheable
         late = other.queued_at - first.queued_at > _JOINED_AGE * self._spec.calls.timeout_seconds
@@ -274,7 +281,10 @@ class Scheduler:
     def _expire(self, ask: Ask, now: float) -> None:
         """End an ask at its limit; its portions leave the queue unless others wait for them."""
         for portion in self.board.expire(ask, "no answer within the time that was left", now):
+            if portion in self._queue and self._gate.is_hung:
+                self._gate.breaker.count_failure(now)
             self._leave(portion)
+        self._flush(now)
 
     def _settle(self, now: float) -> None:
         """Let what has ended make room for what comes next."""

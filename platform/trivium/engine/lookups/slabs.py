@@ -55,12 +55,7 @@ class Slabs:
 
     def add(self, rows: pa.RecordBatch, slots: Slots) -> None:
         """Keep rows, one a slot; small slabs of a size become one."""
-        slab = Slab(rows, slots)
-        tier = self._tiers[slab.tier]
-        tier.append(self._keep(slab))
-        if len(tier) >= _TIER_FACTOR:
-            self._tiers[slab.tier] = []
-            self._merge(tier)
+        self._file(Slab(rows, slots))
 
     def release(self, slots: Slots) -> None:
         """Let go of the rows of slots, which are free afterwards."""
@@ -101,6 +96,16 @@ class Slabs:
         self.slab_of[:] = FREE
         self.size, self.wasted = 0, 0.0
 
+    def _file(self, slab: Slab) -> None:
+        """Keep a slab beside those of its size, or make one of them all when there are enough."""
+        number = self._keep(slab)
+        if slab.size < self._largest:
+            tier = self._tiers[slab.tier]
+            tier.append(number)
+            if len(tier) >= _TIER_FACTOR:
+                self._tiers[slab.tier] = []
+                self._merge(tier)
+
     def _keep(self, slab: Slab) -> int:
         number = self._numbers
         self._numbers += 1
@@ -129,7 +134,4 @@ class Slabs:
                 slots.append(slab.slots[live])
         if not pieces:
             return
-        merged = Slab(pa.concat_batches(pieces), np.concatenate(slots))
-        number = self._keep(merged)
-        if merged.size < self._largest:
-            self._tiers[merged.tier].append(number)
+        self._file(Slab(pa.concat_batches(pieces), np.concatenate(slots)))
