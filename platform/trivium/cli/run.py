@@ -19,7 +19,7 @@ from trivium.cli.terminal.text import plural, span
 if TYPE_CHECKING:
     from trivium.config.pipeline import Pipeline
     from trivium.engine.outcomes import Counts
-    from trivium.operations.plans.versions import StaleRun
+    from trivium.operations.plans.versions import Remake
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.report import BatchReport
     from trivium.runtimes.streaming.report import StreamReport
@@ -43,11 +43,15 @@ run.add_command(serving)
     "source day's oldest file.",
 )
 @click.option("--stale", is_flag=True, help="Make just the days of each type anew that another executor version made.")
+@click.option(
+    "--repair", is_flag=True, help="Make just the days of each type anew with rows whose facts were not all to be had."
+)
 @click.option("--address", help="Ray cluster; default: RAY_ADDRESS, else one of its own on this machine.")
-def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, stale: bool, address: str | None) -> None:
+def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, address: str | None, **only: bool) -> None:
     """Read the archive, and replace batch's rows of these event days and types in one commit.
 
-    With --stale in a commit for each stretch of days.
+    With --stale and --repair in a commit for each stretch of days. --repair looks for facts that were unavailable,
+    stale, defaulted or missing, as trivium read --incomplete lists them.
     """
     from trivium.config.compile import compile_file
     from trivium.runtimes.batch.prepare import BatchArguments
@@ -57,29 +61,56 @@ def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, stale:
         BatchArguments(scope.start, scope.end, complete_as_of, address, scope.missing_days, scope.types)
     )
     pipeline = compile_file(config)
-    if not stale:
+    wanted = [name for name, given in only.items() if given]
+    if not wanted:
         _show(run_batch(pipeline, arguments), config)
         return
-    for each in _stale(pipeline, arguments):
+    for each in _remakes(pipeline, arguments, wanted):
         window = each.window
         click.echo(f"{', '.join(each.types)}: {window or 'all of the source'}")
         days = (window.start, window.end) if window else (None, None)
         _show(run_batch(pipeline, replace(arguments, start=days[0], end=days[1], types=each.types)), config)
 
 
-def _stale(pipeline: Pipeline, arguments: BatchArguments) -> list[StaleRun]:
+def _remakes(pipeline: Pipeline, arguments: BatchArguments, wanted: list[str]) -> list[Remake]:
     from trivium.delivery.delta.snapshot import Snapshot
     from trivium.operations.errors import ArgumentError
-    from trivium.operations.plans.versions import stale_days, stale_runs, versions_of
+    from trivium.operations.plans.versions import remakes
 
+    if len(wanted) > 1:
+        raise ArgumentError("expected --stale or --repair, got both. Try: one after the other")
     if arguments.start is not None:
-        raise ArgumentError("expected --stale or --from and --to, got both: what is stale says which days")
+        raise ArgumentError(f"expected --{wanted[0]} or --from and --to, got both: the table says which days")
     narrowed = pipeline.of_types(arguments.types) if arguments.types else pipeline
-    snapshot = Snapshot.find(pipeline.config.table.path)
-    runs = stale_runs(narrowed, stale_days(narrowed, versions_of(snapshot)) if snapshot else {})
-    if not runs:
+    find = {"stale": _stale, "repair": _incomplete}[wanted[0]]
+    return remakes(narrowed, find(narrowed) if Snapshot.find(pipeline.config.table.path) else {})
+
+
+def _stale(pipeline: Pipeline) -> dict[str, list[str]]:
+    from trivium.delivery.delta.snapshot import Snapshot
+    from trivium.operations.plans.versions import stale_days, versions_of
+
+    found = stale_days(pipeline, versions_of(Snapshot.latest(pipeline.config.table.path)))
+    if not found:
         click.echo("nothing is stale: today's executors made every row that batch has")
-    return runs
+    return found
+
+
+def _incomplete(pipeline: Pipeline) -> dict[str, list[str]]:
+    from trivium.operations.incomplete import incomplete_rows
+
+    incomplete = incomplete_rows(pipeline.config.table.path)
+    if streamed := incomplete.streamed(pipeline.executors):
+        click.echo(
+            f"rows of streams lack {plural(streamed, 'fact')}, too: trivium read {pipeline.config.table.path} "
+            "--incomplete lists them; a batch run over their days hides them once the archive has the events"
+        )
+    found = {name: days for name, days in incomplete.repairable().items() if name in pipeline.executors}
+    for name, days in found.items():
+        click.echo(f"{name}: {plural(len(days), 'day')} to repair: {', '.join(days)}")
+    if not found:
+        click.echo("nothing is to be repaired: no row of batch lacks a fact that asking again may give")
+    return found
 
 
 @run.command()

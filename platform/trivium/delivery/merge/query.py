@@ -14,10 +14,10 @@ The SQL is the policy; `read` runs its DuckDB form. What is covered stands in it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -84,13 +84,27 @@ WHERE {rank} = 1
 def read(uri: str, at: int | datetime | None = None) -> pa.Table:
     """Return the rows that count, with the table's columns, at a version, at a time, or now (None)."""
     snapshot = Snapshot.at(uri, at)
-    inputs = _inputs(uri, snapshot)
     events = snapshot.table.to_pyarrow_dataset()
+    merged = _run(merge_sql(_inputs(uri, snapshot), "duckdb"), events)
+    return merged.cast(pa.schema([field.with_type(_nullable(field.type)) for field in events.schema]))
+
+
+def counts_with(uri: str, at: int | datetime | None, present: str, columns: Sequence[str]) -> pa.Table:
+    """Count those of the rows that count which have a value in `present`, as `rows`, by the values of `columns`."""
+    snapshot = Snapshot.at(uri, at)
+    chosen = ", ".join(identifier(name, "duckdb") for name in columns)
+    statement = (
+        f"SELECT {chosen}, count(*) AS rows FROM ({merge_sql(_inputs(uri, snapshot), 'duckdb')}) "
+        f"WHERE {identifier(present, 'duckdb')} IS NOT NULL GROUP BY ALL"
+    )
+    return _run(statement, snapshot.table.to_pyarrow_dataset())
+
+
+def _run(statement: str, events: Any) -> pa.Table:
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'; SET enable_external_access = false; SET lock_configuration = true")
         connection.register("events", events)
-        merged = connection.sql(merge_sql(inputs, "duckdb")).to_arrow_table()
-    return merged.cast(pa.schema([field.with_type(_nullable(field.type)) for field in events.schema]))
+        return connection.sql(statement).to_arrow_table()
 
 
 def _nullable(kind: pa.DataType) -> pa.DataType:

@@ -26,8 +26,8 @@ Versions = Mapping[str, Mapping[str, frozenset[str]]]
 
 
 @dataclass(frozen=True)
-class StaleRun:
-    """A run that makes stale rows anew: of these types, in a stretch of event days (None: of all)."""
+class Remake:
+    """A run that makes rows anew: of these types, in a stretch of event days (None: of all)."""
 
     types: tuple[str, ...]
     window: Window | None
@@ -72,21 +72,21 @@ def stale_days(pipeline: Pipeline, versions: Versions) -> dict[str, list[str]]:
     return found
 
 
-def stale_runs(pipeline: Pipeline, stale: Mapping[str, list[str]]) -> list[StaleRun]:
-    """Return the runs that make stale days anew: types with the same days share theirs, each stretch is one.
+def remakes(pipeline: Pipeline, days_of: Mapping[str, list[str]]) -> list[Remake]:
+    """Return the runs that make days of types anew: types with the same days share theirs, each stretch is one.
 
     A source without days is read whole, so its types are made anew whole.
     """
-    if not stale:
+    if not days_of:
         return []
     assert pipeline.config.batch is not None
     if pipeline.config.batch.source.day_column is None:
-        return [StaleRun(tuple(sorted(stale)), None)]
+        return [Remake(tuple(sorted(days_of)), None)]
     shared: dict[tuple[str, ...], list[str]] = {}
-    for name, days in sorted(stale.items()):
+    for name, days in sorted(days_of.items()):
         shared.setdefault(tuple(days), []).append(name)
     return [
-        StaleRun(tuple(types), Window(date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)))
+        Remake(tuple(types), Window(date.fromisoformat(first), date.fromisoformat(last) + timedelta(days=1)))
         for days, types in sorted(shared.items())
         for first, last in stretches(list(days))
     ]
