@@ -81,7 +81,7 @@ def test_two_enrichments_share_a_lookup_by_their_own_keys(check: Check) -> None:
     ("event", "facts", "said"),
     [
         (sale(otherShop=1), {"own": SHOP, "second": {"name": "x"}}, "which answers another one otherwise"),
-        (sale(), {"own": SHOP, "second": {"name": "x"}}, "has a row, but the event's other is null"),
+        (sale(), {"own": SHOP, "second": {"name": "x"}}, "has a row, but its key (other) is null"),
         (sale(), {"own": {"fee": "1.50"}}, "enrichment own: Object missing required field `name`"),
         (sale(), {"own": {**SHOP, "fee": "1.505"}}, "enrichment own: "),
         (sale(), {"shop": SHOP}, "no enrichment shop (one of own, second)"),

@@ -6,13 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from tests.support.compliance_causes import CAUGHT_BY_THE_KIT
+from tests.support.every_key import Trip, TripBatchExecutor, TripExecutor, trip
 from tests.support.own_executors import own_executors  # noqa: F401 - a fixture of these tests, too
 from tests.testing.bad import nested_list
 from tests.testing.legal import loaded_model
 from trivium import Event, Executor, ExecutorOptions, NormalizedEvent
 from trivium.config.registry import Registry
+from trivium.samples.compliance.subject import Subject, made_cases
 from trivium.testing import assert_executor_compliance
 
 
@@ -76,6 +79,31 @@ def test_an_executor_that_does_not_open_is_named() -> None:
 def test_an_executor_with_lookups_and_samples_complies(departure: type[Executor[Any, Any]]) -> None:
     assert_executor_compliance(departure)
     assert_executor_compliance(departure, options=departure.Options.model_validate({"late_after_minutes": 90}))
+
+
+@pytest.mark.parametrize("cls", [TripExecutor, TripBatchExecutor], ids=["row", "column"])
+def test_an_executor_with_every_kind_of_key_complies(cls: type[Executor[Any, Any]]) -> None:
+    assert_executor_compliance(cls)
+    assert_executor_compliance(cls, samples=[trip(origin="zrh", stops=[1, 2, 1]), trip(stops=[])])
+
+
+def test_a_key_method_that_changes_its_event_is_caught() -> None:
+    class Sorts(TripExecutor):
+        def cell_of(self, event: Trip) -> str | None:
+            force_setattr(event, "hour", 23)
+            return None
+
+    text = complaint(Sorts, samples=[trip(origin="zrh")])
+    assert "is not compliant: inputs stay as they are" in text
+
+
+def test_made_up_facts_reach_every_enrichment() -> None:
+    subject = Subject(TripExecutor, "trip", TripExecutor.Options())
+    facts = [case.facts for case in made_cases(subject, 300)]
+    rows = {key.lookup for each in facts for key, row in each.items() if row is not None}
+    assert rows == set(TripExecutor.declaration.enrichments)
+    assert {key.time is not None for each in facts for key in each if key.lookup == "price"} == {True}
+    assert any(len([key for key in each if key.lookup == "places"]) > 1 for each in facts)
 
 
 def test_a_sample_with_another_outcome_is_named(

@@ -15,7 +15,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from trivium.config.worker_spec import BoundExecutor, WorkerSpec
-from trivium.samples.facts import FactReader, Facts, together
+from trivium.samples.fact_reader import FactReader
+from trivium.samples.facts import FactKey, Facts, together
 from trivium.samples.file import Outcome, Sample, SampleError, own, read_samples, write_outcomes
 from trivium.samples.harness import Case, Trial, plain_row
 from trivium.samples.values import differences, unknown_columns
@@ -53,7 +54,7 @@ class _Ran:
     sample: Sample
     alone: Outcome
     among_others: Outcome
-    unanswered: Sequence[tuple[str, Any]]
+    unanswered: Sequence[FactKey]
 
     @property
     def stable(self) -> bool:
@@ -79,7 +80,7 @@ class _Check:
         self._spec, self._bound = spec, with_default_options(bound)
         self._shown = _relative(self._file)
         self._schema = self._declaration.row_schema
-        self._stated: dict[int, set[tuple[str, Any]]] = {}
+        self._stated: dict[int, set[FactKey]] = {}
 
     def compare(self) -> TypeCheck:
         ran, problems = self._run()
@@ -104,38 +105,26 @@ class _Check:
         if not self._file.is_file():
             return [], []
         found, errors = read_samples(self._file)
-        reader = FactReader(self._declaration, self._spec.routing.tag_field)
-        samples, facts = [], []
-        self._stated.clear()
+        by_options: dict[bytes | None, list[Sample]] = {}
         for sample in own(found, self._declaration, self._spec.routing.tag_field):
+            by_options.setdefault(sample.options, []).append(sample)
+        ran: list[_Ran] = []
+        opening: list[str] = []
+        for options, samples in by_options.items():
             try:
-                _with_options(self._bound, sample.options)
-                known, self._stated[sample.line] = reader.read_stated(sample)
-                facts.append(known)
-                samples.append(sample)
-            except SampleError as error:
-                errors.append(error)
+                ran += self._ran(samples, _with_options(self._bound, options), errors)
             except ValidationError as error:
-                errors.append(SampleError(sample.line, f"options: {error.errors()[0]['msg']}"))
+                errors += [SampleError(each.line, f"options: {error.errors()[0]['msg']}") for each in samples]
+            except Exception as error:  # noqa: BLE001 - an author's `open` may raise anything
+                ran, opening = [], [f"{self._shown}: the executor does not open: {type(error).__name__}: {error}"]
+                break
         problems = [f"{self._shown}:{error}" for error in sorted(errors, key=lambda each: each.line)]
-        try:
-            return self._outcomes(samples, facts), problems
-        except Exception as error:  # noqa: BLE001 - an author's `open` may raise anything
-            return [], [*problems, f"{self._shown}: the executor does not open: {type(error).__name__}: {error}"]
+        return sorted(ran, key=lambda each: each.sample.line), problems + opening
 
-    def _outcomes(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
-        found: dict[int, _Ran] = {}
-        by_options: dict[bytes | None, list[int]] = {}
-        for index, sample in enumerate(samples):
-            by_options.setdefault(sample.options, []).append(index)
-        for members in by_options.values():
-            ran = self._ran([samples[index] for index in members], [facts[index] for index in members])
-            found |= zip(members, ran, strict=True)
-        return [found[index] for index in range(len(samples))]
-
-    def _ran(self, samples: Sequence[Sample], facts: Sequence[Facts]) -> list[_Ran]:
-        """Run samples of the same options."""
-        trial = Trial(self._spec, _with_options(self._bound, samples[0].options))
+    def _ran(self, given: Sequence[Sample], bound: BoundExecutor, errors: list[SampleError]) -> list[_Ran]:
+        """Run samples of the same options; those whose facts cannot be read are errors."""
+        trial = Trial(self._spec, bound)
+        samples, facts = self._read(given, trial.reader(), errors)
         cases = [Case(sample.event, known) for sample, known in zip(samples, facts, strict=True)]
         alone = [(trial.ask([case])[0], trial.missed()) for case in cases]
         among: dict[int, Outcome] = {}
@@ -145,6 +134,20 @@ class _Check:
             _Ran(sample, outcome, among[at], [each for each in missed if each not in self._stated[sample.line]])
             for at, (sample, (outcome, missed)) in enumerate(zip(samples, alone, strict=True))
         ]
+
+    def _read(
+        self, given: Sequence[Sample], reader: FactReader, errors: list[SampleError]
+    ) -> tuple[list[Sample], list[Facts]]:
+        samples, facts = [], []
+        for sample in given:
+            try:
+                known, self._stated[sample.line] = reader.read_stated(sample)
+            except SampleError as error:
+                errors.append(error)
+            else:
+                samples.append(sample)
+                facts.append(known)
+        return samples, facts
 
     def _differences(self, ran: _Ran) -> list[str]:
         place = f"{self._shown}:{ran.sample.line}"
@@ -166,8 +169,8 @@ class _Check:
         if not ran.unanswered:
             return self._differences(ran)
         place = f"{self._shown}:{ran.sample.line}"
-        missing = ", ".join(f"{lookup} of {key!r}" for lookup, key in ran.unanswered)
-        message = f"asked for {missing}, which the sample does not answer, so no outcome is written"
+        wanted = ", ".join(map(str, ran.unanswered))
+        message = f"asked for {wanted}, which the sample does not answer, so no outcome is written"
         return [f'{place}: {message}. Try: "enrichments": {{"NAME": {{…}} or null}}']
 
     def _changes(self, ran: _Ran) -> list[str]:

@@ -19,8 +19,10 @@ from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.blocking import BlockingWorker
 from trivium.engine.decoding.decoded import Decoded
 from trivium.engine.outcomes import UNROUTED, Outcomes
-from trivium.samples.facts import Facts, SampleLookup, tell
+from trivium.samples.fact_reader import FactReader
+from trivium.samples.facts import FactKey, Facts, SampleLookup, tell
 from trivium.samples.file import Outcome
+from trivium.samples.stages import Answering, ask_stages
 from trivium.types.convert import columns_of
 from trivium.types.plain import plain
 from trivium.types.rows import row_fields
@@ -40,7 +42,7 @@ class Case:
 class Trial:
     """Asks one executor, through the real worker, with nothing retried. Opens the executor when it is made.
 
-    Cases of one call must agree in their facts (`sample_facts.together`).
+    Cases of one call must agree in their facts (`facts.together`).
     """
 
     def __init__(self, spec: WorkerSpec, bound: BoundExecutor) -> None:
@@ -68,9 +70,19 @@ class Trial:
             found[row] = outcome
         return found
 
-    def missed(self) -> list[tuple[str, Any]]:
-        """Return the lookups and keys that the last call requested and the facts have no row of."""
-        return [(name, key) for name, lookup in self._lookups.items() for key in lookup.missed]
+    def missed(self) -> list[FactKey]:
+        """Return the keys that the last call asked lookups for and the facts have no row of."""
+        return [key for lookup in self._lookups.values() for key in lookup.missed]
+
+    def reader(self) -> FactReader:
+        """Return a reader of the facts beside events, with the keys that this executor has for them."""
+        return FactReader(self._worker.worker, self._declaration, self._types([b""]))
+
+    def ask_stages(self, case: Case, answer: Answering) -> None:
+        """Ask for the facts of a case's event, if it is one of this executor, as the worker does."""
+        name = self._declaration.event_type
+        for event in self.decode([case]).events.get(name, ([], []))[1]:
+            ask_stages(self._worker.worker.types[name], event, answer)
 
     def decode(self, cases: Sequence[Case]) -> Decoded:
         """Return the cases' events as the worker decodes them."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.types as pt
 
 from trivium.contract.lookup import Answer
 
@@ -22,4 +23,11 @@ class KeyedRows:
 
     def answer(self, keys: pa.Array) -> Answer:
         """Return the answer to distinct, non-null keys."""
-        return Answer(self.rows, pa.array(map(self._places.get, keys.to_pylist()), pa.int32()))
+        return Answer(self.rows, pa.array(map(self._places.get, plain_keys(keys)), pa.int32()))
+
+
+def plain_keys(keys: pa.Array) -> list[Any]:
+    """Return keys as values that can be compared; those of several fields as tuples."""
+    if pt.is_struct(keys.type):
+        return list(zip(*(field.to_pylist() for field in keys.flatten()), strict=True))
+    return keys.to_pylist()  # type: ignore[no-any-return]

@@ -9,21 +9,20 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from trivium.config.worker_spec import BoundExecutor, RoutingSpec, WorkerSpec, spec_of
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor, ExecutorOptions
-from trivium.engine.inputs import RowInputs
+from trivium.engine.enrichment.questions import KeyQuestion
+from trivium.engine.lookups.fetch import Facts as LookupFacts
 from trivium.samples.edge_cases import examples, lookup_rows, records
-from trivium.samples.facts import FactReader, Facts
+from trivium.samples.facts import FactKey, Facts
 from trivium.samples.file import Sample, own, read_samples
 from trivium.samples.harness import Case, Trial
+from trivium.samples.stages import keys_of, known_answer
 
 Event = bytes | str | Mapping[str, Any]
 Samples = str | Path | Iterable[Event]
 _FEW: Final = 8
-_FIRST: Final = np.arange(1)
 
 
 @dataclass(frozen=True)
@@ -76,11 +75,14 @@ def sample_cases(subject: Subject, file: Path) -> tuple[list[Sample], list[Case]
 
     Left out are lines that are no samples, which `trivium check` names, and samples with options of their own.
     """
-    reader = FactReader(subject.declaration, subject.routing.tag_field)
+    samples = own(read_samples(file)[0], subject.declaration, subject.routing.tag_field)
+    written = [sample for sample in samples if sample.options is None]
+    try:
+        reader = subject.trial().reader()
+    except Exception:  # noqa: BLE001 - one that does not open is a breach, which running the cases finds
+        return written, [Case(sample.event) for sample in written]
     found, cases = [], []
-    for sample in own(read_samples(file)[0], subject.declaration, subject.routing.tag_field):
-        if sample.options is not None:
-            continue
+    for sample in written:
         try:
             cases.append(Case(sample.event, reader.read(sample)))
             found.append(sample)
@@ -107,21 +109,26 @@ def _with_facts(subject: Subject, events: Sequence[bytes]) -> list[Case]:
     lookups = subject.spec().lookups
     known = {name: examples(lookup_rows(lookup), _FEW) for name, lookup in lookups.items()}
     trial = subject.trial() if known else None
-    return [Case(event, _facts(subject, trial, event, known) if trial else {}) for event in events]
+    return [Case(event, _facts(trial, event, known) if trial else {}) for event in events]
 
 
-def _facts(subject: Subject, trial: Trial, event: bytes, known: Mapping[str, Sequence[Any]]) -> Facts:
+def _facts(trial: Trial, event: bytes, known: Mapping[str, Sequence[Any]]) -> Facts:
     """Return what lookups know of this event's keys: of a key always the same."""
-    declaration = subject.declaration
-    specs = {spec.name: spec for spec in declaration.event_fields}
-    _, events = trial.decode([Case(event)]).events.get(subject.event_type, ([], []))
     facts: Facts = {}
-    for enrichment in declaration.enrichments.values() if events else ():
-        rows = known[enrichment.lookup]
-        key = RowInputs(_FIRST, events).key(specs[enrichment.key]).to_pylist()[0]
-        if key is not None and rows:
-            facts[(enrichment.lookup, key)] = rows[sha256(repr(key).encode()).digest()[0] % len(rows)]
+
+    def answer(questions: Sequence[KeyQuestion]) -> list[LookupFacts]:
+        for question in questions:
+            for key in keys_of(question):
+                facts.setdefault(key, _chosen(key, known[key.lookup]))
+        return [known_answer(question, facts) for question in questions]
+
+    trial.ask_stages(Case(event), answer)
     return facts
+
+
+def _chosen(key: FactKey, rows: Sequence[Any]) -> Any:
+    text = repr(key.key if key.time is None else (key.key, key.time))
+    return rows[sha256(text.encode()).digest()[0] % len(rows)] if rows else None
 
 
 def _relative(file: Path) -> Path:

@@ -22,7 +22,8 @@ class Watched(BoundExecutor):
     def create(self) -> Executor[Any, Any]:
         """Return a new instance whose calls are looked at before and after."""
         executor = super().create()
-        for name in ("accepts", "process", "process_batch"):
+        methods = (key.method for key in self.declaration.keys.values() if key.method is not None)
+        for name in ("accepts", "process", "process_batch", *methods):
             setattr(executor, name, self._watching(executor, getattr(executor, name)))
         return executor
 
