@@ -10,12 +10,15 @@ import signal
 import threading
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from types import FrameType, TracebackType
 from typing import Any, Final
 
 _Handler = Callable[[int, FrameType | None], Any]
+# The wrappers in `signal` make enums of numbers and handlers, which costs ten times what they wrap.
+_native: Final[Any] = import_module("_signal")
 _SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP") if hasattr(signal, name)
+    int(getattr(signal, name)) for name in ("SIGINT", "SIGTERM", "SIGALRM", "SIGHUP") if hasattr(signal, name)
 )
 
 
@@ -45,10 +48,10 @@ class Interrupts:
             return self
         self._watches = _Process.watched = True
         for number in _SIGNALS:
-            before = signal.getsignal(number)
+            before = _native.getsignal(number)
             if callable(before):
                 handler = partial(self._arrived, before)
-                signal.signal(number, handler)
+                _native.signal(number, handler)
                 self._handlers.append((number, handler, before))
         return self
 
@@ -57,8 +60,8 @@ class Interrupts:
             return
         self._watches = _Process.watched = False
         for number, handler, before in self._handlers:
-            if signal.getsignal(number) is handler:
-                signal.signal(number, before)
+            if _native.getsignal(number) is handler:
+                _native.signal(number, before)
         self._handlers.clear()
         if self._raised is not None and error is not self._raised:
             raise self._raised

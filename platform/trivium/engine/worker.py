@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -17,7 +18,7 @@ from trivium.engine.decoding.typed_columns import route
 from trivium.engine.inputs import Inputs
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
 from trivium.engine.steps import Steps
-from trivium.engine.type_worker import TypeWorker
+from trivium.engine.type_worker import Invocation, TypeWorker
 
 _POLICY_REJECTS: Final = {
     UNROUTED: ("unrouted", "its event type is not declared in this pipeline and routing.unrouted is reject"),
@@ -55,10 +56,12 @@ class Worker:
         out = Outcomes(read=len(batch))
         inputs = self._raw(batch, out) if isinstance(batch, RawBatch) else self._typed(batch, out)
         given = [(self.types[event_type], each) for event_type, each in inputs.items()]
-        called = yield from call(given, None, self._interrupts)
-        with self._interrupts:
+
+        def finish(called: Sequence[Invocation]) -> None:
             for (worker, each), invocation in zip(given, called, strict=True):
                 worker.finish(invocation, each, batch, out)
+
+        yield from call(given, None, self._interrupts, finish)
         self.finish(out)
         return out
 

@@ -73,9 +73,13 @@ class RequestWorker:
             (each.worker, each.worker.inputs_from_structs(np.asarray(rows, np.int64), events))
             for each, (rows, events) in zip(types, decoded.events.values(), strict=True)
         ]
-        called = yield from call(given, limit, self._interrupts)
-        for each, (rows, _), invocation in zip(types, decoded.events.values(), called, strict=True):
-            rejects += each.tell(rows, invocation, answers)
+
+        def finish(called: Sequence[Invocation]) -> None:
+            nonlocal rejects
+            for each, (rows, _), invocation in zip(types, decoded.events.values(), called, strict=True):
+                rejects += each.tell(rows, invocation, answers)
+
+        yield from call(given, limit, self._interrupts, finish)
         if rejects or decoded.dropped:
             self._finish(decoded, rejects, answers)
         return answers
