@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from trivium.config.model.section import Location
@@ -26,7 +26,16 @@ def _key_columns(value: Any) -> str | tuple[str, ...]:
     return value if isinstance(value, str) else tuple(columns)
 
 
-KeyColumns = Annotated[str | tuple[str, ...], PlainValidator(_key_columns), WithJsonSchema(_COLUMNS)]
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+KeyColumns = Annotated[
+    str | tuple[str, ...],
+    PlainValidator(_key_columns),
+    PlainSerializer(_as_it_is, return_type=Any),
+    WithJsonSchema(_COLUMNS),
+]
 
 
 class FactsLookup(LookupSettings):

@@ -52,6 +52,13 @@ class FactColumns:
             return "the key" if len(self.key) == 1 else "of the key"
         return "of times" if name in (self.since, self.until) else None
 
+    def described(self) -> list[str]:
+        """Return texts that differ where rows of the same files would."""
+        return [
+            f"{name}: {spec.type.declared}, {spec.nullable}, {spec.required}, {spec.default!r}"
+            for name, spec in self.fields.items()
+        ]
+
     def none(self) -> pa.Table:
         """Return the columns without a row."""
         return pa.schema([pa.field(name, spec.type.arrow) for name, spec in self.fields.items()]).empty_table()

@@ -16,6 +16,7 @@ from trivium.config.model.file_lookups import FactsLookup
 from trivium.connectors.facts.bounds import Bounds
 from trivium.connectors.facts.build import ALWAYS, Origins, Validity, built, microseconds
 from trivium.connectors.facts.columns import fact_columns
+from trivium.connectors.facts.node import release, shared
 from trivium.connectors.facts.refresher import Refresher
 from trivium.connectors.facts.table import FactTable
 from trivium.contract.errors import LookupUnavailable
@@ -27,6 +28,8 @@ from trivium.types.conform import conform
 from trivium.types.spec import FieldSpec
 
 _STALE_PERIODS: Final = 2
+_SHARED_FROM: Final = 64 << 10
+"""Bytes of files from which on a look is taken whether another process of the node has read them."""
 
 
 @dataclass(frozen=True)
@@ -92,9 +95,11 @@ class LookupOverFiles(ABC):
         return self._loaded
 
     def close(self) -> None:
-        """Look at nothing any more."""
+        """Look at nothing any more, and let what is shared with other processes be removed."""
         if self._refresher is not None:
             self._refresher.close()
+        if self._loaded is not None:
+            release(self._loaded[1])
 
     def check(self) -> None:
         """Prove that the files are there and can be read as declared.
@@ -102,7 +107,7 @@ class LookupOverFiles(ABC):
         Raises:
             SourceError, LookupAnswerError: they are not, or cannot.
         """
-        self._read(self.locate())
+        self._build(self.locate())
 
     @abstractmethod
     def locate(self) -> FactFiles:
@@ -168,7 +173,9 @@ class LookupOverFiles(ABC):
         assert self._loaded is not None
         files = self.locate()
         if files.name != self._loaded[0].name:
+            old = self._loaded[1]
             self._loaded = files, self._read(files)
+            release(old)
 
     def _stale(self) -> bool:
         """Let the files be looked at if it is time; say whether the facts are old.
@@ -187,6 +194,14 @@ class LookupOverFiles(ABC):
         return age > _STALE_PERIODS * self.settings.refresh_seconds
 
     def _read(self, files: FactFiles) -> FactTable:
+        """Return the table of facts of files, which the processes of a node share where it is worth it."""
+        if sum(file.size for file in files.files) < _SHARED_FROM:
+            return self._build(files)
+        settings = self.settings.model_dump_json(exclude={"refresh_seconds", "max_age_seconds", "retry", "unavailable"})
+        parts = [files.storage.uri, files.name, settings, str(self.request.key_type), *self.columns.described()]
+        return shared(json.dumps(parts), self.columns.key, self.request.key_type, lambda: self._build(files))
+
+    def _build(self, files: FactFiles) -> FactTable:
         bounds, pieces, counts = Bounds(self.request.name, self.settings), [self.columns.none()], []
         for file in files.files:
             before, place = len(pieces), f"{files.storage.uri}/{file.path}"

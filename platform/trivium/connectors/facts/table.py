@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from trivium.connectors.facts.hashes import Hashes, hashes
+from trivium.connectors.facts.locks import Lease
 from trivium.connectors.facts.order import Places, same, values_of
 from trivium.contract.lookup import Answer
 
@@ -33,10 +34,15 @@ class Index:
 
 
 class FactTable:
-    """Rows in the order of an index; every answer gives the same rows, so that what is built from them can be kept."""
+    """Rows in the order of an index; every answer gives the same rows, so that what is built from them can be kept.
 
-    def __init__(self, rows: pa.RecordBatch, key: Sequence[str], key_type: pa.DataType, index: Index) -> None:
-        self.rows, self.index = rows, index
+    `lease` is what keeps the files of a mapped table in their place.
+    """
+
+    def __init__(
+        self, rows: pa.RecordBatch, key: Sequence[str], key_type: pa.DataType, index: Index, lease: Lease | None = None
+    ) -> None:
+        self.rows, self.index, self.lease = rows, index, lease
         self._keys = key_column(rows, key, key_type)
         self._places: dict[Any, int] | None = None
         if len(index.hashes) <= _BY_DICT:
