@@ -30,10 +30,11 @@ _IDENTITY: Final = {"event_id": pa.string(), "event_time": UTC_MICROSECONDS}
 
 @dataclass(frozen=True)
 class Listed:
-    """An executor of the file whose class was found: its index in the list and what its class declares."""
+    """An executor of the file whose class was found: its index in the list, what its class declares, its owner."""
 
     index: int
     declaration: Declaration
+    owner: str | None = None
 
     @property
     def place(self) -> Path:
@@ -44,6 +45,11 @@ class Listed:
     def name(self) -> str:
         """The event type."""
         return self.declaration.event_type
+
+    @property
+    def owned_name(self) -> str:
+        """The event type with its owner, if the file names one."""
+        return f"{self.name} (owned by {self.owner})" if self.owner else self.name
 
 
 def check_listed_once(document: Document) -> None:
@@ -77,7 +83,7 @@ def check_columns(document: Document, executors: Sequence[Listed]) -> None:
             other, known = columns.setdefault(column.name.casefold(), (executor, column))
             if column.name not in _IDENTITY and (known.name, known.type) != (column.name, column.type):
                 mine, theirs = f"{column.name} {column.type}", f"{known.name} {known.type}"
-                message = f"{executor.name} writes the column {mine}, {other.name} writes {theirs}"
+                message = f"{executor.owned_name} writes the column {mine}, {other.owned_name} writes {theirs}"
                 document.add(executor.place, "column-conflict", message, "one table: one name, one type")
 
 

@@ -161,10 +161,18 @@ class _Compilation:
         if not os.path.isfile(resolved):
             self._document.add(place, code, f"{what} is no file: {resolved}", "expected the path of one file")
 
+    def _owner(self, index: int) -> str | None:
+        owner = self._document.at(("executors", index, "owner"))
+        return owner if isinstance(owner, str) else None
+
     def _cross_check(self) -> None:
         document = self._document
         listed = [
-            checks.Listed(index, cls.declaration.of_type(document.at(("executors", index, "type"))))
+            checks.Listed(
+                index,
+                cls.declaration.of_type(document.at(("executors", index, "type"))),
+                self._owner(index),
+            )
             for index, cls in self._classes.items()
         ]
         checks.check_listed_once(document)

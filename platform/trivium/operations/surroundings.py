@@ -19,7 +19,7 @@ from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import SourceError, TriviumError
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import SchemaConflict
-from trivium.operations.plans.parts import column_conflicts
+from trivium.operations.plans.columns import column_conflicts
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from trivium.delivery.columns import merged
 from trivium.delivery.delta.features import is_append_only, writing_features
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.lineage import table_schema
+from trivium.operations.plans.columns import column_conflicts
 
 
 @dataclass(frozen=True)
@@ -122,24 +123,6 @@ def table(pipeline: Pipeline, snapshot: Snapshot | None, replaced: Mapping[str, 
         conflicts=tuple(conflicts),
         replaced=replaced,
     )
-
-
-def column_conflicts(pipeline: Pipeline, snapshot: Snapshot | None) -> list[str]:
-    """Return why the table's columns cannot become what the pipeline writes: one sentence a column."""
-    if snapshot is None:
-        return []
-    found = merged(snapshot.schema, table_schema(pipeline.table_columns)).conflicts
-    return [
-        f"column {each.column}{_makers(pipeline, each.column)} {each.reason}: {each.table or 'not there'} in the "
-        f"table, {each.pipeline or 'not written'} in the pipeline"
-        for each in found
-    ]
-
-
-def _makers(pipeline: Pipeline, column: str) -> str:
-    """Name the event types whose rows have a column."""
-    makers = [name for name, bound in pipeline.executors.items() if column in bound.declaration.row_schema.names]
-    return f" (event type {', '.join(makers[:5])}{' and others' if len(makers) > 5 else ''})" if makers else ""
 
 
 def _kept(snapshot: Snapshot | None, author: pa.Schema) -> tuple[str, ...]:
