@@ -14,9 +14,9 @@ from trivium.config.worker_spec import LookupSpec
 from trivium.engine.lookups.asks import Ask, Call, Found, Portion
 from trivium.engine.lookups.board import Board
 from trivium.engine.lookups.budget import RetryBudget
-from trivium.engine.lookups.gate import Gate
+from trivium.engine.lookups.limits.gate import Gate
+from trivium.engine.lookups.limits.pauses import Pauses
 from trivium.engine.lookups.metrics import LookupMetrics
-from trivium.engine.lookups.pauses import Pauses
 from trivium.engine.lookups.timers import Timers
 
 _JOINED_AGE: Final = 0.25

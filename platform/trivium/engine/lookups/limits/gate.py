@@ -7,7 +7,7 @@ from random import Random
 
 from trivium.contract.lookup_settings import RemoteLookupSettings
 from trivium.engine.lookups.asks import Call, Portion
-from trivium.engine.lookups.breaker import CallBreaker
+from trivium.engine.lookups.limits.breaker import CallBreaker
 
 
 class Gate:
