@@ -1,6 +1,6 @@
-"""The lookups in a commit's metadata: how much each was asked, and which of its states answered.
+"""The lookups in a commit's metadata: how many keys each was to find, and which of its states answered.
 
-`lookups` is JSON of `LookupUse` by name. It is not there where nothing was asked, nor in commits of releases before 2.
+`lookups` is JSON of `LookupUse` by name. It is not there where none was used, nor in commits of releases before 2.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _KEY = "lookups"
 
 
 def lookups_metadata(uses: Mapping[str, LookupUse]) -> dict[str, str]:
-    """Return the entry of a commit's metadata; none where no lookup was asked."""
+    """Return the entry of a commit's metadata; none where no lookup was used."""
     return {_KEY: metadata_text(uses)} if uses else {}
 
 

@@ -102,7 +102,7 @@ class LookupClient:
             return msgspec.structs.replace(found, latency=list(found.latency))
 
     def take_use(self) -> LookupUse | None:
-        """Return what was asked since the last call of this method, and what answered; None: nothing was asked."""
+        """Return the use since the last call of this method, and which states answered; None: there was none."""
         with self._lock:
             return self._use.take(self._scheduler.metrics.totals())
 

@@ -19,6 +19,6 @@ def clients_of(specs: Mapping[str, LookupSpec], lookups: Mapping[str, Lookup], c
 
 
 def taken_use(clients: Mapping[str, LookupClient]) -> dict[str, LookupUse]:
-    """Return what was asked of each lookup since this was last called; what nobody asked is left out."""
+    """Return the use of each lookup since the last call of this; one that nobody used is left out."""
     uses = {name: client.take_use() for name, client in clients.items()}
     return {name: use for name, use in uses.items() if use is not None}

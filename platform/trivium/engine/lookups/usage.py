@@ -1,4 +1,4 @@
-"""Use of a lookup in a stretch of work: how much was asked, and which of its states answered."""
+"""Use of a lookup in a stretch of work: how many keys, and which of its states answered."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class UseRecord:
             self._oldest = self._oldest or self._newest
 
     def take(self, totals: Mapping[str, int]) -> LookupUse | None:
-        """Return the use since it was last taken, None where nothing was asked; `totals` are the counters by now."""
+        """Return the use since it was last taken, None where it was not used; `totals` are the counters by now."""
         grown = {name: total - self._taken.get(name, 0) for name, total in totals.items()}
         counts = {name: count for name, count in grown.items() if count}
         if not counts:
