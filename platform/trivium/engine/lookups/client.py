@@ -54,6 +54,7 @@ class LookupClient:
     ) -> None:
         self._spec, self._lookup, self._clock = spec, lookup, clock
         self._in_memory = bool(getattr(lookup, "in_memory", False))
+        self._snapshot = lookup.snapshot if isinstance(lookup, SnapshotLookup) else None
         self._schema = pa.schema([pa.field(each.wire, each.type.arrow, each.nullable) for each in spec.columns])
         self._scheduler = Scheduler(spec, budget, random or Random())
         self._use = UseRecord()
@@ -167,9 +168,9 @@ class LookupClient:
     def _note_state(self, answer: Answer) -> None:
         """Take in which state answered; the same rows again are the same state."""
         rows = getattr(answer, "rows", None)
-        if rows is self._rows or not isinstance(self._lookup, SnapshotLookup):
+        if self._snapshot is None or rows is self._rows:
             return
-        name = self._lookup.snapshot()
+        name = self._snapshot()
         with self._lock:
             self._rows = rows if self._in_memory else None
             self._use.note(name, self._clock.now_us())
