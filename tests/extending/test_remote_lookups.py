@@ -60,7 +60,7 @@ def problems(root: Path, section: str) -> list[str]:
         (REDIS + ", tls: {certificate_file: ../configs/visits.yaml}}", "certificate_file and key_file belong together"),
         (
             SQL.replace("id}", "[id, x]}"),
-            "wrong-key: lookups.shops: the enrichment has a key of 1 fields, and the lookup",
+            "key-type: visit asks shops by shop: expected 2 values (id, x), got 1",
         ),
         (SQL.replace("table: shops, ", ""), "expected table or query, and not both"),
         (SQL.replace("path: ../data/shops.sqlite", 'uri: "postgresql://u:${PW}@h"'), "secret-literal: uri is a secret"),

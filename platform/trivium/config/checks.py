@@ -186,7 +186,8 @@ def _check_key(
     """Check that a key has as many values as the lookup's, each of the type that all its users give it."""
     types = executor.declaration.keys[enrichment.name].types
     given = lookup.get("key") if isinstance(lookup, dict) else None
-    names = [given] if isinstance(given, str) else given
+    template = isinstance(given, str) and "{" in given  # over all values of a key
+    names = [given] if isinstance(given, str) and not template else given
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = [f"value {place}" for place in range(1, len(types) + 1)]
     if len(names) != len(types):

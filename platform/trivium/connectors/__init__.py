@@ -75,9 +75,10 @@ def check_lookup(bound: BoundLookup, clock: Clock) -> str:
         TriviumError: it is not, or cannot.
     """
     lookup = _made(bound, clock, pinned=True)
-    if bound.config.type in _LOOKUPS:
-        return lookup.check() or ""
-    return ""
+    try:
+        return (lookup.check() or "") if bound.config.type in _LOOKUPS else ""
+    finally:
+        getattr(lookup, "close", lambda: None)()
 
 
 def place_of(section: LookupSettings | SourceSettings) -> str:

@@ -107,7 +107,11 @@ def test_keys_become_names_by_the_template(
     config = section(store, key=template)
     assert config.key_problem(key_type) is None
     lookup = opened(config, Fact, key_type)
-    assert answered(lookup, pa.array(keys, key_type)) == [{**EMPTY, "name": "here"}]
+    column = pa.array(keys, key_type)
+    assert answered(lookup, column) == [{**EMPTY, "name": "here"}]
+    if pa.types.is_struct(key_type):  # another executor's fields have other names; they count by their places
+        renamed = pa.StructArray.from_arrays(column.flatten(), names=["one", "other"])
+        assert answered(lookup, renamed) == [{**EMPTY, "name": "here"}]
 
 
 @pytest.mark.parametrize(

@@ -59,12 +59,12 @@ class KeyTemplate:
         unused = [name for at, name in enumerate(known) if at not in used]
         return f"the template leaves out {unused[0]}, a field of the key" if unused else None
 
-    def texts(self, keys: pa.Array) -> list[str]:
-        """Return the text of each key of a type without a problem."""
-        fields = _fields(keys.type)
-        if pt.is_struct(keys.type):
+    def texts(self, keys: pa.Array, key_type: pa.DataType) -> list[str]:
+        """Return the text of each key; the fields have the names of `key_type`, a type without a problem."""
+        fields = _fields(key_type)
+        if pt.is_struct(key_type):
             known = [each.name for each in fields]
-            places = [_place(name, known) or 0 for name in self.names]
+            places = [place for name in self.names if (place := _place(name, known)) is not None]
             columns = keys.flatten()
         else:
             places, columns = [0] * len(self.names), [keys]

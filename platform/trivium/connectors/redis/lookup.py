@@ -74,7 +74,7 @@ class RedisLookup:
             LookupUnavailable: no answer within the deadline.
             LookupAnswerError: a value is none of the declared columns; names the Redis key.
         """
-        names = self._template.texts(keys)
+        names = self._template.texts(keys, self._request.key_type)
         return self._answered(names, self._ask(names, deadline))
 
     def close(self) -> None:
