@@ -27,6 +27,7 @@ ROWS = [
 ]
 SHOPS = {1: {"name": "Bakery", "city": "Bern"}, 2: {"name": "Books, old", "city": None}}
 REDIS = '{type: redis, host: "${HOST}", port: 6390, key: "shop:{id}", password: "${PW}"'
+HTTP = '{type: http, url: "https://facts.internal/v1", key: /id'
 SQL = "{type: sql, path: ../data/shops.sqlite, table: shops, key: id}"
 
 
@@ -62,6 +63,10 @@ def problems(root: Path, section: str) -> list[str]:
             SQL.replace("id}", "[id, x]}"),
             "key-type: visit asks shops by shop: expected 2 values (id, x), got 1",
         ),
+        (HTTP.replace("https:", "ftp:") + "}", "expected a url that begins with https:// or http:// and names a host"),
+        (HTTP.replace("/id", "id") + "}", "wrong-value: lookups.shops.key"),
+        (HTTP.replace("/v1", "/v1?api_key=${PW}") + "}", "secret-literal: url is a secret"),
+        (HTTP + ", secret_headers: {authorization: x}}", "secret-literal: secret_headers.authorization is a secret"),
         (SQL.replace("table: shops, ", ""), "expected table or query, and not both"),
         (SQL.replace("path: ../data/shops.sqlite", 'uri: "postgresql://u:${PW}@h"'), "secret-literal: uri is a secret"),
         (SQL.replace("path: ../data/shops.sqlite", "uri: mysql://h"), "expected a uri that begins with postgresql://"),
@@ -83,7 +88,7 @@ def test_certificates_are_found_below_the_project_of_a_worker(project: Path) -> 
 
 @pytest.mark.parametrize(
     ("section", "extra", "module"),
-    [(REDIS + "}", "redis", "redis"), (SQL, "sql", "adbc_driver_manager")],
+    [(REDIS + "}", "redis", "redis"), (SQL, "sql", "adbc_driver_manager"), (HTTP + "}", "http", "urllib3")],
 )
 def test_a_missing_package_is_named_with_the_command_that_installs_it(
     project: Path, monkeypatch: pytest.MonkeyPatch, section: str, extra: str, module: str

@@ -28,6 +28,7 @@ _SOURCES: Final = {
 _LOOKUPS: Final = {
     "csv": "trivium.connectors.csv.lookup:CsvLookup",
     "delta": "trivium.connectors.delta.lookup:DeltaLookup",
+    "http": "trivium.connectors.http.lookup:HttpLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
     "redis": "trivium.connectors.redis.lookup:RedisLookup",
     "sql": "trivium.connectors.sql.lookup:SqlLookup",

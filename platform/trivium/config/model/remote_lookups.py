@@ -17,6 +17,9 @@ from trivium.contract.secret_uri import SecretUri
 from trivium.contract.source import ColumnName
 
 Names = ColumnName | Annotated[tuple[ColumnName, ...], Field(min_length=1)]
+Pointer = Annotated[str, Field(pattern=r"^(/([^~/]|~[01])*)*$", max_length=1024)]
+Pointers = Pointer | Annotated[tuple[Pointer, ...], Field(min_length=1)]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9!#$%&'*+.^_|~-]+$", max_length=255)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -141,6 +144,63 @@ class SqlLookupSettings(RemoteLookupSettings):
 
 
 _SQL_KEYS: Final = (pt.is_string, pt.is_integer, pt.is_boolean, pt.is_date, pt.is_timestamp, pt.is_decimal)
+
+
+class HttpLookupSettings(RemoteLookupSettings):
+    """A lookup in a service that answers many keys of one request with JSON."""
+
+    type: Literal["http"]
+    """The kind of lookup."""
+    url: SecretUri
+    """The service, `https://…`; as `${NAME}` alone where it holds a token. No other host is ever spoken to."""
+    method: Literal["POST", "GET"] = "POST"
+    """`POST` sends the keys as a JSON list in an object, `GET` as a parameter that is repeated."""
+    keys: Annotated[str, Field(min_length=1, max_length=255)] = "keys"
+    """The member of the object, or the parameter, that holds the keys."""
+    rows: Pointer = ""
+    """Where the list of rows is in the answer, a JSON pointer: `/items`. Empty: the answer is the list."""
+    key: Pointers
+    """Where a row has its key, a JSON pointer as `/id`, or those of its fields in their order."""
+    columns: dict[str, Pointer] = Field(default_factory=dict)
+    """Where a row has columns that are not its members of the same name, by JSON pointers: `name: /names/0`."""
+    headers: dict[HeaderName, Annotated[str, Field(max_length=8192)]] = Field(default_factory=dict)
+    """Headers of requests."""
+    secret_headers: dict[HeaderName, SecretStr] = Field(default_factory=dict)
+    """Headers whose values are secrets, each only as a reference to a variable: `authorization: ${NAME}`."""
+    tls: Tls | None = None
+    """Authorities and a certificate of its own, for `https://`."""
+    max_bytes: Annotated[int, Field(ge=1)] = 16 << 20
+    """The most bytes of an answer."""
+
+    @model_validator(mode="after")
+    def _web(self) -> HttpLookupSettings:
+        url = self.url.get_secret_value()
+        if variable(url) is None and (urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname):
+            raise ValueError("expected a url that begins with https:// or http:// and names a host")
+        return self
+
+    @property
+    def key_pointers(self) -> tuple[str, ...]:
+        """The pointers to the key of a row."""
+        return (self.key,) if isinstance(self.key, str) else self.key
+
+    @property
+    def place(self) -> str:
+        """The service, as people may see it."""
+        return str(self.url)
+
+    def key_problem(self, key_type: pa.DataType) -> str | None:
+        """Return why requests cannot hold keys of this type."""
+        fields = [each.type for each in key_type] if pt.is_struct(key_type) else [key_type]
+        if len(fields) != len(self.key_pointers):
+            return f"the enrichment has a key of {len(fields)} fields, and the lookup one of {len(self.key_pointers)}"
+        if self.method == "GET" and len(fields) > 1:
+            return "a parameter holds a key of one field; use method: POST"
+        odd = next((each for each in fields if not any(matches(each) for matches in _JSON_KEYS)), None)
+        return None if odd is None else f"expected keys of texts, ints, bools, days or times, got {odd}"
+
+
+_JSON_KEYS: Final = (pt.is_string, pt.is_integer, pt.is_boolean, pt.is_date, pt.is_timestamp)
 
 
 def redis_address(url: str) -> tuple[str, int, int, bool]:

@@ -1,0 +1,1 @@
+"""Services over HTTP: lookups that answer many keys of one request with JSON."""
