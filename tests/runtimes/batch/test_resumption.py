@@ -18,8 +18,10 @@ from tests.support.platform_year import Platform
 from trivium.core import fault_points
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.files.unit_markers import UnitMarker
+from trivium.runtimes.batch.prepare import BatchArguments
 from trivium.runtimes.batch.report import BatchReport
 from trivium.runtimes.batch.resumption import UNTYPED, made_by, resumable
+from trivium.runtimes.batch.run import run_batch
 from trivium.runtimes.in_flight import InFlight
 
 __all__ = ["own_executors"]
@@ -91,6 +93,15 @@ def test_after_a_change_to_one_executor_only_its_type_runs_again(platform: Platf
         report = platform.run()
     assert counted == {"order": 9}
     assert (report.units, report.units_reused, report.units_reused_in_part) == (4, 0, 4)
+    assert (platform.values("order"), platform.values("refund")) == ([10, 20] * 3, [1, 2] * 3)
+    whole(platform, report)
+
+
+def test_workers_of_a_cluster_do_the_same(platform: Platform, ray_cluster: str) -> None:
+    killed(platform)
+    platform.release("order", factor=10)
+    report = run_batch(platform.compile(), BatchArguments())
+    assert (report.units_reused, report.units_reused_in_part) == (0, 4)
     assert (platform.values("order"), platform.values("refund")) == ([10, 20] * 3, [1, 2] * 3)
     whole(platform, report)
 
