@@ -75,6 +75,7 @@ class Runs:
     def __init__(self, table_uri: str, pipeline: str, snapshot: Snapshot) -> None:
         self._uri, self._pipeline, self._snapshot = table_uri, pipeline, snapshot
         self._newest = snapshot.transaction(transactions.generation(pipeline, RUNTIME)) or 0
+        self._replaced: dict[int, bool] = {}
 
     def find(self, number: int) -> Known | None:
         """Return the run behind a number, or None where no run has taken it in this table.
@@ -120,8 +121,11 @@ class Runs:
 
     def replaced(self, number: int) -> bool:
         """Return whether the run behind a number has committed, or one that took over from it has."""
-        known = self.find(number)
-        return self.landed(number) or (known is not None and any(map(self.landed, self.overlapping(known))))
+        if number not in self._replaced:  # thousands of markers are of one run
+            known = self.find(number)
+            later = () if known is None else self.overlapping(known)
+            self._replaced[number] = self.landed(number) or any(map(self.landed, later))
+        return self._replaced[number]
 
     def overlapping(self, own: Known) -> Iterator[int]:
         """Yield the numbers of runs that started later than a run and overlap it."""

@@ -134,7 +134,7 @@ def _begun_by_old_runs(uri: str, storage: Storage) -> list[StoredFile]:
     table = Snapshot.latest(uri)
     runs = Runs(uri, table.pipeline or "", table)
     numbers = {mark.path: int(mark.path.removeprefix(f"{_STARTED}/").split("/")[0]) for mark in marks}
-    ended = {number for number in numbers.values() if runs.landed(number) or runs.fenced(number)}
+    ended = {number for number in set(numbers.values()) if runs.landed(number) or runs.fenced(number)}
     return [mark for mark in marks if numbers[mark.path] in ended]
 
 
