@@ -32,7 +32,7 @@ def test_the_commands_are_these() -> None:
     assert commands(program) == [
         *("new", "new project", "new executor", "check", "parity", "plan"),
         *("run", "run serving", "run batch", "run streaming", "read"),
-        *("dead-letters", "dead-letters list", "dead-letters show"),
+        *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
         *("status", "maintain", "retire", "reset-positions"),
         *("kafka", "kafka up", "kafka status", "kafka down"),
     ]

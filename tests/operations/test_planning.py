@@ -97,7 +97,7 @@ def test_the_streaming_section_and_the_breaker_are_shown_without_the_password(tm
         epoch_bytes=256 << 20,
         group="shop",
     )
-    assert found.breaker == BreakerSummary(0.5, 10_000, 1_000)
+    assert found.breaker == BreakerSummary(0.5, 10_000, 1_000, "stop")
     assert "hunter2secret" not in str(msgspec.to_builtins(found))
 
 

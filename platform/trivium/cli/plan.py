@@ -140,7 +140,8 @@ def _breaker(breaker: BreakerSummary | None) -> str:
     if breaker is None:
         return "off: a run never stops because of rejects"
     window = f"of an event type's last {plural(breaker.window_events, 'input')} (judged from {breaker.least:,} on)"
-    return f"a run stops when {breaker.ratio:.0%} or more {window} are rejected for one reason"
+    then = "an event type is parked" if breaker.then == "park" else "a run stops"
+    return f"{then} when {breaker.ratio:.0%} or more {window} are rejected for one reason"
 
 
 def _executor(each: ExecutorSummary, config_file: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
-from trivium.cli.terminal.text import one_line
+from trivium.cli.terminal.text import one_line, plural
 
 if TYPE_CHECKING:
     from trivium.operations.status import PartitionStatus, RuntimeStatus, Status, TypeVersions
@@ -78,6 +78,7 @@ def _show(found: Status, now_us: int) -> None:
             ("pipeline", found.pipeline),
             ("table", f"{found.table}, version {found.version}"),
             ("dead letters", f"{found.dead_letters:,}"),
+            *_parked(found),
             *_small_files(found),
             *((each.runtime, _runtime(each, now_us)) for each in found.runtimes),
         ]
@@ -89,7 +90,7 @@ def _show(found: Status, now_us: int) -> None:
     ]
     if rows:
         click.echo()
-        figures = ("read", "emitted", "dropped", "rejected", "rows")
+        figures = ("read", "emitted", "dropped", "rejected", "parked", "rows")
         header = ("runtime", "event type", *figures, *(("owner", "description") if found.owners else ()))
         show_table(header, rows, figures=range(2, 2 + len(figures)))
     _show_versions(found)
@@ -110,6 +111,16 @@ def _age(each: TypeVersions, version: str) -> str:
     if each.current is None:
         return "not listed any more"
     return "today's" if version == each.current else "stale: trivium run batch CONFIG --stale"
+
+
+def _parked(found: Status) -> list[tuple[str, str]]:
+    """Return a line for each event type that is held back, or has inputs that were."""
+    lines = []
+    for name, each in found.parked.items():
+        held = "" if each.since is None else f", held back since {each.since}: {one_line(each.message or '')}"
+        amount = f"{plural(each.inputs, 'input')} of {name}{held}"
+        lines.append(("parked", f"{amount}; once mended: trivium dead-letters replay CONFIG --parked {name}"))
+    return lines
 
 
 def _small_files(found: Status) -> list[tuple[str, str]]:
@@ -146,7 +157,7 @@ def _runtime(found: RuntimeStatus, now_us: int) -> str:
 
 
 def _counts(each: object) -> tuple[str, ...]:
-    names = ("read", "emitted_inputs", "dropped", "rejected", "emitted_rows")
+    names = ("read", "emitted_inputs", "dropped", "rejected", "parked", "emitted_rows")
     return tuple(f"{getattr(each, name):,}" for name in names)
 
 

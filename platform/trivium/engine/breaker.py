@@ -26,7 +26,14 @@ _GRAINS: Final = 100
 
 
 class SystemicRejects(RunError):
-    """A run stopped because too many of its inputs were rejected for one reason."""
+    """Too many of a run's inputs were rejected for one reason; `event_type` is theirs, None where they have none."""
+
+    def __init__(self, message: str, event_type: str | None = None) -> None:
+        super().__init__(message, event_type)
+        self.message, self.event_type = message, event_type
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class Signature(NamedTuple):
@@ -94,9 +101,9 @@ def _place(reject: Reject, batch: Batch) -> Place:
 def judged_inputs(counts: Mapping[str, Counts]) -> dict[str, int]:
     """Count the inputs that the breaker looks at per event type, and under `UNDECODED` all of them.
 
-    They are not those of another window, nor those that routing's policies drop.
+    They are not those of another window, those that are parked, nor those that routing's policies drop.
     """
-    own = {name: each.read - each.out_of_window for name, each in counts.items() if name not in UNTYPED}
+    own = {name: each.read - each.out_of_window - each.parked for name, each in counts.items() if name not in UNTYPED}
     policies = (counts[name].rejected for name in (UNROUTED, TOMBSTONE) if name in counts)
     undecoded = counts.get(UNDECODED, Counts())
     own[UNDECODED] = sum(own.values()) + sum(policies) + undecoded.read - undecoded.out_of_window
@@ -148,7 +155,7 @@ class _Window:
         if self._inputs >= self._config.judged_from and self._counts:
             signature, count = self._counts.most_common(1)[0]
             if count >= self._config.ratio * self._inputs:
-                raise SystemicRejects(self._message(signature, count))
+                raise self._trip(signature, count)
 
     def _append(self, inputs: int, rejects: RejectSummary) -> None:
         self._inputs += inputs
@@ -164,6 +171,10 @@ class _Window:
             self._inputs -= inputs
             self._counts.subtract({group.signature: group.count for group in rejects})
             self._counts = +self._counts
+
+    def _trip(self, signature: Signature, count: int) -> SystemicRejects:
+        event_type = None if signature.event_type in UNTYPED else signature.event_type
+        return SystemicRejects(self._message(signature, count), event_type)
 
     def _message(self, signature: Signature, count: int) -> str:
         groups = [group for _, rejects in self._stretches for group in rejects if group.signature == signature]

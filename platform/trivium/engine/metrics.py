@@ -31,7 +31,7 @@ _REPLICA: Final = ("pipeline", "replica")
 INPUTS: Final = Metric(
     "trivium_inputs_total",
     "counter",
-    "Inputs committed, by outcome: emitted, dropped or rejected; their sum is what was read.",
+    "Inputs committed, by outcome: emitted, dropped, rejected or parked; their sum is what was read.",
     ("pipeline", "event_type", "owner", "outcome"),
 )
 ROWS: Final = Metric("trivium_rows_total", "counter", "Rows committed.", ("pipeline", "event_type", "owner"))

@@ -1,4 +1,4 @@
-"""Outcomes of inputs: each is emitted, dropped or rejected."""
+"""Outcomes of inputs: each is emitted, dropped, rejected or, where its event type is held back, parked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNDECODED = "_undecoded"
 
 @dataclass
 class Counts:
-    """The balance of one event type: `read = emitted_inputs + dropped + rejected + out_of_window`."""
+    """The balance of one event type: `read = emitted_inputs + dropped + rejected + parked + out_of_window`."""
 
     read: int = 0
     emitted_inputs: int = 0
@@ -28,6 +28,7 @@ class Counts:
     dropped: int = 0
     rejected: int = 0
     out_of_window: int = 0
+    parked: int = 0
 
     def add(self, other: Counts) -> None:
         """Add another balance to this one."""
@@ -37,10 +38,12 @@ class Counts:
         self.dropped += other.dropped
         self.rejected += other.rejected
         self.out_of_window += other.out_of_window
+        self.parked += other.parked
 
     def balanced(self) -> bool:
         """Return whether each input read has exactly one outcome."""
-        return self.read == self.emitted_inputs + self.dropped + self.rejected + self.out_of_window
+        found = self.emitted_inputs + self.dropped + self.rejected + self.parked + self.out_of_window
+        return self.read == found
 
 
 def merge_counts(parts: Iterable[dict[str, Counts]]) -> dict[str, Counts]:
@@ -81,12 +84,13 @@ class Reject:
 
 @dataclass
 class Outcomes:
-    """The outcome of one batch. `dropped` lists batch rows by event type."""
+    """The outcome of one batch. `dropped` and `parked` list batch rows by event type."""
 
     read: int
     emitted: dict[str, Emitted] = field(default_factory=dict)
     dropped: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
+    parked: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, Counts]:
         """Return the balance per event type."""
@@ -96,8 +100,10 @@ class Outcomes:
             counts[event_type].emitted_inputs += count_distinct(emitted.parents)
         for event_type, rows in self.dropped.items():
             counts[event_type].dropped += len(rows)
+        for event_type, rows in self.parked.items():
+            counts[event_type].parked += len(rows)
         for reject in self.rejects:
             counts[reject.event_type or UNDECODED].rejected += 1
         for each in counts.values():
-            each.read = each.emitted_inputs + each.dropped + each.rejected
+            each.read = each.emitted_inputs + each.dropped + each.rejected + each.parked
         return dict(counts)

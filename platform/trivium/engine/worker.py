@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from trivium.engine.call import call
 from trivium.engine.concealment import Concealment
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.decoding.typed_columns import route
-from trivium.engine.inputs import Inputs
+from trivium.engine.inputs import Inputs, Rows
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Outcomes, Reject
 from trivium.engine.steps import Steps
 from trivium.engine.type_worker import Invocation, TypeWorker
@@ -30,18 +30,21 @@ class Worker:
     """Takes batches of one pipeline through its executors. Owns executor instances; not thread-safe.
 
     It waits for nothing and does no I/O: `steps` says what a batch needs. `clock` stamps rows and judges deadlines.
-    Executors' `open` is called once, here.
+    Executors' `open` is called once, here. Inputs of the event types that are `parked` are recognised and set aside: no
+    executor is made for them, or shown one.
     """
 
-    def __init__(self, spec: WorkerSpec, clock: Clock | None = None) -> None:
-        self.spec = spec
+    def __init__(self, spec: WorkerSpec, clock: Clock | None = None, parked: Collection[str] = ()) -> None:
+        self.spec, self._parked = spec, frozenset(parked)
         self._declarations = spec.declarations
         self.decoder = Decoder(self._declarations, spec.routing.tag_field)
         self._concealment = Concealment(spec.secrets)
         self._interrupts = Interrupts()
         with self._concealment.of_what_is_raised():
             self.types = {
-                name: TypeWorker(bound, spec, clock or SystemClock()) for name, bound in spec.executors.items()
+                name: TypeWorker(bound, spec, clock or SystemClock())
+                for name, bound in spec.executors.items()
+                if name not in self._parked
             }
 
     def steps(self, batch: Batch) -> Steps[Outcomes]:
@@ -69,18 +72,32 @@ class Worker:
         decoded = self.decoder.decode(batch.values, batch.types)
         out.rejects += decoded.rejects
         out.dropped = {name: np.asarray(rows, np.int64) for name, rows in decoded.dropped.items()}
+        rows_of = {name: np.fromiter(rows, np.int64, len(rows)) for name, (rows, _) in decoded.events.items()}
+        self._park(rows_of, out)
         return {
-            name: self.types[name].inputs_from_structs(np.fromiter(rows, np.int64, len(rows)), events)
-            for name, (rows, events) in decoded.events.items()
+            name: self.types[name].inputs_from_structs(rows, decoded.events[name][1]) for name, rows in rows_of.items()
         }
 
     def _typed(self, batch: TypedBatch, out: Outcomes) -> dict[str, Inputs]:
         routed = route(batch, self._declarations, self.spec.routing.type_column)
         out.rejects += routed.rejects
         out.dropped = dict(routed.dropped)
+        rows_of = {name: rows for name, (rows, _) in routed.events.items()}
+        self._park(rows_of, out)
         return {
-            name: self.types[name].inputs_from_columns(rows, columns) for name, (rows, columns) in routed.events.items()
+            name: self.types[name].inputs_from_columns(rows, routed.events[name][1]) for name, rows in rows_of.items()
         }
+
+    def _park(self, rows_of: dict[str, Rows], out: Outcomes) -> None:
+        """Set aside the inputs of parked types, those included that did not decode as what the type declares."""
+        if not self._parked:
+            return
+        found = {name: [rows_of.pop(name)] for name in self._parked & rows_of.keys()}
+        for reject in out.rejects:
+            if reject.event_type in self._parked:
+                found.setdefault(reject.event_type, []).append(np.array([reject.index], np.int64))
+        out.rejects = [reject for reject in out.rejects if reject.event_type not in self._parked]
+        out.parked = {name: np.sort(np.concatenate(parts)) for name, parts in sorted(found.items())}
 
     def finish(self, out: Outcomes) -> None:
         """Make rejects of the unrouted and the tombstones where routing says so, and leave no secret in any reject."""

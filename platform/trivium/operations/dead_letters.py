@@ -1,4 +1,4 @@
-"""Dead letters as a person looks at them: grouped by cause, or one whole. Read only."""
+"""Dead letters, parked ones included, as a person looks at them: grouped by cause, or one whole. Read only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from trivium.delivery.dead_letters import batch as dead_letters
+from trivium.delivery.dead_letters.schema import PARKED
 from trivium.operations.errors import ArgumentError
 from trivium.operations.tables import Tables, existing, letters_table
+
+__all__ = ["PARKED", "LetterGroup", "at_place", "chosen", "grouped", "place", "read_letters"]
 
 
 @dataclass(frozen=True)

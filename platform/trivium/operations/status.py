@@ -15,6 +15,8 @@ from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.core.clock import Clock
 from trivium.core.errors import SourceError
 from trivium.delivery.commit.breaker_record import tripped
+from trivium.delivery.commit.parked_types import parked_types
+from trivium.delivery.commit.positions import RUNTIME as STREAMING
 from trivium.delivery.commit.positions import Positions
 from trivium.delivery.commit.stream import OffsetRange
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -68,6 +70,15 @@ class TypeVersions:
 
 
 @dataclass(frozen=True)
+class Parked:
+    """Inputs of an event type that wait for a replay; `since` and `message` while a stream goes on to hold it back."""
+
+    inputs: int
+    since: str | None
+    message: str | None
+
+
+@dataclass(frozen=True)
 class TypeOwner:
     """The owner and the description of an event type, as the pipeline file says them."""
 
@@ -79,13 +90,14 @@ class TypeOwner:
 class Status:
     """A pipeline's table, its runtimes, and the partitions of its topics. `kafka` says why the ends are not known.
 
-    `small_files` are those of streams, for `trivium maintain` to join.
+    `parked` are the event types with parked inputs. `small_files` are those of streams, for `trivium maintain` to join.
     """
 
     pipeline: str
     table: str
     version: int
     dead_letters: int
+    parked: dict[str, Parked]
     runtimes: tuple[RuntimeStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
@@ -121,11 +133,13 @@ def table_status(pipeline: Pipeline) -> Status:
     snapshot = owned(config.table.path, pipeline.name)
     history = ledger.commits(config.table.path)
     newest = {} if config.streaming is None else _newest(history)
+    letters = _letters(pipeline)
     return Status(
         pipeline=pipeline.name,
         table=config.table.path,
         version=snapshot.version,
-        dead_letters=_letters(pipeline),
+        dead_letters=letters.rejected,
+        parked=_parked(pipeline, letters),
         runtimes=tuple(_runtime(pipeline, name, snapshot, history) for name in _sections(pipeline)),
         partitions=_partitions(pipeline, snapshot, sorted(newest), newest),
         versions=_versions(pipeline, snapshot),
@@ -194,9 +208,20 @@ def _balance(commit: ledger.Commit) -> dict[str, Counts]:
     return msgspec.json.decode(commit.metadata["balance"], type=dict[str, Counts])
 
 
-def _letters(pipeline: Pipeline) -> int:
+def _letters(pipeline: Pipeline) -> dead_letters.LetterCount:
     uri = letters_table(pipeline.config.dead_letters.path)
-    return 0 if uri is None else dead_letters.count(uri, pipeline.config.table.path)
+    nothing = dead_letters.LetterCount(0, {})
+    return nothing if uri is None else dead_letters.count(uri, pipeline.config.table.path)
+
+
+def _parked(pipeline: Pipeline, letters: dead_letters.LetterCount) -> dict[str, Parked]:
+    held = parked_types(pipeline.config.table.path, STREAMING)
+    found = {}
+    for name in sorted({*held, *letters.parked}):
+        record = held.get(name)
+        since, message = (None, None) if record is None else (record.since, record.message)
+        found[name] = Parked(letters.parked.get(name, 0), since, message)
+    return found
 
 
 def _partitions(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -11,12 +11,21 @@ import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
-from trivium.delivery.dead_letters.batch import ROW_SCHEMA
+from trivium.delivery.dead_letters.schema import PARKED, ROW_SCHEMA
 from trivium.engine.batch import Batch, RawBatch, source_column
 from trivium.engine.original import original
-from trivium.engine.outcomes import Reject
+from trivium.engine.outcomes import Outcomes, Reject
 
 _NAME_LENGTH: Final = 200
+
+
+def parked_letters(outcomes: Outcomes, sentences: Mapping[str, str]) -> list[Reject]:
+    """Return what `dead_letter_rows` keeps of parked inputs; `sentences` say of each type why it is parked."""
+    return [
+        Reject(row, PARKED, PARKED, sentences[name], name, attempts=0)
+        for name, rows in outcomes.parked.items()
+        for row in rows.tolist()
+    ]
 
 
 def dead_letter_rows(

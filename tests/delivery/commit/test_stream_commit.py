@@ -54,7 +54,8 @@ def test_ranges_and_balance_are_kept_with_the_commit(tables: StreamTables):
     entry = tables.snapshot.table.history(1)[0]
     assert (entry["kind"], entry["runtime"], entry["generation"]) == ("epoch", "streaming", "1")
     assert json.loads(entry["ranges"])["flights/0"] == {
-        "start": 0, "next": 4, "read": 3, "emitted": 2, "dropped": 1, "rejected": 0, "newest_us": 0, "holes": 1,
+        "start": 0, "next": 4, "read": 3, "emitted": 2, "dropped": 1, "rejected": 0, "parked": 0, "newest_us": 0,
+        "holes": 1,
     }  # fmt: skip
     assert json.loads(entry["balance"]) == {"departure": {"read": 3}}
 

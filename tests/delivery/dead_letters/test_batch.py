@@ -19,7 +19,7 @@ D1, D2 = "2026-01-01", "2026-01-02"
 def _counted(tables: Tables) -> list[tuple[str | None, str, int]]:
     rows = read(tables.letters_uri, tables.uri)
     assert rows.schema == SCHEMA
-    assert dead_letters.count(tables.letters_uri, tables.uri) == rows.num_rows
+    assert dead_letters.count(tables.letters_uri, tables.uri).rejected == rows.num_rows
     return sorted((row["source_day"], row["reason"], row["generation"]) for row in rows.to_pylist())
 
 
@@ -177,7 +177,7 @@ def test_counting_reads_no_body(tables: Tables, monkeypatch):
         "rows_of",
         lambda snapshot, paths, schema: (columns.extend(schema.names), real(snapshot, paths, schema))[1],
     )
-    assert dead_letters.count(tables.letters_uri, tables.uri) == 3
+    assert dead_letters.count(tables.letters_uri, tables.uri).rejected == 3
     assert "value" not in columns
 
 
@@ -191,4 +191,4 @@ def test_files_whose_rows_the_log_does_not_count_are_counted_too(tables: Tables)
     ]
     add = {"path": file.path, "size": file.size, "partitionValues": dict(file.partition_values)}
     append_entry(tables.letters_uri, {"add": add | {"modificationTime": 1, "dataChange": False}})
-    assert dead_letters.count(tables.letters_uri, tables.uri) == 3
+    assert dead_letters.count(tables.letters_uri, tables.uri).rejected == 3

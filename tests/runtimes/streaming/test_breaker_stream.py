@@ -8,6 +8,7 @@ import pytest
 from deltalake import DeltaTable
 from kafka import KafkaProducer
 
+from tests.support.own_executors import forget_executors, own_executors
 from tests.support.shop import order
 from trivium.config.compile import compile_file
 from trivium.core.clock import SystemClock
@@ -16,11 +17,13 @@ from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.devtools.broker.broker import DevBroker
 from trivium.devtools.scaffold import new_project
 from trivium.engine.breaker import SystemicRejects
+from trivium.operations.replay.run import replay_parked
 from trivium.operations.status import status_of
 from trivium.runtimes.streaming.report import StreamReport
 from trivium.runtimes.streaming.run import StreamArguments, run_streaming
 from trivium.testing.kafka import MakeTopic
 
+__all__ = ["own_executors"]
 STRICT = "{ratio: 0.5, window_events: 20}"
 
 
@@ -87,6 +90,43 @@ def test_a_wholly_broken_type_stops_a_stream_that_is_mostly_of_another(
     assert (report.counts["refund"].rejected, report.counts["order"].emitted_rows) == (30, 90)
 
 
+def test_a_broken_type_is_parked_and_processed_once_it_is_mended(
+    tmp_path: Path, kafka_broker: DevBroker, send: Send, ray_cluster: str
+) -> None:
+    """The epoch that trips is made again: not one refund of it is rejected, and every order is a row."""
+    values = [value for pair in zip(orders([1.0] * 40), orders([2.0] * 40, "refund"), strict=True) for value in pair]
+    topic = send(values)
+    config = with_refunds(configured(tmp_path, kafka_broker, topic, parking=True))
+    code = config.parents[1] / "executors" / "refund" / "executor.py"
+    mended = code.read_text()
+    code.write_text(mended.replace("if event.amount < 0:", "if event.amount > 0:"))
+    report = run(config)
+    assert (report.counts["refund"].read, report.counts["refund"].parked, report.total.rejected) == (40, 40, 0)
+    assert (report.counts["order"].emitted_rows, report.dead_letters) == (40, 0)
+    pipeline = compile_file(config, runtime="streaming")
+    (stream,) = [each for each in status_of(pipeline, SystemClock()).runtimes if each.runtime == "streaming"]
+    assert stream.stopped is None
+    table, letters = pipeline.config.table.path, pipeline.config.dead_letters.path
+    kept = dead_letters.read(letters, table)
+    assert kept["stage"].to_pylist() == ["parked"] * 40
+    assert "stage process, reason RejectError" in kept["error"][0].as_py()
+
+    send(orders([3.0] * 5, "refund"))
+    again = run(config)
+    assert (again.counts["refund"].parked, again.total.read) == (5, 5), "a start forgot what is parked"
+
+    code.write_text(mended)
+    forget_executors()
+    send(orders([4.0] * 5, "refund"))
+    assert run(config).counts["refund"].emitted_inputs == 5
+    assert dead_letters.count(letters, table).parked == {"refund": 45}
+    assert replay_parked(compile_file(config, runtime=None), "refund", SystemClock()).counts.emitted_inputs == 45
+    assert dead_letters.read(letters, table).num_rows == 0
+    rows = DeltaTable(table).to_pyarrow_table()
+    assert sorted(rows["_position"].to_pylist()) == list(range(90))
+    assert set(rows["_source"].to_pylist()) == {f"{topic}/0"}
+
+
 def with_refunds(config: Path) -> Path:
     """Declare a second type, `refund`, with the code of `order`."""
     folder = config.parents[1] / "executors"
@@ -97,11 +137,12 @@ def with_refunds(config: Path) -> Path:
     return config
 
 
-def configured(folder: Path, broker: DevBroker, topic: str) -> Path:
+def configured(folder: Path, broker: DevBroker, topic: str, *, parking: bool = False) -> Path:
     new_project("shop", folder)
     config = folder / "shop" / "configs" / "shop.yaml"
     source = f'{{type: kafka, servers: "{broker.servers}", topics: [{topic}]}}'
-    streaming = f"breaker: {STRICT}\nstreaming:\n  source: {source}\n  commit_interval_seconds: 0.5\n  workers: 1\n"
+    breaker = f"{STRICT[:-1]}, then: park}}" if parking else STRICT
+    streaming = f"breaker: {breaker}\nstreaming:\n  source: {source}\n  commit_interval_seconds: 0.5\n  workers: 1\n"
     config.write_text(f"{config.read_text()}\n{streaming}")
     return config
 

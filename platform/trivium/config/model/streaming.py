@@ -147,7 +147,7 @@ class Streaming(Section):
 
 
 class Breaker(Section):
-    """The limit at which a run stops, because its rejects look systemic, instead of making the source dead letters.
+    """The limit at which rejects look systemic: a run stops, or parks the type, and does not make it dead letters.
 
     It is reached when, for one event type, a share of `ratio` or more of its last `window_events` inputs was rejected
     for one reason. Records without a type are judged among all inputs.
@@ -159,6 +159,8 @@ class Breaker(Section):
     """The number of a type's latest inputs over which the share is taken."""
     least: Annotated[int, Field(ge=1)] = 1_000
     """The number of a type's inputs from which it is judged, before `window_events` are there."""
+    then: Literal["stop", "park"] = "stop"
+    """`park`: the type alone is held back, its inputs are kept as `parked` letters, and all others go on."""
 
     @property
     def judged_from(self) -> int:
@@ -171,7 +173,7 @@ def _breaker(value: Any) -> Any:
     if isinstance(value, dict):
         return Breaker.model_validate(value)
     if value != "off" and not isinstance(value, Breaker):
-        raise ValueError("expected off, or a mapping with ratio, window_events and least")
+        raise ValueError("expected off, or a mapping with ratio, window_events, least and then")
     return value
 
 

@@ -41,6 +41,7 @@ class OffsetRange(msgspec.Struct, frozen=True):
     dropped: int = 0
     rejected: int = 0
     newest_us: int = 0
+    parked: int = 0
 
     @property
     def holes(self) -> int:
@@ -49,7 +50,8 @@ class OffsetRange(msgspec.Struct, frozen=True):
 
     def balanced(self) -> bool:
         """Return whether each input has one outcome, and there are no more inputs than offsets."""
-        return self.read == self.emitted + self.dropped + self.rejected and self.holes >= 0
+        found = self.emitted + self.dropped + self.rejected + self.parked
+        return self.read == found and self.holes >= 0
 
     def followed_by(self, later: OffsetRange) -> OffsetRange:
         """Return both ranges as one.
@@ -67,6 +69,7 @@ class OffsetRange(msgspec.Struct, frozen=True):
             self.dropped + later.dropped,
             self.rejected + later.rejected,
             max(self.newest_us, later.newest_us),
+            self.parked + later.parked,
         )
 
 

@@ -9,6 +9,8 @@ run can append what an earlier, killed run wrote.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,7 +22,8 @@ from trivium.delivery.commit.claims import Runs
 from trivium.delivery.commit.committer import Change, Landed, commit
 from trivium.delivery.commit.generation import commit_metadata
 from trivium.delivery.dead_letters import stream as stream_letters
-from trivium.delivery.dead_letters.schema import ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
+from trivium.delivery.dead_letters.replayed import number_of, pending
+from trivium.delivery.dead_letters.schema import PARKED, ROW_SCHEMA, SCHEMA, dead_letter_table, reject_files
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import ActiveFile, Snapshot
 from trivium.delivery.errors import OutcomeUnknown, PreconditionFailed
@@ -32,6 +35,7 @@ __all__ = [
     "RUNTIME",
     "SCHEMA",
     "DeadLetterCommit",
+    "LetterCount",
     "append",
     "count",
     "counts",
@@ -43,6 +47,7 @@ __all__ = [
 
 RUNTIME: Final = "batch"
 _READ_ATTEMPTS: Final = 5
+_COUNTED_BY: Final = pa.schema([SCHEMA.field(name) for name in ("source", "position", "stage", "event_type")])
 
 
 def append(uri: str, proposal: DeadLetterCommit, clock: Clock) -> Landed | None:
@@ -78,35 +83,46 @@ def read(uri: str, table_uri: str) -> pa.Table:
     """Return the dead letters that count, of both runtimes, with the columns of `SCHEMA`.
 
     Raises:
-        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+        OutcomeUnknown: runs kept committing between the two looks at the table.
     """
     return _read(*_snapshots(uri, table_uri))
 
 
-def count(uri: str, table_uri: str) -> int:
-    """Return how many dead letters count, of both runtimes; none is read, but for the places of streaming's.
+@dataclass(frozen=True)
+class LetterCount:
+    """The letters that count: those of rejected inputs, and of `parked` ones by event type."""
+
+    rejected: int
+    parked: Mapping[str, int]
+
+
+def count(uri: str, table_uri: str) -> LetterCount:
+    """Return how many letters count, of both runtimes; none is read whole, and of batch's none at all.
 
     Raises:
-        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+        OutcomeUnknown: runs kept committing between the two looks at the table.
     """
     letters, table = _snapshots(uri, table_uri)
     batch, stream = _counted_files(letters, table)
-    places = pa.schema([SCHEMA.field("source"), SCHEMA.field("position")])
-    streamed = pc.sum(stream_letters.counted(letters.rows_of(stream, places), table)).as_py() or 0
-    return int(streamed) + letters.rows_in(batch)
+    streamed = _streamed(letters, table, stream, _COUNTED_BY)
+    parked = streamed.filter(pc.equal(streamed["stage"], PARKED))["event_type"].to_pylist()
+    rejected = streamed.num_rows - len(parked) + letters.rows_in(batch)
+    return LetterCount(rejected, dict(sorted(Counter(parked).items())))
 
 
 def _snapshots(uri: str, table_uri: str) -> tuple[Snapshot, Snapshot]:
     """Return the letters and the table as they were together.
 
     Raises:
-        OutcomeUnknown: batch runs kept committing between the two looks at the table.
+        OutcomeUnknown: runs kept committing between the two looks at the table.
     """
     for _ in range(_READ_ATTEMPTS):
         table, letters = Snapshot.latest(table_uri), Snapshot.latest(uri)
         # A batch run that committed between the two snapshots may have replaced what the first one counts. A stream
         # only appends letters that do not count in the first one.
-        if _batch_commit(Snapshot.latest(table_uri)) == _batch_commit(table):
+        # A replay may have removed letters that the first one has no rows of yet.
+        again = Snapshot.latest(table_uri)
+        if _batch_commit(again) == _batch_commit(table) and number_of(again) == number_of(table):
             return letters, table
     message = (
         f"dead letters {uri}: the table {table_uri} changed during each of {_READ_ATTEMPTS} reads. Try: read again"
@@ -133,8 +149,18 @@ def _counted_files(letters: Snapshot, table: Snapshot) -> tuple[list[str], list[
 
 def _read(letters: Snapshot, table: Snapshot) -> pa.Table:
     batch, stream = _counted_files(letters, table)
-    streamed = letters.rows_of(stream, SCHEMA)
-    return pa.concat_tables([letters.rows_of(batch, SCHEMA), streamed.filter(stream_letters.counted(streamed, table))])
+    return pa.concat_tables([letters.rows_of(batch, SCHEMA), _streamed(letters, table, stream, SCHEMA)])
+
+
+def _streamed(letters: Snapshot, table: Snapshot, files: list[str], columns: pa.Schema) -> pa.Table:
+    """Return some columns of streaming's letters that count: replayed ones do not, those that came anew do."""
+    rows = letters.rows_of(files, columns)
+    rows = rows.filter(stream_letters.counted(rows, table))
+    replayed = pending(table, letters)
+    if replayed is None:
+        return rows
+    anew = replayed.letter_rows(Storage(letters.head.table_uri)).select(columns.names)
+    return pa.concat_tables([rows.filter(pc.invert(replayed.holds(rows))), anew])
 
 
 def _is_batch(file: ActiveFile) -> bool:

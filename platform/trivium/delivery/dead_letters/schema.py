@@ -1,4 +1,4 @@
-"""The dead-letter table's columns and files: rejected inputs kept whole, by whichever runtime."""
+"""The dead-letter table's columns and files: rejected and parked inputs kept whole, by whichever runtime."""
 
 from __future__ import annotations
 
@@ -31,8 +31,11 @@ ROW_SCHEMA: Final = pa.schema(
     ]
 )
 """A dead letter as it is written. `value` holds the original bytes (`value_format` json) or, for typed columns, the
-row as JSON (`columns`); `executor` is a digest; `source_day` is null when the source has no days."""
+row as JSON (`columns`); `executor` is a digest; `source_day` is null when the source has no days. `rejected_at` is when
+the input was read; a replay that rejects it again keeps it."""
 
+PARKED: Final = "parked"
+"""The stage of an input that no executor was shown, since its event type is held back."""
 SCHEMA: Final = ROW_SCHEMA.append(pa.field("generation", pa.int64(), nullable=False))
 
 

@@ -64,6 +64,11 @@ def retired(pipeline: str, event_type: str) -> str:
     return f"{pipeline}/retired/{event_type}"
 
 
+def replayed(pipeline: str) -> str:
+    """Name that of the newest replay of dead letters: in the table, which decides, and then in that of the letters."""
+    return f"{pipeline}/replay/committed"
+
+
 def widening(pipeline: str) -> str:
     """Name that of 1 while columns have a wider type than files may have, 0 once no file is narrower."""
     return f"{pipeline}/widening"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trivium.core.clock import Clock
+from trivium.delivery.dead_letters.replayed import settle
 from trivium.delivery.dead_letters.stream import is_streaming
 from trivium.delivery.delta import transactions
 from trivium.delivery.delta.features import check_writable
@@ -107,6 +108,8 @@ def keep_up(upkeep: Upkeep, cutoff_us: int, clock: Clock) -> Maintained:
     """
     uri, storage = upkeep.uri, Storage(upkeep.uri)
     check_log(uri)
+    if uri != upkeep.pipeline_table:
+        settle(uri, upkeep.pipeline_table, clock)  # its files would be orphans, were the replay never ended
     before = _active(uri)
     compacted = compact(uri, upkeep.layout, upkeep.groups(), clock)
     expired = expired_log(storage, cutoff_us)

@@ -32,13 +32,14 @@ class Origin:
 class Places:
     """The places of some rows of one batch: `parents` are its inputs, ascending, and `positions` theirs in `source`.
 
-    `source` names one source for all rows, or one for each input of the batch. `enrichments` is one text a row.
+    `source` names one source for all rows, or one for each input of the batch. `ingested_at_us` is one moment for all
+    rows or one a row, `enrichments` one text a row.
     """
 
     parents: Parents
     source: Source
     positions: npt.NDArray[np.int64]
-    ingested_at_us: int
+    ingested_at_us: int | npt.NDArray[np.int64]
     enrichments: pa.Array | None
 
 
@@ -46,7 +47,7 @@ def lineage_columns(origin: Origin, places: Sequence[Places]) -> dict[str, pa.Ar
     """Make the lineage columns of rows of several batches, one after the other; `_runtime` is the writer's to add."""
     lengths = [len(each.parents) for each in places]
     length = sum(lengths)
-    moments = np.repeat(np.array([each.ingested_at_us for each in places], np.int64), lengths)
+    moments = _moments(places, lengths)
     return {
         "_event_type": constant(origin.event_type, length),
         "_logic": constant(origin.logic, length),
@@ -58,6 +59,13 @@ def lineage_columns(origin: Origin, places: Sequence[Places]) -> dict[str, pa.Ar
         "_ingested_at": pa.array(moments).view(UTC_MICROSECONDS),
         "_enrichments": _texts([each.enrichments for each in places], lengths),
     }
+
+
+def _moments(places: Sequence[Places], lengths: Sequence[int]) -> npt.NDArray[np.int64]:
+    if all(isinstance(each.ingested_at_us, int) for each in places):
+        return np.repeat(np.array([each.ingested_at_us for each in places], np.int64), lengths)
+    pairs = zip(places, lengths, strict=True)
+    return np.concatenate([np.broadcast_to(each.ingested_at_us, length) for each, length in pairs]).astype(np.int64)
 
 
 def _sources(places: Sequence[Places], lengths: Sequence[int]) -> pa.DictionaryArray:

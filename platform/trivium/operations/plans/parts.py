@@ -53,11 +53,12 @@ class TableSummary:
 
 @dataclass(frozen=True)
 class BreakerSummary:
-    """Limit of rejects that ends a run: a share of a type's last inputs, `least` to `window_events`, for one reason."""
+    """Limit of rejects: a share of a type's last inputs, `least` to `window_events`, for one reason; and what then."""
 
     ratio: float
     window_events: int
     least: int
+    then: str
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,9 @@ def _features(snapshot: Snapshot | None, replaced: Mapping[str, int], which: str
 def breaker(pipeline: Pipeline) -> BreakerSummary | None:
     """Return the thresholds; None where it is off."""
     setting = pipeline.config.breaker
-    return None if setting == "off" else BreakerSummary(setting.ratio, setting.window_events, setting.judged_from)
+    if setting == "off":
+        return None
+    return BreakerSummary(setting.ratio, setting.window_events, setting.judged_from, setting.then)
 
 
 def streaming(pipeline: Pipeline) -> StreamingSummary | None:

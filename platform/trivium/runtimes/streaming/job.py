@@ -21,7 +21,7 @@ class StreamJob:
     """One streaming run as its workers see it.
 
     `epochs` holds each topic's position epoch. `columns` are the author's columns as the table takes them; None: as the
-    pipeline makes them.
+    pipeline makes them. `parked` are the event types that are held back, each with the sentence that says why.
     """
 
     plan: bytes
@@ -31,6 +31,7 @@ class StreamJob:
     epochs: Mapping[str, int]
     token: StorageToken
     columns: pa.Schema | None = None
+    parked: Mapping[str, str] = field(default_factory=dict)
 
 
 class EpochRequest(msgspec.Struct, frozen=True):

@@ -45,6 +45,7 @@ class Observer:
                 "read": committed.result.read,
                 "rows": committed.result.total.emitted_rows,
                 "rejected": committed.result.total.rejected,
+                "parked": committed.result.total.parked,
                 "seconds": round(committed.seconds, 4),
                 "freshness_seconds": None if freshness is None else round(freshness, 3),
                 "positions": {name: each.next for name, each in ranges.items()},
@@ -75,6 +76,7 @@ class Observer:
                 "emitted": counts.emitted_inputs,
                 "dropped": counts.dropped,
                 "rejected": counts.rejected,
+                "parked": counts.parked,
             }
             for outcome, amount in outcomes.items():
                 meters.add(metrics.INPUTS, amount, event_type=name, owner=owner, outcome=outcome)

@@ -33,7 +33,7 @@ class StreamReport:
         self.counts = merge_counts([dict(self.counts), dict(result.counts)])
         self.positions |= {name: each.next for name, each in result.ranges.items()}
         self.holes += sum(each.holes for each in result.ranges.values())
-        self.dead_letters += sum(file.rows for file in result.letters)
+        self.dead_letters += sum(file.rows for file in result.letters) - result.total.parked
 
     @property
     def total(self) -> Counts:

@@ -20,8 +20,10 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.connectors.kafka.errors import KafkaPositionError
 from trivium.core.clock import Clock, Deadline, SystemClock
+from trivium.core.fault_points import reach
 from trivium.delivery.commit.breaker_record import record_trip
 from trivium.delivery.commit.generation import check_generation
+from trivium.delivery.commit.parked_types import parked_by, record_parked
 from trivium.delivery.commit.positions import RUNTIME, Positions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.storage.token import StorageToken, remove_token, write_token
@@ -119,16 +121,23 @@ class _Stream:
         pipeline = pipeline.writing(started.columns)
         self._pipeline, self._started, self._monitor, self._clock = pipeline, started, monitor, clock
         self._config = streaming_section(pipeline)
-        plan, root, epochs = pipeline.plan.json, str(pipeline.root), dict(started.epochs)
-        job = StreamJob(plan, pipeline.secrets, root, started.generation, epochs, token, started.columns)
-        self._lanes = make_lanes(job, self._config, clock, started.positions)
-        self._committer = EpochCommitter(pipeline, started.generation, clock)
+        self._token, self._parked = token, dict(started.parked)
         self._report = _empty_report(pipeline, started)
+        self._begin()
         self._observer = Observer(pipeline, self._report, monitor, clock)
         self._fence_due = clock.monotonic() + _FENCE_SECONDS
         every = self._config.maintain_seconds
         letters = pipeline.config.dead_letters.path
         self._keeper = None if every is None else Keeper(token, letters, every, clock)
+
+    def _begin(self) -> None:
+        """Make the lanes and the committer, at the positions that the table has; nothing is under way."""
+        pipeline, started = self._pipeline, self._started
+        plan, root, epochs = pipeline.plan.json, str(pipeline.root), dict(started.epochs)
+        parked = {name: each.sentence for name, each in self._parked.items()}
+        job = StreamJob(plan, pipeline.secrets, root, started.generation, epochs, self._token, started.columns, parked)
+        self._lanes = make_lanes(job, self._config, self._clock, dict(self._report.positions))
+        self._committer = EpochCommitter(pipeline, started.generation, self._clock)
 
     def run(self, goal: Mapping[str, int] | None, stop: StopRequest) -> StreamReport:
         """Run until `stop` is requested or every partition has reached its `goal`."""
@@ -142,11 +151,15 @@ class _Stream:
         finally:
             if self._keeper is not None:
                 self._keeper.close()
-            for lane in self._lanes:
-                lane.close()
+            self._end()
             self._report.seconds = self._clock.monotonic() - began
-            self._report.workers_lost = sum(lane.losses for lane in self._lanes)
         return self._report
+
+    def _end(self) -> None:
+        for lane in self._lanes:
+            lane.close()
+        self._report.workers_lost += sum(lane.losses for lane in self._lanes)
+        self._lanes = []
 
     def _step(self, progress: ProgressLine) -> None:
         if self._committer.waiting <= _AHEAD * len(self._lanes):
@@ -208,10 +221,30 @@ class _Stream:
         try:
             committed = self._committer.commit()
         except SystemicRejects as error:
-            config = self._pipeline.config
-            record_trip(config.table.path, RUNTIME, config.breaker, self._pipeline.plan.logic, error)
-            raise
+            self._tripped(error)
+            return
         self._account(committed)
+
+    def _tripped(self, error: SystemicRejects) -> None:
+        """Park the event type, where the breaker says so, and begin again at the table's positions.
+
+        Nothing that was judged with the type unparked is committed: its files are left to maintenance.
+
+        Raises:
+            SystemicRejects: the run stops.
+        """
+        config, plan = self._pipeline.config, self._pipeline.plan
+        bound = self._pipeline.executors.get(error.event_type or "")
+        if config.breaker == "off" or config.breaker.then == "stop" or bound is None:
+            record_trip(config.table.path, RUNTIME, config.breaker, plan.logic, error)
+            raise error
+        parked = parked_by(config.breaker, bound, self._clock.now_us(), error.message)
+        record_parked(config.table.path, RUNTIME, parked)
+        reach("park.recorded")
+        _log.warning("%s: %s", config.table.path, parked.sentence)
+        self._parked[bound.event_type] = parked
+        self._end()
+        self._begin()
 
     def _account(self, committed: Committed) -> None:
         self._report.add(committed)

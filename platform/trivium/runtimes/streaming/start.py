@@ -1,9 +1,10 @@
 """The start of a stream, before its first record.
 
 1. Open both tables (what is torn at the end of a log is moved aside); refuse to start on an unchanged tripped breaker.
+   See which event types stay parked.
 2. Compare the topics' identities with the table's; check that every position lies within its partition's log.
 3. Take the next generation in both: from here on no older run commits anything. A start that is refused fences nobody.
-4. Remove the dead letters that do not count.
+4. Remove the dead letters that do not count; end a replay that was killed.
 5. Give every partition without a position its first one, in a commit of its own.
 """
 
@@ -23,7 +24,9 @@ from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
 from trivium.delivery.commit.generation import take_generation
+from trivium.delivery.commit.parked_types import ParkedType, still_parked
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adopt, topic_of
+from trivium.delivery.dead_letters.replayed import settle
 from trivium.delivery.dead_letters.schema import dead_letter_table
 from trivium.delivery.dead_letters.stream import CleanUp, remove_uncounted
 from trivium.delivery.delta.snapshot import Snapshot
@@ -85,7 +88,7 @@ class Started:
     """A stream that may run.
 
     `columns` are the author's columns as the table takes them. `adopted` partitions have their first position from this
-    start.
+    start. `parked` are the event types that stay held back.
     """
 
     generation: int
@@ -94,6 +97,7 @@ class Started:
     epochs: Mapping[str, int]
     columns: pa.Schema
     adopted: Mapping[str, int] = field(default_factory=dict)
+    parked: Mapping[str, ParkedType] = field(default_factory=dict)
 
 
 def streaming_section(pipeline: Pipeline) -> Streaming:
@@ -116,12 +120,13 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     check_ranges(_known_positions(pipeline, partitions, identities, beginning), log)
     generation = take_over(pipeline, partitions, clock)
+    parked = still_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
     positions = _known_positions(pipeline, partitions, identities, beginning)
     new = [name for name in partitions if name not in positions]
     first = (beginning or FromBeginning()).offsets(log, new)
     adopted = adopt_partitions(pipeline, generation, first, identities, clock)
     epochs = Positions.of(Snapshot.latest(config.table.path), pipeline.name, partitions).epochs
-    return Started(generation, positions | adopted, identities, epochs, columns, adopted)
+    return Started(generation, positions | adopted, identities, epochs, columns, adopted, parked)
 
 
 def _known_positions(
@@ -151,6 +156,7 @@ def take_over(pipeline: Pipeline, partitions: list[str], clock: Clock) -> int:
     """Take the next generation, and remove the dead letters that do not count; returns the generation."""
     config = pipeline.config
     generation = take_generation(config.table.path, config.dead_letters.path, pipeline.name, RUNTIME, clock)
+    settle(config.dead_letters.path, config.table.path, clock)
     table, letters = Snapshot.latest(config.table.path), config.dead_letters.path
     clean_up = CleanUp(pipeline.name, generation, Storage(letters), table, tuple(partitions))
     removed = remove_uncounted(letters, clean_up, clock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
@@ -14,7 +16,7 @@ from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.storage.storage import Storage
 from trivium.engine.breaker import RejectSummary, merge_rejects, summarise
 from trivium.engine.outcomes import Counts, Outcomes, Reject, merge_counts
-from trivium.runtimes.dead_letter_rows import dead_letter_rows
+from trivium.runtimes.dead_letter_rows import dead_letter_rows, parked_letters
 from trivium.runtimes.streaming.job import EpochResult
 from trivium.runtimes.streaming.worker.merge_chunks import Gathered
 
@@ -22,9 +24,9 @@ from trivium.runtimes.streaming.worker.merge_chunks import Gathered
 class Epoch:
     """Takes outcomes in and ends as files and a result; nothing is visible to readers before the driver commits it."""
 
-    def __init__(self, pipeline: Pipeline, name: str, clock: Clock) -> None:
+    def __init__(self, pipeline: Pipeline, name: str, clock: Clock, parked: Mapping[str, str]) -> None:
         config = pipeline.config
-        self._pipeline, self._clock = pipeline, clock
+        self._pipeline, self._clock, self._parked = pipeline, clock, parked
         schema = table_schema(pipeline.table_columns)
         table, letters = Storage(config.table.path), Storage(config.dead_letters.path)
         files = PartitionedFiles(table, schema, config.table.partition_by, name, {"_runtime": RUNTIME})
@@ -39,7 +41,7 @@ class Epoch:
     def take(self, gathered: Gathered, outcomes: Outcomes, days: set[object]) -> None:
         """Write a batch's rows and dead letters to the files, and move the ranges past it."""
         self._files.add(outcomes.emitted.values())
-        self._write_letters(outcomes.rejects, gathered)
+        self._write_letters([*outcomes.rejects, *parked_letters(outcomes, self._parked)], gathered)
         self._parts.append(outcomes.counts())
         self._rejects.append(summarise(outcomes, gathered.batch))
         for partition, each in gathered.ranges(outcomes):

@@ -59,7 +59,7 @@ class EpochRunner:
         spec = self._pipeline.worker_spec
         self._clients = clients_of(spec.lookups, lookups, self._clock)
         self._in_flight: InFlight[Gathered] = InFlight(
-            Worker(spec, self._clock), self._clients, self._clock, self._watched
+            Worker(spec, self._clock, job.parked), self._clients, self._clock, self._watched
         )
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
@@ -195,7 +195,7 @@ class EpochRunner:
 
     @contextmanager
     def _epoch(self) -> Iterator[Epoch]:
-        epoch = Epoch(self._pipeline, f"{self._job.generation}", self._clock)
+        epoch = Epoch(self._pipeline, f"{self._job.generation}", self._clock, self._job.parked)
         try:
             yield epoch
         except BaseException:

@@ -46,6 +46,7 @@ class Gathered:
         dropped = _count(list(outcomes.dropped.values()), self.codes, length)
         rows = np.array([reject.index for reject in outcomes.rejects], np.int64)
         rejected = _count([rows], self.codes, length)
+        parked = _count(list(outcomes.parked.values()), self.codes, length)
         return [
             (
                 part.partition,
@@ -56,6 +57,7 @@ class Gathered:
                     emitted=int(emitted[at]),
                     dropped=int(dropped[at]),
                     rejected=int(rejected[at]),
+                    parked=int(parked[at]),
                     newest_us=int(part.timestamps.max()) * 1000 if len(part.timestamps) else 0,
                 ),
             )

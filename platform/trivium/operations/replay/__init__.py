@@ -1,0 +1,1 @@
+"""Replay: dead letters of a stream, processed again by today's executors."""
