@@ -77,7 +77,7 @@ def test_status_says_where_it_stands(project: Path, trivium: Trivium, topic: str
     done = trivium("status", CONFIG)
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines()]
-    assert ["streaming", "order", "7", "5", "1", "1", "5", "sales"] in lines
+    assert ["streaming", "order", "7", "5", "1", "1", "0", "5", "sales"] in lines
     assert [f"{topic}/0", "4", "4", "0"] in [line[:4] for line in lines]
     assert "batch         nothing committed yet" in done.stdout
 

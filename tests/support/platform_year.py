@@ -23,6 +23,7 @@ from trivium.delivery.coverage.scope import Window
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.merge import query as merge
 from trivium.operations import retirement
+from trivium.operations.replay.parked import Processed, process_parked
 from trivium.runtimes.batch.prepare import BatchArguments
 from trivium.runtimes.batch.report import BatchReport
 from trivium.runtimes.batch.run import run_batch
@@ -55,7 +56,7 @@ pipeline: platform
 executors: [{executors}]
 table: {{type: delta, path: ../tables/events}}
 dead_letters: {{type: delta, path: ../tables/events_dead_letters}}
-breaker: off
+breaker: {breaker}
 batch:
   source: {{type: parquet, path: ../data, value_column: value, day_column: day}}
   workers: 1
@@ -87,10 +88,17 @@ class Platform:
         # Compiled files are told apart by second and size, and releases here differ in neither.
         rmtree(folder / "__pycache__", ignore_errors=True)
 
-    def list_types(self, *names: str) -> None:
+    def break_type(self, name: str) -> None:
+        """Release an executor of a type that fails on every event."""
+        self.release(name)
+        path = self.root / "executors" / name / "executor.py"
+        path.write_text(path.read_text().replace("if event.value < 0", "if event.value < 1_000"))
+
+    def list_types(self, *names: str, breaker: str = "off") -> None:
         """Write the pipeline file over these types."""
         self.config.parent.mkdir(exist_ok=True)
-        self.config.write_text(_CONFIG.format(executors=", ".join(f"{{type: {name}}}" for name in names)))
+        listed = ", ".join(f"{{type: {name}}}" for name in names)
+        self.config.write_text(_CONFIG.format(executors=listed, breaker=breaker))
 
     def compile(self) -> Pipeline:
         """The pipeline as its files are now."""
@@ -102,6 +110,11 @@ class Platform:
         start, end = (None, None) if days is None else (day(days[0]), day(days[1]))
         with in_this_process():
             return run_batch(self.compile(), BatchArguments(start, end, types=types))
+
+    def replay(self, name: str) -> Processed:
+        """Process what is parked of a type, in this process."""
+        with in_this_process():
+            return process_parked(self.compile(), name, SystemClock())
 
     def retire(self, name: str, days: tuple[int, int] | None = None) -> int:
         """Remove a type's rows; returns how many there were."""

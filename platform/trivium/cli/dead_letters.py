@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
@@ -11,6 +12,9 @@ import msgspec
 from trivium.cli.options import output_format
 from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import one_line, plural
+
+if TYPE_CHECKING:
+    from trivium.engine.outcomes import Counts
 
 
 @click.group("dead-letters")
@@ -51,6 +55,9 @@ def list_groups(table_or_config: str, reason: str | None, event_type: str | None
     parked = sum(group.count for group in groups if group.stage == letters.PARKED)
     apart = f", {plural(parked, 'parked input')}" if parked else ""
     click.echo(f"{plural(len(chosen) - parked, 'dead letter')}{apart}")
+    for each in letters.left_out(tables, event_type):
+        days = f"{plural(each.inputs, 'input')} of {each.days}"
+        click.echo(f"batch has left out {each.event_type}, {days}; they stay in the archive")
     if groups:
         click.echo(f"one whole: trivium dead-letters show {table_or_config} {one_line(groups[0].first)}")
 
@@ -76,28 +83,36 @@ def show(table_or_config: str, place: str, output_format: str) -> None:
 @click.option(
     "--parked", "event_type", metavar="TYPE", required=True, help="The event type whose parked inputs to process."
 )
+@click.option("--address", help="Ray cluster, for batch's days; default: RAY_ADDRESS, else one of its own here.")
 @output_format
-def replay(config: Path, event_type: str, output_format: str) -> None:
+def replay(config: Path, event_type: str, address: str | None, output_format: str) -> None:
     """Process parked inputs of an event type by its executor as it is now.
 
-    Rows go to the table as the stream would have written them, each exactly once, however often this is killed and
-    started again; a stream of the pipeline may run meanwhile. What is rejected again becomes a dead letter. The type is
-    not parked any more after it: a stream that runs goes on to hold it back until it is started again.
+    Of a stream these are the parked letters: rows go to the table as the stream would have written them, each exactly
+    once, however often this is killed and started again. A stream of the pipeline may run meanwhile; it holds the type
+    back until it is started again. Of batch they are the event days that were left out: they are made from the archive.
+    What is rejected again becomes a dead letter.
     """
     from trivium.config.compile import compile_file
     from trivium.core.clock import SystemClock
-    from trivium.operations.replay.run import replay_parked
+    from trivium.operations.replay.parked import process_parked
 
-    done = replay_parked(compile_file(config, runtime=None), event_type, SystemClock())
+    done = process_parked(compile_file(config, runtime=None), event_type, SystemClock(), address)
     if output_format == "json":
         click.echo(json.dumps(done, default=msgspec.to_builtins, indent=2))
         return
-    if done.version is None:
+    if done.letters is None and not done.days:
         click.echo(f"no input of {event_type} is parked")
-        return
-    counts = done.counts
-    click.echo(
-        f"{plural(counts.read, 'parked input')} of {event_type}: {counts.emitted_inputs:,} emitted "
-        f"({plural(counts.emitted_rows, 'row')}), {counts.dropped:,} dropped, {counts.rejected:,} rejected, which are "
-        f"dead letters now; {done.table}, version {done.version}"
+    if done.letters is not None:
+        version = "" if done.letters.version is None else f"; {done.letters.table}, version {done.letters.version}"
+        click.echo(f"streaming: {_balance(done.letters.counts)}{version}")
+    for each in done.days:
+        report = each.report
+        click.echo(f"batch, {each.window or 'all event days'}: {_balance(report.total)}; version {report.version}")
+
+
+def _balance(counts: Counts) -> str:
+    return (
+        f"{plural(counts.read, 'input')}: {counts.emitted_inputs:,} emitted ({plural(counts.emitted_rows, 'row')}), "
+        f"{counts.dropped:,} dropped, {counts.rejected:,} rejected"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -158,8 +159,16 @@ def _show_stream(report: StreamReport, config: Path) -> None:
             ("positions", ", ".join(f"{name} {at:,}" for name, at in sorted(report.positions.items()))),
             ("table", f"{report.table}, version {report.version}" if report.commits else report.table),
             ("rejected", letters),
+            *_parked(report.counts, config),
         ]
     )
+
+
+def _parked(counts: Mapping[str, Counts], config: Path) -> list[tuple[str, str]]:
+    """Return a line for each type that was held back."""
+    command = f"trivium dead-letters replay {shlex.quote(str(config))} --parked"
+    held = [(name, plural(each.parked, "input")) for name, each in sorted(counts.items()) if each.parked]
+    return [("parked", f"{inputs} of {name}; once mended: {command} {name}") for name, inputs in held]
 
 
 def _stream_cells(name: str, counts: Counts) -> tuple[str, ...]:
@@ -184,6 +193,7 @@ def _show(report: BatchReport, config: Path) -> None:
             ("speed", f"{rate:,.0f} events/s, {report.seconds:.1f} s, {plural(report.units, 'unit')}{resumed}"),
             ("table", f"{report.table}, version {report.version}"),
             ("rejected", letters),
+            *_parked(report.counts, config),
             *(left if report.left_out else ()),
             ("in Python", duckdb_lines(report.table)),
         ]

@@ -116,10 +116,13 @@ def _age(each: TypeVersions, version: str) -> str:
 def _parked(found: Status) -> list[tuple[str, str]]:
     """Return a line for each event type that is held back, or has inputs that were."""
     lines = []
-    for name, each in found.parked.items():
+    for each in found.parked:
         held = "" if each.since is None else f", held back since {each.since}: {one_line(each.message or '')}"
-        amount = f"{plural(each.inputs, 'input')} of {name}{held}"
-        lines.append(("parked", f"{amount}; once mended: trivium dead-letters replay CONFIG --parked {name}"))
+        days = f" of {each.days}" if each.days else ""
+        amount = f"{each.runtime}: {plural(each.inputs, 'input')} of {each.event_type}{days}{held}"
+        lines.append(
+            ("parked", f"{amount}; once mended: trivium dead-letters replay CONFIG --parked {each.event_type}")
+        )
     return lines
 
 

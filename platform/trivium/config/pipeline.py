@@ -131,7 +131,7 @@ class Pipeline:
             executors=executors,
             lookups={name: bound for name, bound in self.lookups.items() if name in used},
             table_columns=table_columns(bound.declaration for bound in executors.values()),
-            narrowed=len(executors) < len(self.executors),
+            narrowed=self.narrowed or len(executors) < len(self.executors),
         )
 
     def writing(self, table_columns: pa.Schema) -> Pipeline:

@@ -12,9 +12,10 @@ import pyarrow as pa
 from trivium.delivery.dead_letters import batch as dead_letters
 from trivium.delivery.dead_letters.schema import PARKED
 from trivium.operations.errors import ArgumentError
+from trivium.operations.status import Parked, parked_by_batch
 from trivium.operations.tables import Tables, existing, letters_table
 
-__all__ = ["PARKED", "LetterGroup", "at_place", "chosen", "grouped", "place", "read_letters"]
+__all__ = ["PARKED", "LetterGroup", "at_place", "chosen", "grouped", "left_out", "place", "read_letters"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ def grouped(letters: Iterable[dict[str, Any]], tables: Tables) -> list[LetterGro
         first, last = place(members[0]), place(members[-1])
         made.append(LetterGroup(*key, len(members), first, last, members[0]["error"] or "", *whose))
     return sorted(made, key=lambda group: (-group.count, group.event_type, group.stage, group.reason))
+
+
+def left_out(tables: Tables, event_type: str | None) -> list[Parked]:
+    """Return the parked types (or the one, if it is) that batch has left out: their inputs are no letters."""
+    return [each for each in parked_by_batch(tables.table) if event_type in (None, each.event_type) and each.days]
 
 
 def place(letter: dict[str, Any]) -> str:

@@ -14,8 +14,9 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors.kafka.cluster import KafkaLog
 from trivium.core.clock import Clock
 from trivium.core.errors import SourceError
+from trivium.delivery.commit.batch import RUNTIME as BATCH
 from trivium.delivery.commit.breaker_record import tripped
-from trivium.delivery.commit.parked_types import parked_types
+from trivium.delivery.commit.parked_types import parked_days, parked_types
 from trivium.delivery.commit.positions import RUNTIME as STREAMING
 from trivium.delivery.commit.positions import Positions
 from trivium.delivery.commit.stream import OffsetRange
@@ -71,11 +72,17 @@ class TypeVersions:
 
 @dataclass(frozen=True)
 class Parked:
-    """Inputs of an event type that wait for a replay; `since` and `message` while a stream goes on to hold it back."""
+    """Inputs of an event type that wait for a replay; `since` and `message` while it is held back.
 
+    `days` are the event days that batch has left out, empty for a stream.
+    """
+
+    event_type: str
+    runtime: str
     inputs: int
     since: str | None
     message: str | None
+    days: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +104,7 @@ class Status:
     table: str
     version: int
     dead_letters: int
-    parked: dict[str, Parked]
+    parked: tuple[Parked, ...]
     runtimes: tuple[RuntimeStatus, ...]
     partitions: tuple[PartitionStatus, ...] = ()
     kafka: str | None = None
@@ -214,13 +221,25 @@ def _letters(pipeline: Pipeline) -> dead_letters.LetterCount:
     return nothing if uri is None else dead_letters.count(uri, pipeline.config.table.path)
 
 
-def _parked(pipeline: Pipeline, letters: dead_letters.LetterCount) -> dict[str, Parked]:
+def _parked(pipeline: Pipeline, letters: dead_letters.LetterCount) -> tuple[Parked, ...]:
     held = parked_types(pipeline.config.table.path, STREAMING)
-    found = {}
+    found = []
     for name in sorted({*held, *letters.parked}):
         record = held.get(name)
         since, message = (None, None) if record is None else (record.since, record.message)
-        found[name] = Parked(letters.parked.get(name, 0), since, message)
+        found.append(Parked(name, STREAMING, letters.parked.get(name, 0), since, message))
+    return (*found, *parked_by_batch(pipeline.config.table.path))
+
+
+def parked_by_batch(uri: str) -> list[Parked]:
+    """Return the types that batch runs into the table at `uri` have left out, and of which event days."""
+    held, left = parked_types(uri, BATCH), parked_days(uri)
+    found = []
+    for name in sorted({*held, *left}):
+        record, days = held.get(name), left.get(name, [])
+        since, message = (None, None) if record is None else (record.since, record.message)
+        named = ", ".join(str(each.window or "all event days") for each in days)
+        found.append(Parked(name, BATCH, sum(each.inputs for each in days), since, message, named))
     return found
 
 

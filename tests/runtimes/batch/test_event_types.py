@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from trivium.delivery.delta.snapshot import Snapshot
 from trivium.operations.plans.versions import versions_of
 
 __all__ = ["own_executors"]
+PARKING = "{ratio: 0.9, window_events: 6, least: 2, then: park}"
 
 
 @pytest.fixture
@@ -37,9 +39,9 @@ def platform(tmp_path: Path) -> Platform:
     return made
 
 
-def others(platform: Platform, *names: str) -> dict[str, pa.Table]:
-    """Rows of all types but these, every column of them."""
-    return {name: rows for name, rows in platform.rows().items() if name not in names}
+def others(platform: Platform, *names: str, rows: Mapping[str, pa.Table] | None = None) -> dict[str, pa.Table]:
+    """Rows of all types but these, every column of them, as they are or were."""
+    return {name: own for name, own in (rows or platform.rows()).items() if name not in names}
 
 
 def test_a_type_is_made_anew_alone(platform: Platform) -> None:
@@ -82,8 +84,27 @@ def test_a_type_that_is_not_listed_is_named(platform: Platform) -> None:
     assert Snapshot.latest(platform.table).version == version
 
 
+def broken_and_mended(platform: Platform) -> None:
+    """Refunds break, are parked while orders change, and are processed once they are mended."""
+    before, letters = platform.rows(), platform.letters()
+    platform.break_type("refund")
+    platform.list_types("order", "refund", breaker=PARKING)
+    platform.release("order", factor=3)
+    report = platform.run()
+    assert (report.counts["refund"].read, report.counts["refund"].parked) == (9, 9)
+    assert platform.values("order") == [3, 6] * 3
+    assert others(platform, "order") == others(platform, "order", rows=before)
+    assert platform.letters() == letters
+    platform.release("refund", factor=7)
+    platform.replay("refund")
+    assert platform.values("refund") == [7, 14] * 3
+    assert platform.letters() == letters
+    assert platform.values("order") == [3, 6] * 3
+    assert others(platform, "order", "refund") == others(platform, "order", "refund", rows=before)
+
+
 def test_a_year(platform: Platform) -> None:
-    """A type is added, corrected, back-filled alone, widened, rolled back, left out and retired."""
+    """A type is added, corrected, back-filled alone, widened, rolled back, left out, broken, mended and retired."""
     before = platform.rows()
 
     platform.release("click")
@@ -126,6 +147,8 @@ def test_a_year(platform: Platform) -> None:
     platform.run()
     assert others(platform, "order", "refund") == before
     assert platform.values("click") == [1, 2] * 3
+
+    broken_and_mended(platform)
 
     before = others(platform, "click")
     assert platform.retire("click", days=(0, 1)) == 2

@@ -160,7 +160,7 @@ class Breaker(Section):
     least: Annotated[int, Field(ge=1)] = 1_000
     """The number of a type's inputs from which it is judged, before `window_events` are there."""
     then: Literal["stop", "park"] = "stop"
-    """`park`: the type alone is held back, its inputs are kept as `parked` letters, and all others go on."""
+    """`park`: all other types go on. A stream keeps the type's inputs as letters, batch leaves the type out."""
 
     @property
     def judged_from(self) -> int:

@@ -35,9 +35,9 @@ from trivium.delivery.files.partitioned import PartitionedFiles
 from trivium.delivery.plans import keep_plan
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.table import checkpoint_if_due, events_table, open_table, written_columns
+from trivium.engine.blocking import BlockingWorker
 from trivium.engine.breaker import BreakerState, judged_inputs, summarise
 from trivium.engine.outcomes import Counts, Outcomes, merge_counts, total_of
-from trivium.engine.blocking import BlockingWorker
 from trivium.operations.replay.letters import LetterBatch, LetterFilter, letter_batches
 from trivium.runtimes.dead_letter_rows import dead_letter_rows
 

@@ -19,6 +19,7 @@ from trivium.delivery.files.lineage import table_schema
 from trivium.engine.lookups.usage import merged_use
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.runtimes.batch.job import UnitResult, joined_days
+from trivium.runtimes.batch.parked import note_left_out, note_made
 from trivium.runtimes.batch.prepare import Prepared, claim_number
 from trivium.runtimes.batch.report import BatchReport
 from trivium.runtimes.batch.source import batch_section
@@ -35,6 +36,8 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
         DeliveryError: see `commit_batch`; readers see the table as it was.
     """
     counts, generation = _balance(results), prepared.job.generation
+    uri = prepared.pipeline.config.table.path
+    note_left_out(uri, prepared.job.scope, prepared.parked, counts)
     while True:
         try:
             landed = _commit(prepared, results, generation, clock)
@@ -43,9 +46,10 @@ def commit_results(prepared: Prepared, results: Sequence[UnitResult], clock: Clo
             generation = claim_number(prepared.pipeline, prepared.job.scope, clock, prepared.job.generation)
         else:
             break
+    note_made(uri, prepared.job.scope)
     return BatchReport(
         pipeline=prepared.pipeline.name,
-        table=prepared.pipeline.config.table.path,
+        table=uri,
         version=landed.version,
         generation=generation,
         counts=counts,

@@ -26,7 +26,8 @@ class Job:
 
     `context` names what a unit's result depends on beside its rows. `columns` are the author's columns as the table
     takes them; None: as the pipeline makes them. `made` says what makes each event type, and `rests` names, by unit
-    key, the types that are to run of units whose other types an earlier run made; see `resumption`.
+    key, the types that are to run of units whose other types an earlier run made; see `resumption`. `parked`
+    are event types that the run leaves out, but counts.
     """
 
     plan: bytes
@@ -40,6 +41,7 @@ class Job:
     columns: pa.Schema | None = None
     made: Mapping[str, str] = field(default_factory=dict)
     rests: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    parked: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

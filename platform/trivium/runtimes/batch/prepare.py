@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from trivium.config.pipeline import Pipeline
@@ -12,6 +12,7 @@ from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
 from trivium.delivery.commit.claims import Runs, claim_generation
+from trivium.delivery.commit.parked_types import ParkedType
 from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.dead_letters import batch as dead_letters
@@ -24,6 +25,7 @@ from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import write_token
 from trivium.delivery.table import events_table, open_table, written_columns
 from trivium.runtimes.batch.job import Job, scope_json
+from trivium.runtimes.batch.parked import Parking, left_out
 from trivium.runtimes.batch.resumption import made_by, resumable
 from trivium.runtimes.batch.source import Source, batch_section, check_nothing_left_out, read_source
 from trivium.runtimes.batch.source_days import MissingDays
@@ -35,7 +37,7 @@ class BatchArguments:
 
     `start` and `end` are event dates, half open; a `complete_as_of` without a zone is UTC. `missing_days` says what
     becomes of a run whose source lacks days: it is refused, or leaves their event days as they are. `types` are the
-    event types to make anew, none: all of the pipeline's.
+    event types to make anew, none: all of the pipeline's. `parked` says what becomes of types that are parked.
     """
 
     start: date | None = None
@@ -44,6 +46,7 @@ class BatchArguments:
     address: str | None = None
     missing_days: MissingDays = "refuse"
     types: tuple[str, ...] = ()
+    parked: Parking = "leave"
 
     def window(self) -> Window | None:
         """Return the window, or None for all of the source.
@@ -63,7 +66,10 @@ class BatchArguments:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that may start. `done` holds the markers of units a killed run finished, by what `runs` knew of it."""
+    """A run that may start. `done` holds the markers of units a killed run finished, by what `runs` knew of it.
+
+    `parked` are the types that it leaves out.
+    """
 
     pipeline: Pipeline
     job: Job
@@ -71,6 +77,7 @@ class Prepared:
     done: Mapping[str, UnitMarker]
     runs: Runs
     complete: Mapping[str, int]
+    parked: Mapping[str, ParkedType] = field(default_factory=dict)
 
 
 def check_append_only(table: Snapshot, scope: Scope) -> None:
@@ -102,8 +109,9 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
         TriviumError: the run cannot start; nothing was changed but, at most, the generation.
     """
     pipeline = pipeline.of_types(arguments.types) if arguments.types else pipeline
+    parked = left_out(pipeline, arguments.parked)
     before = _committed(pipeline)
-    source = read_source(pipeline, arguments.window(), arguments.missing_days)
+    source = read_source(pipeline, arguments.window(), arguments.missing_days, parked)
     lookups = check_lookups(pipeline, clock)
     config = pipeline.config
     spec = events_table(config.table.path, pipeline.name, pipeline.table_columns, config.table.partition_by)
@@ -116,24 +124,32 @@ def prepare(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> Prep
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     generation = claim_number(pipeline, source.scope, clock)
     if _committed(pipeline) != before:  # perhaps by a run that this one took over: what was checked is out of date
-        source = read_source(pipeline, arguments.window(), arguments.missing_days)
+        source = read_source(pipeline, arguments.window(), arguments.missing_days, parked)
         check_nothing_left_out(config.table.path, source)
-    return _job(pipeline, source, lookups, generation, source.complete(arguments.complete_as_of))
+    complete = source.complete(arguments.complete_as_of)
+    return _job(pipeline, source, lookups, generation, complete, parked)
 
 
 def _job(
-    pipeline: Pipeline, source: Source, lookups: Mapping[str, str], generation: int, complete: Mapping[str, int]
+    pipeline: Pipeline,
+    source: Source,
+    lookups: Mapping[str, str],
+    generation: int,
+    complete: Mapping[str, int],
+    parked: Mapping[str, ParkedType],
 ) -> Prepared:
     """Return the run with its job and the units of it that a killed run finished."""
-    runs, made, context = known_runs(pipeline), made_by(pipeline, lookups), unit_context(pipeline, source.scope)
+    runs, made, context = known_runs(pipeline), made_by(pipeline, lookups), unit_context(pipeline, source.scope, parked)
     token = write_token(pipeline.config.table.path)
     root = str(pipeline.root)
     columns = pipeline.table_columns
     plan, secrets = pipeline.plan.json, pipeline.secrets
-    job = Job(plan, secrets, root, generation, source.scope, context, lookups, token, columns, made)
+    job = Job(
+        plan, secrets, root, generation, source.scope, context, lookups, token, columns, made, parked=tuple(parked)
+    )
     markers = run_store(pipeline, job.name).load(runs.replaced)
     found = resumable(markers, {unit.key(context) for unit in source.units}, made)
-    return Prepared(pipeline, replace(job, rests=found.rests), source, found.done, runs, complete)
+    return Prepared(pipeline, replace(job, rests=found.rests), source, found.done, runs, complete, parked)
 
 
 def claim_number(pipeline: Pipeline, scope: Scope, clock: Clock, run: int = 0) -> int:
@@ -148,10 +164,11 @@ def claim_number(pipeline: Pipeline, scope: Scope, clock: Clock, run: int = 0) -
     return generation
 
 
-def unit_context(pipeline: Pipeline, scope: Scope) -> dict[str, object]:
+def unit_context(pipeline: Pipeline, scope: Scope, parked: Collection[str] = ()) -> dict[str, object]:
     """Return what a unit's result depends on beside its rows and what makes each event type."""
     return {
         "scope": scope_json(scope),
+        **({"parked": sorted(parked)} if parked else {}),
         "source": batch_section(pipeline).source.model_dump(mode="json"),
         "dead_letters": pipeline.config.dead_letters.path,
     }

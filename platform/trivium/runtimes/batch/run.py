@@ -2,7 +2,7 @@
 
 1. Prepare: read the source's footers, open both tables, take the generation, find units a killed run finished.
 2. Run the other units on the actor pool. If an actor dies, run what it held in isolation, then go on. If rejects look
-   systemic, stop: the next start needs another breaker or another logic.
+   systemic, stop: the next start needs another breaker or another logic. Or park their type, and begin again without.
 3. Commit the dead letters; they do not count yet.
 4. Commit the table: batch's files of the window replaced, dead letters counted, in one log entry.
 5. Remove the run's markers, write a checkpoint if one is due.
@@ -23,8 +23,6 @@ from trivium.connectors import place_of
 from trivium.connectors.archive.units import Unit
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.errors import RunError
-from trivium.delivery.commit.batch import RUNTIME
-from trivium.delivery.commit.breaker_record import record_trip
 from trivium.delivery.files.unit_markers import UnitMarker
 from trivium.delivery.storage.storage import Storage
 from trivium.delivery.storage.token import remove_token
@@ -33,6 +31,7 @@ from trivium.engine.breaker import BreakerState, SystemicRejects, judged_inputs
 from trivium.runtimes import steps
 from trivium.runtimes.batch.commit import commit_results
 from trivium.runtimes.batch.job import UnitResult
+from trivium.runtimes.batch.parked import BeginAgain, Parking, tripped
 from trivium.runtimes.batch.poison_search import Isolation
 from trivium.runtimes.batch.pool import WorkersLost, run_pool, started_folder
 from trivium.runtimes.batch.prepare import BatchArguments, Prepared, known_runs, prepare, run_store
@@ -54,6 +53,14 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
         TriviumError: the run stopped; the message says why and what to do. Readers see the table as it was.
     """
     clock, arguments = clock or SystemClock(), arguments or BatchArguments()
+    while True:
+        try:
+            return _run_once(pipeline, arguments, clock)
+        except BeginAgain as parked:
+            _log.warning("beginning again without %s", parked)
+
+
+def _run_once(pipeline: Pipeline, arguments: BatchArguments, clock: Clock) -> BatchReport:
     batch = batch_section(pipeline)
     lookups = f", the lookups {', '.join(pipeline.lookups)}" if pipeline.lookups else ""
     steps.begin(f"reading the source {place_of(batch.source)}{lookups} and the table {pipeline.config.table.path}")
@@ -63,7 +70,7 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
     try:
         with connected(arguments.address, batch.workers):
             started = clock.monotonic()
-            results = _Units(prepared, clock).run()
+            results = _Units(prepared, arguments.parked, clock).run()
             seconds = clock.monotonic() - started
     finally:
         remove_token(prepared.job.token)
@@ -75,8 +82,8 @@ def run_batch(pipeline: Pipeline, arguments: BatchArguments | None = None, clock
 class _Units:
     """The units of a run on their way to results."""
 
-    def __init__(self, prepared: Prepared, clock: Clock) -> None:
-        self._prepared, self._clock, self._job = prepared, clock, prepared.job
+    def __init__(self, prepared: Prepared, parking: Parking, clock: Clock) -> None:
+        self._prepared, self._parking, self._clock, self._job = prepared, parking, clock, prepared.job
         self._batch = batch_section(prepared.pipeline)
         self._units = {unit.key(self._job.context): unit for unit in prepared.source.units}
         self._results: dict[str, UnitResult] = {}
@@ -135,12 +142,10 @@ class _Units:
     def _take(self, key: str, result: UnitResult, shown: Display) -> None:
         self._results[key] = result
         shown.advance(self._units[key].rows, sum(counts.rejected for counts in result.counts.values()))
-        pipeline = self._prepared.pipeline
         try:
             self._breaker.observe(judged_inputs(result.counts), result.signatures)
         except SystemicRejects as error:
-            record_trip(pipeline.config.table.path, RUNTIME, pipeline.config.breaker, pipeline.plan.logic, error)
-            raise
+            raise tripped(self._prepared.pipeline, self._parking, error, self._clock) from error
 
     def _check_fence(self) -> None:
         if self._clock.monotonic() - self._fence_checked >= _FENCE_SECONDS:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -44,8 +44,10 @@ def batch_section(pipeline: Pipeline) -> Batch:
     return pipeline.config.batch
 
 
-def read_source(pipeline: Pipeline, window: Window | None, missing_days: MissingDays) -> Source:
-    """List the source, hold its days to what the run needs, and cut it into units.
+def read_source(
+    pipeline: Pipeline, window: Window | None, missing_days: MissingDays, parked: Collection[str] = ()
+) -> Source:
+    """List the source, hold its days to what the run needs, and cut it into units; `parked` types are left out.
 
     Raises:
         SourceError: a broken file, or columns that cannot be read as declared.
@@ -56,7 +58,7 @@ def read_source(pipeline: Pipeline, window: Window | None, missing_days: Missing
         _check_days(batch.source)
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = open_source(batch.source, declarations, pipeline.config.type_column).plan()
-    scope = Scope(window, frozenset(pipeline.executors), untyped=not pipeline.narrowed)
+    scope = Scope(window, frozenset(pipeline.executors) - frozenset(parked), untyped=not pipeline.narrowed)
     return source_of(plan, batch, pipeline.config.table.path, scope, missing_days)
 
 

@@ -90,7 +90,7 @@ class UnitRunner:
     def __init__(self, job: Job, clock: Clock | None = None) -> None:
         self._job, self._clock = job, clock or SystemClock()
         compiled = rebuild(job.plan, job.secrets, project_here(job.root))
-        self._pipeline = compiled if job.scope.untyped else compiled.of_types(job.scope.types)
+        self._pipeline = compiled if job.scope.untyped else compiled.of_types({*job.scope.types, *job.parked})
         bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
         prove_shared(job.token, socket.gethostname())
         config = self._pipeline.config
@@ -149,7 +149,8 @@ class UnitRunner:
         reader = open_source(config.batch.source, declarations, config.type_column)
         spec = pipeline.worker_spec
         clients = clients_of(spec.lookups, open_lookups(pipeline, self._job, self._clock), self._clock)
-        return _Host(reader, clients, InFlight(Worker(spec, self._clock), clients, self._clock), scope)
+        worker = Worker(spec, self._clock, self._job.parked)
+        return _Host(reader, clients, InFlight(worker, clients, self._clock), scope)
 
     def _host_of(self, types: frozenset[str]) -> _Host:
         if types not in self._some:

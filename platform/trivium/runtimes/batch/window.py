@@ -37,7 +37,7 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
 
     Rows of other event days are not written; an input with all its rows outside is `out_of_window`. Rejects and drops
     belong to their source day: a run whose window does not hold it counts them `out_of_window` too. A run of some types
-    does not count the inputs of others.
+    does not count the inputs of others, but for those that are parked.
     """
     if not scope.untyped:
         outcomes = _of_types(outcomes, scope.types)
@@ -58,6 +58,9 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
         here = sum(own[day] for day in days[dropped])
         outside = len(dropped) - here
         counts.setdefault(name, Counts()).add(Counts(len(dropped), dropped=here, out_of_window=outside))
+    for name, parked in outcomes.parked.items():
+        here = sum(own[day] for day in days[parked])
+        counts.setdefault(name, Counts()).add(Counts(len(parked), parked=here, out_of_window=len(parked) - here))
     for reject in outcomes.rejects:
         here = int(own[days[reject.index]])
         counts.setdefault(reject.event_type or UNDECODED, Counts()).add(
@@ -69,7 +72,7 @@ def restrict(outcomes: Outcomes, part: Slice, scope: Scope) -> InWindow:
 def _of_types(outcomes: Outcomes, types: frozenset[str]) -> Outcomes:
     dropped = {name: rows for name, rows in outcomes.dropped.items() if name in types}
     rejects = [reject for reject in outcomes.rejects if reject.event_type in types]
-    return Outcomes(outcomes.read, outcomes.emitted, dropped, rejects)
+    return Outcomes(outcomes.read, outcomes.emitted, dropped, rejects, outcomes.parked)
 
 
 def _inside(dates: pa.Array, scope: Scope) -> npt.NDArray[np.bool_]:
@@ -88,6 +91,7 @@ def _held(outcomes: Outcomes, part: Slice) -> dict[str, frozenset[str | None]]:
     parts = [
         *((name, emitted.parents) for name, emitted in outcomes.emitted.items()),
         *outcomes.dropped.items(),
+        *outcomes.parked.items(),
         *rejected.items(),
     ]
     return joined_days({name: part.days_of(np.asarray(inputs, np.int64))} for name, inputs in parts)
