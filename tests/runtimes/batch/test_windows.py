@@ -191,6 +191,7 @@ def test_the_balance_is_kept_with_the_commit(project: Visits) -> None:
     (entry,) = DeltaTable(project.table).history(1)
     assert json.loads(entry["balance"])["visit"] == {
         "read": 24, "emitted_inputs": 7, "emitted_rows": 8, "dropped": 4, "rejected": 6, "out_of_window": 7,
+        "parked": 0,
     }  # fmt: skip
     assert entry["window"] == f"[{day(1)}, {day(3)})"
     assert entry["generation"] == str(report.generation)
