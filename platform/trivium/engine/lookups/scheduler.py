@@ -6,7 +6,6 @@ It has no thread and no clock: the time is an argument, `wakes_at` says when it 
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from random import Random
 from typing import Final
 
@@ -16,11 +15,10 @@ from trivium.engine.lookups.board import Board
 from trivium.engine.lookups.budget import RetryBudget
 from trivium.engine.lookups.limits.gate import Gate
 from trivium.engine.lookups.limits.pauses import Pauses
+from trivium.engine.lookups.limits.queue import TurnQueue
 from trivium.engine.lookups.metrics import LookupMetrics
 from trivium.engine.lookups.timers import Timers
 
-_JOINED_AGE: Final = 0.25
-"""Portions go in one call where they were queued within this share of the time-out."""
 _RETRY_SPREAD: Final = 0.5
 
 
@@ -37,7 +35,7 @@ class Scheduler:
         self._timers = Timers()
         self._gate = Gate(spec.calls, random)
         self._pauses = Pauses(spec.calls.wait_seconds, random)
-        self._queue: OrderedDict[Portion, None] = OrderedDict()
+        self._queue = TurnQueue(spec.calls)
         self.board = Board(spec.calls.cache, spec.calls.max_keys)
         self.metrics: LookupMetrics = self.board.metrics
         self.notices: list[str] = []
@@ -64,10 +62,9 @@ class Scheduler:
         """Return the calls that must begin now."""
         calls: list[Call] = []
         while self._queue:
-            first = next(iter(self._queue))
-            if not self._gate.permits(first, now):
+            if not self._gate.permits(self._queue.first(), now):
                 break
-            calls.append(self._begin(first, now))
+            calls.append(self._begin(now))
         return calls
 
     def tick(self, now: float) -> None:
@@ -79,7 +76,7 @@ class Scheduler:
     def wakes_at(self, now: float) -> float | None:
         """Return when something is due next, None: nothing is."""
         at = self._timers.next_at()
-        if self._queue and self._gate.has_slot(next(iter(self._queue))):
+        if self._queue and self._gate.has_slot(self._queue.first()):
             opens = max(self._gate.opens_at(), self._gate.closed_until(now))
             if opens > now and (at is None or opens < at):
                 return opens
@@ -155,7 +152,7 @@ class Scheduler:
                 self._give_up(portion, "no call may begin in the time that is left", now)
         else:
             portion.phase, portion.queued_at = "queued", now
-            self._queue[portion] = None
+            self._queue.add(portion)
             self._expect_turn(portion, now)
 
     def _expect_turn(self, portion: Portion, now: float) -> None:
@@ -168,7 +165,7 @@ class Scheduler:
 
     def _leave(self, portion: Portion) -> None:
         """Take a portion out of the queue and forget what it waited for."""
-        self._queue.pop(portion, None)
+        self._queue.remove(portion)
         self._timers.cancel(portion.timer)
 
     def _miss_turn(self, portion: Portion, now: float) -> None:
@@ -184,14 +181,9 @@ class Scheduler:
         self.metrics.timeouts += 1
         self._give_up(portion, f"no turn within {self._spec.calls.timeout_seconds:g} s", now)
 
-    def _begin(self, first: Portion, now: float) -> Call:
-        portions, keys = [first], len(first.names)
-        for other in self._queue:
-            if other is not first:
-                keys += len(other.names)
-                if keys > self._spec.calls.max_keys or not self._may_join(first, other):
-                    break
-                portions.append(other)
+    def _begin(self, now: float) -> Call:
+        portions = self._queue.next_call()
+        first = portions[0]
         own = (now if first.is_patient else first.queued_at) + self._spec.calls.timeout_seconds
         wanted = math.inf if first.is_cacheable else max(portion.wanted_until for portion in portions)
         call = Call(portions, now, min(own, wanted), is_cut=wanted < own)
@@ -205,13 +197,6 @@ class Scheduler:
         if not first.attempts:
             self._budget.count_call(now)
         return call
-
-    def _may_join(self, first: Portion, other: Portion) -> bool:
-        """Return whether a portion may go with another: not a retry, which may be what the lookup chokes on."""
-        alike = (first.times is None) is (other.times is None) and first.is_concurrent == other.is_concurrent
-        fresh = not first.attempts and not other.attempts and first.is_cacheable == other.is_cacheable
-        late = other.queued_at - first.queued_at > _JOINED_AGE * self._spec.calls.timeout_seconds
-        return alike and fresh and not late
 
     def _overdue(self, call: Call, now: float) -> None:
         self._gate.overdue(call)
