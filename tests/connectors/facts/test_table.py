@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +22,7 @@ from trivium.connectors.facts.hashes import hashes
 from trivium.connectors.facts.table import FactTable
 from trivium.core.errors import LookupAnswerError
 
+KEY = pa.struct([("x", pa.int64()), ("y", pa.string())])
 PAIR = pa.struct([("x", pa.string()), ("y", pa.int64())])
 KEYS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
     (pa.string(), st.text(max_size=30)),
@@ -130,3 +132,26 @@ def test_decimals_of_keys_are_compared_as_numbers(tmp_path: Path) -> None:
     kind = pa.decimal128(6, 2)
     pq.write_table(pa.table({"code": pa.array([Decimal("1.50")], kind), "hall": ["n"]}), tmp_path / "a.parquet")
     assert halls(opened(tmp_path / "a.parquet", kind), [Decimal("1.5"), Decimal("1.51")], kind) == ["n", None]
+
+
+ROWS = st.dictionaries(st.tuples(st.integers(0, 9), st.text("ab", max_size=3)), st.integers(0, 99), max_size=60)
+
+
+@settings(max_examples=40, deadline=None)
+@given(known=ROWS, unknown=ROWS, by_dict=st.sampled_from([0, 1000]))
+def test_rows_are_those_of_duckdbs_join(known: Any, unknown: Any, by_dict: int) -> None:
+    asked = pa.table({"n": range(len(known | unknown)), **_columns(known | unknown)})
+    rows = pa.table({**_columns(known), "value": list(known.values())})
+    with duckdb.connect() as database:
+        query = "select value from asked left join rows using (x, y) order by n"
+        expected = [value for (value,) in database.execute(query).fetchall()]
+    keys = pa.StructArray.from_arrays([asked["x"].combine_chunks(), asked["y"].combine_chunks()], fields=list(KEY))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(table, "_BY_DICT", by_dict)
+        batch = rows.combine_chunks().to_batches() or [pa.RecordBatch.from_pylist([], schema=rows.schema)]
+        answer = built(batch[0], ["x", "y"], KEY, None, Origins("shelves", ["f"], [len(known)])).answer(keys, 0)
+    assert answer.rows.column("value").take(answer.index).to_pylist() == expected
+
+
+def _columns(keys: Any) -> dict[str, pa.Array]:
+    return {"x": pa.array([x for x, _ in keys], pa.int64()), "y": pa.array([y for _, y in keys], pa.string())}

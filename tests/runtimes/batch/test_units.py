@@ -9,6 +9,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import write_deltalake
 
 from tests.support.visits import LOOKUPS, TYPED, TYPED_SCHEMA, Visits, day, visit, window
 from trivium.connectors.archive.units import Unit
@@ -116,6 +117,24 @@ def test_a_lookup_that_changed_under_the_run_stops_it(tmp_path: Path) -> None:
     os.utime(tmp_path / "guides.parquet", (1_000, 1_000))
     with pytest.raises(RunError, match=r"lookup guides \(.*guides\.parquet\) changed after the run was planned\. Try"):
         UnitRunner(prepared.job)
+
+
+def test_workers_read_the_version_of_a_table_that_the_driver_found(tmp_path: Path) -> None:
+    project = Visits(tmp_path, lookups=LOOKUPS.replace("parquet", "delta", 1))
+    table = tmp_path / "guides.parquet"
+    write_deltalake(table, pa.table({"id": ["g"], "name": ["Ada"]}))
+    event = {"event_type": "guided", "event_id": "with", "at": "2026-03-01T12:00:00Z"}
+    project.write(0, [{**event, "guide": "g"}])
+    prepared = project.prepare()
+    write_deltalake(table, pa.table({"id": ["g"], "name": ["Grace"]}), mode="overwrite")
+    runner = UnitRunner(prepared.job)
+    written = runner.run(single(prepared)).files
+    rows = pa.concat_tables(
+        pq.read_table(tmp_path / "tables/visits" / file.path, partitioning=None) for file in written
+    )
+    assert rows["guide"].to_pylist() == ["Ada"]
+    assert prepared.job.lookups["guides"].startswith("0-")
+    assert project.prepare().job.lookups["guides"].startswith("1-")
 
 
 def test_a_unit_finished_with_another_lookup_runs_again_for_the_types_that_use_it(tmp_path: Path) -> None:
