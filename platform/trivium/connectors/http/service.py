@@ -70,12 +70,12 @@ class HttpService:
         except errors.SSLError as error:
             self._drop(response)
             if "certificate" not in str(error).lower():
-                raise trouble.away(error) from error
+                raise trouble.away(error) from trouble.cause(error)
             hint = "the ca_file of its authority"
-            raise trouble.wrong("the service's certificate is not trusted", hint, error) from error
+            raise trouble.wrong("the service's certificate is not trusted", hint, error) from trouble.cause(error)
         except (errors.HTTPError, OSError) as error:
             self._drop(response)
-            raise trouble.away(error) from error
+            raise trouble.away(error) from trouble.cause(error)
         except BaseException:
             self._drop(response)
             raise

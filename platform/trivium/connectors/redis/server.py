@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 from collections.abc import Sequence
@@ -53,7 +52,7 @@ class RedisServer:
         except (self._redis.RedisError, OSError) as error:
             self.close()
             self._drop(connection)
-            raise self._meaning(error) from error
+            raise self._meaning(error) from self._trouble.cause(error)
         except BaseException:
             self._drop(connection)
             raise
@@ -100,7 +99,7 @@ class RedisServer:
                 host, port, db, named = redis_address(url)
                 own = self._connections.parse_url(url)
             except ValueError as error:
-                raise self._trouble.wrong("its url is no URL of Redis", _ADDRESS) from error
+                raise self._trouble.wrong("its url is no URL of Redis", _ADDRESS) from self._trouble.cause(error)
             secure = secure or named
             username, password = own.get("username") or username, own.get("password") or password
         retry = self._redis.retry.Retry(self._redis.backoff.NoBackoff(), 0)
@@ -119,14 +118,13 @@ class RedisServer:
     def _meaning(self, error: Exception) -> Exception:
         """Return what an error of the client means for the lookup."""
         exceptions, trouble = self._redis.exceptions, self._trouble
-        if isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError) or _word(error) == "NOAUTH":
+        refused = isinstance(error, exceptions.AuthenticationError | exceptions.NoPermissionError)
+        if refused or _word(error) == "NOAUTH":
             return trouble.wrong("the server refuses", "another username or password, or rights for it", error)
-        causes = [error, error.__cause__, error.__context__]
-        if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes) or "CERTIFICATE" in str(error):
-            return trouble.wrong("the server's certificate is not trusted", "the ca_file of its authority", error)
-        if isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | socket.timeout | OSError):
-            return trouble.away(error)
-        if _word(error) in _PASSING or isinstance(error, exceptions.BusyLoadingError):
+        if found := _of_certificates(error):
+            return trouble.wrong(*found, error)
+        passing = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.BusyLoadingError, OSError)
+        if isinstance(error, passing) or _word(error) in _PASSING:
             return trouble.away(error)
         if _word(error) in ("MOVED", "ASK"):
             return trouble.wrong("expected one server, got a cluster", "a proxy of the cluster, or one server", error)
@@ -139,3 +137,13 @@ class RedisServer:
 
 def _word(error: Exception) -> str:
     return str(error).partition(" ")[0]
+
+
+def _of_certificates(error: Exception) -> tuple[str, str] | None:
+    """Return what an error says of a certificate, and what to try; None where it is not about one."""
+    if "ALERT" in str(error) and "CERTIFICATE" in str(error):
+        return "the server refuses the client's certificate", "certificate_file and key_file of an authority it knows"
+    causes = [error, error.__cause__, error.__context__]
+    if any(isinstance(each, ssl.SSLCertVerificationError) for each in causes) or "CERTIFICATE" in str(error):
+        return "the server's certificate is not trusted", "the ca_file of its authority"
+    return None

@@ -36,6 +36,11 @@ class Trouble:
         text = self._concealment.text(f"{said}. Try: {hint}")
         return LookupAnswerError(f"lookup {self._name}: {bounded(text, _LONGEST_HINT)}")
 
+    def cause(self, error: Exception) -> Exception | None:
+        """Return an error as the cause of another; None where it holds a secret, which a traceback would print."""
+        said = f"{error} {error!r}"
+        return error if self._concealment.text(said) == said else None
+
     def text(self, said: Exception | str) -> str:
         """Return what another system said: one line, bounded, without secrets."""
         text = said if isinstance(said, str) else f"{type(said).__name__}: {said}"

@@ -41,12 +41,12 @@ class Database:
             self.close()
             said = str(error).partition("Query was:")[0]
             if self._dialect.passes(error):
-                raise self._trouble.away(said) from error
+                raise self._trouble.away(said) from self._trouble.cause(error)
             raise self._trouble.wrong(
                 "the database refuses", "tables, columns and rights as the section needs", said
-            ) from error
+            ) from self._trouble.cause(error)
         except SourceError as error:
-            raise self._trouble.wrong(str(error), "the path of the file, or the URI") from error
+            raise self._trouble.wrong(str(error), "the path of the file, or the URI") from self._trouble.cause(error)
         except BaseException:
             self._drop(connection)
             raise

@@ -20,7 +20,14 @@ _PASSING: Final = ("08", "40", "53", "55", "57", "58")
 """Classes of SQLSTATE that pass: connections, serialization, resources, locks, interventions, the system's trouble."""
 _LASTING: Final = (
     *("authentication failed", "no password supplied", "does not exist", "permission denied", "no pg_hba.conf entry"),
-    *("is not permitted to log in", "invalid URI", "in URI", "invalid connection option", "certificate verify failed"),
+    *(
+        "is not permitted to log in",
+        "invalid URI",
+        "in URI",
+        "invalid connection option",
+        "invalid percent-encoded",
+        "certificate verify failed",
+    ),
 )
 """What a refused connection says, which has no SQLSTATE."""
 _SESSION: Final = ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET TimeZone = 'UTC'")
