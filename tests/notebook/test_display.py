@@ -1,4 +1,4 @@
-"""A result for people: the same three parts as text and as HTML, whatever the data holds."""
+"""A result for people: the same parts as text and as HTML, whatever the data holds."""
 
 import re
 from html import unescape
@@ -69,6 +69,23 @@ def test_the_text_has_three_parts() -> None:
         "  2      process  RejectError  RejectError: too early\n"
         '      event: {"flight": "C", "scheduled": "2024-01-01T08:00:00Z", "delay": -500, "event_type": "departure"}'
     )
+
+
+def test_facts_that_were_no_plain_hits_are_counted() -> None:
+    result = run(event("A", tail_number="N1"), event("B"), event("C", tail_number="N9"), event("D", tail_number="N8"))
+    assert repr(result).splitlines()[-5:] == [
+        "incomplete: 3 emitted events",
+        "  enrichment  state     events  first index",
+        "  plane       missing   2       2",
+        "  plane       null_key  1       1",
+        "  each in result.incomplete",
+    ]
+    assert "<b>incomplete</b> <span>3 emitted events</span>" in result._repr_html_()
+    assert result.incomplete.to_pylist() == [
+        {"index": 1, "enrichment": "plane", "state": "null_key"},
+        {"index": 2, "enrichment": "plane", "state": "missing"},
+        {"index": 3, "enrichment": "plane", "state": "missing"},
+    ]
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -1,13 +1,16 @@
 """Lookups from tables in memory."""
 
+from datetime import datetime
 from typing import Any
 
+import msgspec
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
 
 import trivium
+from tests.support.every_key import TripExecutor, trip
 from tests.support.notebook_flights import PLANES, DepartureExecutor, event
 from trivium import Enrichment, Event, Executor, NormalizedEvent, Row
 from trivium.notebook.errors import InputError
@@ -118,3 +121,119 @@ def test_a_table_with_two_possible_keys_asks_which() -> None:
     table = pa.table({"origin": ["JFK"], "destination": ["ZRH"], "name": ["x"]})
     with pytest.raises(InputError, match="origin or destination"):
         trivium.run(HopExecutor, [], lookups={"airport": table})
+
+
+TIMES = pa.timestamp("us", "UTC")
+AT = "2026-01-01T09:30:00Z"
+PRICES = [
+    {"fare": "full", "valid_from": None, "valid_to": "2025-06-01T00:00:00Z", "cents": 1},
+    {"fare": "full", "valid_from": "2026-01-01T00:00:00Z", "valid_to": AT, "cents": 2},
+    {"fare": "full", "valid_from": AT, "valid_to": "2027-01-01T00:00:00Z", "cents": 3},
+    {"fare": "full", "valid_from": "2027-01-01T00:00:00Z", "cents": 4},
+]
+SCHEMA = pa.schema([("fare", pa.string()), ("valid_from", TIMES), ("valid_to", TIMES), ("cents", pa.int64())])
+FACTS: dict[str, Any] = {
+    "weather": {("zrh", 5): {"wind": 3, "zone": "alps"}},
+    "region": {"alps": {"name": "Alps"}},
+    "places": {1: {"name": "one", "owner": 10}},
+    "owners": [{"owner": 10, "name": "ten"}],
+    "cell": {"z": {"name": "Z"}},
+    "price": PRICES,
+    "usual": {},
+}
+
+
+def said(event: dict[str, Any], **lookups: Any) -> Any:
+    """What one trip finds."""
+    result = trivium.run(TripExecutor, [event], lookups=FACTS | lookups)
+    return msgspec.json.decode(result.rows.column("said")[0].as_py())
+
+
+def timed(rows: list[dict[str, Any]]) -> pa.Table:
+    """Prices as a table."""
+    times = {"valid_from", "valid_to"}
+    parsed = [{k: datetime.fromisoformat(v) if k in times and v else v for k, v in each.items()} for each in rows]
+    return pa.Table.from_pylist(parsed, schema=SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [
+        FACTS["weather"],
+        [{"origin": "zrh", "hour": 5, "wind": 3, "zone": "alps"}],
+        pa.table({"hour": [5], "origin": ["zrh"], "wind": [3], "zone": ["alps"]}),
+        (pa.table({"h": [5], "o": ["zrh"], "wind": [3], "zone": ["alps"]}), ("o", "h")),
+    ],
+    ids=["mapping", "list", "table", "table-and-names"],
+)
+@pytest.mark.parametrize(
+    "prices", [PRICES, timed(PRICES), pl.DataFrame(timed(PRICES))], ids=["list", "arrow", "polars"]
+)
+def test_keys_of_every_kind(weather: Any, prices: Any) -> None:
+    event = trip(origin="zrh", hour=5, stops=[1, 2], fare="full")
+    assert said(event, weather=weather, price=prices) == {
+        "weather": 3,
+        "region": "Alps",
+        "places": ["one", None],
+        "owners": ["ten", None],
+        "cell": "Z",
+        "price": 3,
+        "usual": 7,
+    }
+
+
+@pytest.mark.parametrize(
+    ("at", "cents"),
+    [
+        ("2020-01-01T00:00:00Z", 1),
+        ("2025-05-31T23:59:59.999999Z", 1),
+        ("2025-06-01T00:00:00Z", None),
+        ("2026-01-01T09:29:59.999999Z", 2),
+        (AT, 3),
+        ("2026-12-31T23:59:59Z", 3),
+        ("2027-01-01T00:00:00Z", 4),
+    ],
+)
+def test_a_fact_is_the_one_that_was_valid(at: str, cents: int | None) -> None:
+    assert said(trip(at=at, fare="full"))["price"] == cents
+    assert said(trip(at=at, fare="other"), price=timed(PRICES))["price"] is None
+    assert said(trip(at=at, fare="full"), price={})["price"] is None
+
+
+def test_without_ends_a_fact_holds_until_the_next() -> None:
+    prices = timed(PRICES).drop_columns(["valid_to"])
+    found = [said(trip(at=at, fare="full"), price=prices)["price"] for at in ("2025-12-31T23:59:59Z", AT)]
+    assert found == [1, 3]
+
+
+@pytest.mark.parametrize(
+    ("lookups", "message"),
+    [
+        ({"weather": {"zrh": {"wind": 3}}}, r"expected tuples of origin, hour as keys, got 'zrh'"),
+        ({"weather": {("zrh", "5"): {"wind": 3}}}, "expected keys of type int64"),
+        ({"weather": [{"origin": "zrh", "wind": 3}]}, r"the key in columns \(origin, hour\), but it has origin, wind"),
+        ({"weather": (TABLE, "tail_number")}, "the names of 2 key columns, got tail_number"),
+        ({"places": [{"id": 1, "name": "x"}]}, "the key in a column stops, but it has id, name"),
+        ({"price": {"full": {"cents": 3}}}, "each row has to say valid_from, .* got cents"),
+        ({"price": timed(PRICES).drop_columns(["valid_from"])}, "each row has to say valid_from"),
+        ({"price": timed([*PRICES, PRICES[1]])}, "rows that begin with another of their key"),
+        (
+            {"price": timed([PRICES[1] | {"valid_to": "2028-01-01T00:00:00Z"}, PRICES[3]])},
+            "begin before the one before",
+        ),
+        ({"price": [{"fare": "full", "valid_from": "yesterday", "cents": 1}]}, "row 0 .*valid_from"),
+    ],
+)
+def test_rows_that_do_not_fit_their_keys_are_refused(lookups: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        said(trip(), **lookups)
+
+
+def test_missing_lookups_say_their_keys() -> None:
+    with pytest.raises(InputError) as refused:
+        trivium.run(TripExecutor, [], lookups={})
+    text = str(refused.value)
+    assert "weather is missing: it answers wind, zone by (origin, hour)\n" in text
+    assert "region is missing: it answers name by zone\n" in text
+    assert "cell is missing: it answers name by cell_of\n" in text
+    assert "price is missing: it answers cents by fare as of a time\n" in text

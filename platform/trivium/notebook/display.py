@@ -1,7 +1,8 @@
-"""A result for people: the same three parts as text and as HTML. Every value is made harmless before it is shown."""
+"""A result for people: the same parts as text and as HTML. Every value is made harmless before it is shown."""
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
@@ -18,7 +19,7 @@ _CELL: Final = f"padding:.2em .8em .2em 0;border-bottom:1px solid {_LINE};text-a
 _SHORT: Final = f"{_CELL};white-space:nowrap"
 _LONG: Final = f"{_CELL};min-width:16em;max-width:36em;overflow-wrap:anywhere"
 _LONG_COLUMNS: Final = ("error", "event")
-_BAR: Final = {"emitted": "#2f9e6e", "dropped": "#9a9a9a", "rejected": "#d9534f"}
+_BAR: Final = {"emitted": "#2f9e6e", "dropped": "#9a9a9a", "rejected": "#d9534f", "incomplete": "#e0a030"}
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,27 @@ def _sections(result: RunResult) -> tuple[_Section, ...]:
             ),
             _rest(total.rejected, "result.rejected"),
         ),
+        *([_incomplete(result)] if result.states else []),
+    )
+
+
+def _incomplete(result: RunResult) -> _Section:
+    """Return the part about emitted events with facts that were no plain hit."""
+    counts = Counter((each.enrichment, each.state) for each in result.states)
+    return _Section(
+        "incomplete",
+        _many(len({each.index for each in result.states}), "emitted event"),
+        ("enrichment", "state", "events", "first index"),
+        tuple(
+            (
+                name,
+                state,
+                f"{count:,}",
+                str(next(e.index for e in result.states if (e.enrichment, e.state) == (name, state))),
+            )
+            for (name, state), count in sorted(counts.items())
+        ),
+        "each in result.incomplete",
     )
 
 

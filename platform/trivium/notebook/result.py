@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BY_EXECUTOR: Final = "executor"
 _REASONS: Final = {UNROUTED: "another event type", TOMBSTONE: "no value"}
+_INCOMPLETE: Final = pa.schema([("index", pa.int64()), ("enrichment", pa.string()), ("state", pa.string())])
 _INDEX: Final = pa.field("index", pa.int64())
 _EVENT: Final = pa.field("event", pa.string())
 _DROPPED: Final = pa.schema([_INDEX, _EVENT, ("reason", pa.string())])
@@ -33,6 +35,14 @@ class Drop:
     reason: str
 
 
+class FactState(msgspec.Struct, frozen=True, order=True):
+    """The state of a fact that was no plain hit, of the emitted event that `index` counts."""
+
+    index: int
+    enrichment: str
+    state: str
+
+
 @dataclass(frozen=True)
 class PartialResult:
     """The outcomes of one batch, counted from the first event handed over. It travels from worker to driver."""
@@ -41,6 +51,7 @@ class PartialResult:
     parents: np.ndarray[Any, np.dtype[np.int64]]
     drops: tuple[Drop, ...]
     rejects: tuple[Reject, ...]
+    states: tuple[FactState, ...]
     counts: Mapping[str, Counts]
 
 
@@ -50,6 +61,7 @@ class RunResult:
 
     `rows` has the author's columns, in the order of the events they came from; `parents` (int64) is, for each row, that
     event's index, from 0. `counts` is the balance by event type; `read = emitted_inputs + dropped + rejected` holds.
+    `states` are those of facts of emitted events that were no plain hits.
     """
 
     event_type: str
@@ -59,6 +71,7 @@ class RunResult:
     data: Data
     drops: Sequence[Drop]
     rejects: Sequence[Reject]
+    states: Sequence[FactState] = ()
 
     @property
     def total(self) -> Counts:
@@ -91,6 +104,14 @@ class RunResult:
             for each in self.rejects
         ]
         return pa.Table.from_pylist(rows, schema=_REJECTED)
+
+    @cached_property
+    def incomplete(self) -> pa.Table:
+        """The facts of emitted events that were no plain hit: `index`, `enrichment`, and `state`.
+
+        The state is `missing`, `null_key`, `unavailable`, `stale` or `defaulted`.
+        """
+        return pa.Table.from_pylist([msgspec.structs.asdict(each) for each in self.states], schema=_INCOMPLETE)
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return the rows as a pandas table."""
@@ -133,7 +154,18 @@ def part_of(outcomes: Outcomes, first: int, columns: pa.Schema) -> PartialResult
         key=lambda drop: drop.index,
     )
     rejects = sorted((_moved(each, first) for each in outcomes.rejects), key=lambda reject: reject.index)
-    return PartialResult(rows, parents, tuple(drops), tuple(rejects), outcomes.counts())
+    states = [state for each in emitted for state in _states(each.rows.column("_enrichments"), each.parents + first)]
+    return PartialResult(rows, parents, tuple(drops), tuple(rejects), tuple(states), outcomes.counts())
+
+
+def _states(texts: pa.Array, parents: np.ndarray[Any, np.dtype[np.int64]]) -> list[FactState]:
+    """Return what rows say of their events' facts, once an event."""
+    found = {
+        FactState(int(parents[row]), name, state)
+        for row in np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False))
+        for name, state in msgspec.json.decode(texts[int(row)].as_py()).items()
+    }
+    return sorted(found)
 
 
 def _moved(reject: Reject, by: int) -> Reject:
@@ -151,4 +183,5 @@ def joined(event_type: str, parts: Iterable[PartialResult], columns: pa.Schema, 
         data=data,
         drops=[drop for part in parts for drop in part.drops],
         rejects=[data.explained(reject) for part in parts for reject in part.rejects],
+        states=[state for part in parts for state in part.states],
     )

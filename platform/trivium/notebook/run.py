@@ -36,7 +36,9 @@ def run(
             Events that do not name their event type get the executor's.
         options: the executor's options, as its Options or as the dict a pipeline file would hold.
         lookups: rows for each declared enrichment's lookup: `{name: rows}`, where rows are `{key: dict}`, a list of
-            dicts, a table, or `(list or table, name of the key's column)`.
+            dicts, a table, or `(list or table, name of the key's column)`. A key of several fields is a tuple, and so
+            are the names of its columns. Facts as of a time need `valid_from` in each row (null: ever since), and
+            `valid_to`, which is excluded, where a row ends before the next of its key begins.
         timezone: what naive timestamps of a table mean, such as "America/New_York".
         address: None runs in this process. With an address ("auto", "local" or "ray://…") the data is cut into batches
             that run on that Ray cluster, or on the one this process is connected to already.

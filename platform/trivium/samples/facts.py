@@ -9,7 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 import pyarrow as pa
 
 from trivium.config.worker_spec import LookupSpec
-from trivium.connectors.memory.keyed_rows import plain_keys
+from trivium.connectors.facts.order import values_of
 from trivium.contract.lookup import Answer
 from trivium.core.clock import Deadline
 
@@ -32,7 +32,7 @@ Facts = dict[FactKey, dict[str, Any] | None]
 def fact_keys(lookup: str, keys: pa.Array, times: pa.Array | None) -> list[FactKey]:
     """Return the keys, and times, that a lookup is asked for."""
     moments = [None] * len(keys) if times is None else times.to_pylist()
-    return [FactKey(lookup, key, time) for key, time in zip(plain_keys(keys), moments, strict=True)]
+    return [FactKey(lookup, key, time) for key, time in zip(values_of(keys), moments, strict=True)]
 
 
 class SampleLookup:
