@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
@@ -99,8 +99,7 @@ def _lines(found: BatchPlan | StreamPlan, config_file: str) -> Iterator[tuple[st
     for number, each in enumerate(found.executors):
         yield "" if number else "executors", _executor(each, config_file)
     for number, lookup in enumerate(found.lookups):
-        text = f"{lookup['name']}  {lookup['type']}, {lookup['place']}"
-        yield "" if number else "lookups", text
+        yield "" if number else "lookups", _lookup(lookup)
     yield "table", _table(found.table)
     if isinstance(found, BatchPlan):
         yield "replaced", _replaced(found.table)
@@ -145,7 +144,7 @@ def _breaker(breaker: BreakerSummary | None) -> str:
 
 
 def _executor(each: ExecutorSummary, config_file: str) -> str:
-    used = ", ".join(f"{one['lookup']} by {one['key']} (missing: {one['missing']})" for one in each.enrichments)
+    used = ", ".join(_use(one) for one in each.enrichments)
     looks_up = f"  looks up {used}" if used else "  looks nothing up"
     owned = f", owned by {each.owner}" if each.owner else ""
     included = each.listed and each.listed.rpartition(":")[0] != config_file
@@ -155,6 +154,22 @@ def _executor(each: ExecutorSummary, config_file: str) -> str:
         *([f"  listed in {each.listed}"] if included else []),
         looks_up,
     ]
+    return "\n".join(lines)
+
+
+def _use(enrichment: dict[str, str]) -> str:
+    time = f" as of {enrichment['as_of']}" if "as_of" in enrichment else ""
+    missing, hints = enrichment["missing"], enrichment["hints"]
+    return f"{enrichment['lookup']} by {enrichment['key']}{time} (missing: {missing}; {hints})"
+
+
+def _lookup(lookup: dict[str, Any]) -> str:
+    lines = [f"{lookup['name']}  {lookup['type']}, {lookup['place']}"]
+    for hints, ways in lookup["ways"].items():
+        if len(set(ways.values())) == 1:
+            lines.append(f"  {next(iter(ways.values()))}")
+        else:
+            lines += [f"  {hints}, {runtime}: {text}" for runtime, text in ways.items()]
     return "\n".join(lines)
 
 

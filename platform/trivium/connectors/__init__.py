@@ -105,13 +105,25 @@ def _made(bound: BoundLookup, clock: Clock, *, pinned: bool, snapshot: str | Non
         as_of=bound.as_of,
         snapshot=snapshot,
     )
+    cls = _class_of(name)
     if name in _LOOKUPS:
-        module, _, attribute = _LOOKUPS[name].partition(":")
-        return getattr(importlib.import_module(module), attribute)(bound.settings(), request)
+        return cls(bound.settings(), request)
     try:
-        return LOOKUP_KINDS.plugin(name)(bound.settings(), request)
+        return cls(bound.settings(), request)
     except TriviumError:
         raise
     except Exception as error:
         said = f"{type(error).__name__}: {error}"[:300]
         raise RunError(f"the lookup {bound.name} ({name}) did not open: {said}") from error
+
+
+def _class_of(name: str) -> Any:
+    if name not in _LOOKUPS:
+        return LOOKUP_KINDS.plugin(name)
+    module, _, attribute = _LOOKUPS[name].partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def answers_from_memory(bound: BoundLookup) -> bool:
+    """Return whether a lookup is held in the memory of the processes that use it."""
+    return bool(getattr(_class_of(bound.config.type), "in_memory", False))

@@ -14,9 +14,9 @@ from trivium.engine.outcomes import Outcomes
 from trivium.engine.steps import Drive, FactClient
 from trivium.engine.worker import Worker
 
-_ASIDE: Final = 2
+MOST_ASIDE: Final = 2
 """Batches on their way where calls may run beside processing: one waits while the next is worked on."""
-_ASIDE_OF_SLOW: Final = 16
+MOST_ASIDE_OF_SLOW: Final = 16
 """The same where a lookup is declared slow."""
 _BYTES: Final = 64 << 20
 """The most bytes of all batches on their way; one that is larger is alone."""
@@ -60,7 +60,7 @@ class InFlight(Generic[PartT]):
     def full(self) -> bool:
         """Return whether the first batch has to be waited for before another begins."""
         slow = any(flight.drive.is_slow for flight in self._flights)
-        return len(self._flights) >= (_ASIDE_OF_SLOW if slow else _ASIDE) or self.nbytes > _BYTES
+        return len(self._flights) >= (MOST_ASIDE_OF_SLOW if slow else MOST_ASIDE) or self.nbytes > _BYTES
 
     def begin(self, part: PartT, batch: Batch, nbytes: int) -> None:
         """Start with a batch, up to its first wait that may stand aside."""

@@ -30,7 +30,7 @@ Facts = dict[FactKey, dict[str, Any] | None]
 
 
 def fact_keys(lookup: str, keys: pa.Array, times: pa.Array | None) -> list[FactKey]:
-    """Return the keys, and times, that a lookup is asked for."""
+    """Return the keys, and times, that a lookup gets."""
     moments = [None] * len(keys) if times is None else times.to_pylist()
     return [FactKey(lookup, key, time) for key, time in zip(values_of(keys), moments, strict=True)]
 

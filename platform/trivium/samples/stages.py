@@ -1,4 +1,4 @@
-"""Enrichments of one event, asked stage by stage as the worker asks them, by whoever knows the facts."""
+"""Enrichments of one event, fetched stage by stage as the worker does, from whoever knows the facts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Answering = Callable[[Sequence[KeyQuestion]], Sequence[LookupFacts]]
 
 
 def ask_stages(worker: TypeWorker, event: Any, answer: Answering) -> None:
-    """Ask for the facts of one event: `answer` is called once a stage, with what can be asked then.
+    """Ask for the facts of one event: `answer` is called once a stage, with the questions of that stage.
 
-    An event that its executor does not accept, or that is out for want of a fact, is not asked about further.
+    An event that its executor does not accept, or that is out for want of a fact, goes no further.
     """
     called = worker.begin(worker.inputs_from_structs(np.arange(1), [event]))
     for stage in range(len(worker.stages)):

@@ -15,6 +15,7 @@ from trivium.delivery.delta.features import is_append_only, writing_features
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.files.lineage import table_schema
 from trivium.operations.plans.columns import column_conflicts
+from trivium.operations.plans.fetching import name_of, ways_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,14 @@ def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
             form=bound.declaration.form,
             version=bound.version,
             enrichments=tuple(
-                {"name": name, "key": each.key, "lookup": each.lookup, "missing": each.missing}
+                {
+                    "name": name,
+                    "key": each.key,
+                    "lookup": each.lookup,
+                    "missing": "a default row" if each.default is not None else each.missing,
+                    "hints": name_of(each.hints),
+                    **({"as_of": each.as_of} if each.as_of else {}),
+                }
                 for name, each in bound.declaration.enrichments.items()
             ),
             owner=entry.owner,
@@ -98,9 +106,9 @@ def executors(pipeline: Pipeline) -> tuple[ExecutorSummary, ...]:
 
 
 def lookups(pipeline: Pipeline) -> tuple[dict[str, Any], ...]:
-    """Return the lookups: their type and where they answer from."""
+    """Return the lookups: their type, where they answer from, and how each runtime fetches their facts."""
     return tuple(
-        {"name": name, "type": bound.config.type, "place": place_of(bound.config)}
+        {"name": name, "type": bound.config.type, "place": place_of(bound.config), "ways": ways_of(pipeline, bound)}
         for name, bound in pipeline.lookups.items()
     )
 
