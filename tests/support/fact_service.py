@@ -57,6 +57,7 @@ def fact_service(certificate: Path | None = None, key: Path | None = None) -> It
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # head and body are two packets, and the second would wait 40 ms
 
         def do_GET(self) -> None:
             self.answer(parse_qs(urlsplit(self.path).query).get("keys", []))
