@@ -92,6 +92,13 @@ dead_letters: {{type: delta, path: ../tables/rates_dead_letters}}
 breaker: off
 {sections}
 """
+STREAMING = """streaming:
+  source: {{type: kafka, servers: "{servers}", topics: [{topic}], request_timeout_seconds: 5}}
+  workers: 1
+  commit_interval_seconds: 0.5
+  batch_deadline_seconds: 6
+  record_deadline_seconds: 6
+"""
 BATCH = """batch:
   source: {type: parquet, path: ../data, value_column: value, day_column: day}
   workers: 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent import futures
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -18,10 +19,15 @@ MOST_ASIDE: Final = 2
 """Batches on their way where calls may run beside processing: one waits while the next is worked on."""
 MOST_ASIDE_OF_SLOW: Final = 16
 """The same where a lookup is declared slow."""
+_LOOK_SECONDS: Final = 0.25
 _BYTES: Final = 64 << 20
 """The most bytes of all batches on their way; one that is larger is alone."""
 
 PartT = TypeVar("PartT")
+
+
+class WaitOver(Exception):
+    """The end of a wait for facts that are not there yet."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class InFlight(Generic[PartT]):
     """Begins batches and gives them back in the same order, each as the part of the source that it was.
 
     Those whose hints do not allow it are waited for at once. `watch` is held around whatever runs code of an executor,
-    and around nothing that waits.
+    and around nothing that waits; `waiting` is held around every wait, which ends once `is_over` says so.
     """
 
     def __init__(
@@ -44,8 +50,11 @@ class InFlight(Generic[PartT]):
         clients: Mapping[str, FactClient],
         clock: Clock,
         watch: Callable[[], AbstractContextManager[None]] = nullcontext,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+        is_over: Callable[[], bool] = bool,
     ) -> None:
-        self._worker, self._clients, self._clock, self._watch = worker, clients, clock, watch
+        self._worker, self._clients, self._clock = worker, clients, clock
+        self._watch, self._waiting, self._is_over = watch, waiting, is_over
         self._flights: deque[_Flight[PartT]] = deque()
 
     def __len__(self) -> int:
@@ -63,11 +72,15 @@ class InFlight(Generic[PartT]):
         return len(self._flights) >= (MOST_ASIDE_OF_SLOW if slow else MOST_ASIDE) or self.nbytes > _BYTES
 
     def begin(self, part: PartT, batch: Batch, nbytes: int) -> None:
-        """Start with a batch, up to its first wait that may stand aside."""
+        """Start with a batch, up to its first wait that may stand aside.
+
+        Raises:
+            WaitOver: it is not waited for any longer.
+        """
         flight = _Flight(part, nbytes, Drive(self._worker.steps(batch), self._clients, self._clock))
         self._flights.append(flight)
         while not self._advance(flight) and not flight.drive.may_stand_aside:
-            flight.drive.wait()
+            self._wait(flight)
 
     def finished(self) -> tuple[PartT, Outcomes] | None:
         """Return the first batch if it is done; the others go on as far as they can."""
@@ -79,12 +92,25 @@ class InFlight(Generic[PartT]):
         return first.part, first.drive.result
 
     def wait(self) -> None:
-        """Wait for the first thing that the first batch waits for."""
-        self._flights[0].drive.wait()
+        """Wait for the first thing that the first batch waits for.
+
+        Raises:
+            WaitOver: it is not waited for any longer.
+        """
+        self._wait(self._flights[0])
 
     def drop(self) -> None:
         """Forget the batches on their way: their records are read again."""
         self._flights.clear()
+
+    def _wait(self, flight: _Flight[PartT]) -> None:
+        with self._waiting():
+            while pending := flight.drive.pending:
+                if futures.wait(pending[:1], _LOOK_SECONDS).done:
+                    return
+                if self._is_over():
+                    raise WaitOver
+            flight.drive.wait()
 
     def _advance(self, flight: _Flight[PartT]) -> bool:
         if flight.drive.blocked:

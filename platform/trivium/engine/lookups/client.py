@@ -102,6 +102,11 @@ class LookupClient:
             found = self._scheduler.read(self._clock.monotonic())
             return msgspec.structs.replace(found, latency=list(found.latency))
 
+    @property
+    def away(self) -> str:
+        """A sentence about the lookup while those who ask it wait for it to come back."""
+        return self._scheduler.away
+
     def take_use(self) -> LookupUse | None:
         """Return the use since the last call of this method, and which states answered; None: there was none."""
         with self._lock:

@@ -40,6 +40,8 @@ class Scheduler:
         self.metrics: LookupMetrics = self.board.metrics
         self.notices: list[str] = []
         """Sentences about pauses, for the log."""
+        self.away = ""
+        """The newest of these sentences while nothing has succeeded since."""
 
     def ask(self, ask: Ask, now: float) -> None:
         """Answer what is kept, and queue the rest."""
@@ -87,6 +89,7 @@ class Scheduler:
         if self._end(call, now):
             self._gate.breaker.success(call.generation)
             self._pauses.reset()
+            self.away = ""
             self.board.answer(call, found)
             self._settle(now)
 
@@ -244,9 +247,8 @@ class Scheduler:
             if pause is not None:
                 until, is_new = pause
                 if is_new:
-                    self.notices.append(
-                        f"lookup {self._spec.name} is away ({message}); next try in {until - now:.1f} s"
-                    )
+                    self.away = f"lookup {self._spec.name} is away ({message}); next try in {until - now:.1f} s"
+                    self.notices.append(self.away)
                 portion.phase = "delayed"
                 portion.timer = self._timers.set(until, lambda due: self._release(portion, due))
                 return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -20,6 +22,7 @@ from trivium.runtimes.losses import GONE, LOSS_TEXT, LOSSES_ALONE, Loss, first_l
 
 _STARTS = 3
 _START_SECONDS = 300.0
+_ANSWER_SECONDS = 5.0
 _WARN_EVERY_SECONDS = 30.0
 
 _log = logging.getLogger(__name__)
@@ -29,12 +32,25 @@ class IsolatedWorker:
     """One unit at a time, in a process that nothing else depends on."""
 
     def __init__(self, job: Job) -> None:
-        self._job = job
+        self._job, self._waits = job, False
 
     def open(self) -> None:
         """Get ready; a call of its own, so that what it raises arrives in its own words."""
         log_json_lines()
-        self._runner = UnitRunner(self._job)
+        self._runner = UnitRunner(self._job, waiting=self._waiting)
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def is_waiting(self) -> bool:
+        """Return whether the unit that runs waits for facts."""
+        return self._waits
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
 
     def run(self, unit: Unit) -> UnitResult:
         """Run a unit."""
@@ -98,10 +114,14 @@ class Isolation:
         return waiting
 
     def _attempt(self, part: Unit, seconds: float) -> tuple[UnitResult | None, Loss]:
-        """Run a part; its time begins when the actor is there."""
-        answer = self._running().run.remote(part)
+        """Run a part; its time begins when the actor is there, and again as long as it waits for facts."""
+        actor = self._running()
+        answer = actor.run.remote(part)
         try:
-            return ray.get(answer, timeout=seconds), "worker_died"
+            while not ray.wait([answer], timeout=seconds)[0]:
+                if not ray.get(actor.is_waiting.remote(), timeout=_ANSWER_SECONDS):
+                    raise GetTimeoutError
+            return ray.get(answer), "worker_died"
         except GetTimeoutError:
             self.close()
             return None, "worker_hung"
@@ -120,7 +140,12 @@ class Isolation:
 
     def _start(self) -> None:
         # No CPU: the pool, or another run, may hold them all, and the one that waits for this actor is the pool's.
-        remote = ray.remote(num_cpus=0, max_restarts=0, scheduling_strategy=_where_cpus_are())(IsolatedWorker)
+        remote = ray.remote(
+            num_cpus=0,
+            max_restarts=0,
+            concurrency_groups={"control": 1},
+            scheduling_strategy=_where_cpus_are(),
+        )(IsolatedWorker)
         actor = remote.remote(self.job)
         opened, waited = actor.open.remote(), 0.0
         try:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import faulthandler
 import logging
 import sys
+import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import msgspec
@@ -28,6 +30,7 @@ from trivium.runtimes.losses import GONE, first_line, own_words
 _log = logging.getLogger(__name__)
 
 STARTED_FOLDER: Final = "_trivium/started"
+_LEAST_SECONDS: Final = 0.1
 
 
 class WorkersLost(Exception):
@@ -38,19 +41,52 @@ class UnitFailed(TriviumError):
     """A worker could not finish a unit: an error of storage, source, lookup or engine, in its own words."""
 
 
+class Watchdog:
+    """Ends this process after so many seconds of work; pauses do not count."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = self._left = seconds
+        self._since = 0.0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch what is done meanwhile, with all its time."""
+        self._left = self._seconds
+        self._arm()
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let time go by; afterwards go on with the time that was left."""
+        faulthandler.cancel_dump_traceback_later()
+        self._left = max(_LEAST_SECONDS, self._left - (time.monotonic() - self._since))
+        try:
+            yield
+        finally:
+            self._arm()
+
+    def _arm(self) -> None:
+        self._since = time.monotonic()
+        faulthandler.dump_traceback_later(self._left, exit=True, file=sys.stderr.fileno())
+
+
 class PoolWorker:
     """An actor of the pool. Marks each unit before it begins, so that the driver knows what a dead actor held.
 
     A unit over its deadline ends the process: a watchdog outside Python's interpreter lock, so that native code that
-    never returns is no way around it. It leaves the stack in the actor's log.
+    never returns is no way around it. It leaves the stack in the actor's log. Waits for facts do not count: the clients
+    of the lookups bound them.
     """
 
     def __init__(self, job: Job, deadline_seconds: float) -> None:
         log_json_lines()
-        self._job, self._deadline_seconds = job, deadline_seconds
+        self._job, self._watchdog = job, Watchdog(deadline_seconds)
         self._failure: Exception | None = None
         try:
-            self._runner = UnitRunner(job)
+            self._runner = UnitRunner(job, waiting=self._watchdog.paused)
             self._marks = Storage(job.token.uri)
         except Exception as error:  # noqa: BLE001 - raised with the first unit: Ray would call it a dead actor
             self._failure = error
@@ -63,13 +99,11 @@ class PoolWorker:
         key = unit.key(self._job.context)
         try:
             self._marks.publish(f"{started_folder(self._job)}/{key}", b"")
-            faulthandler.dump_traceback_later(self._deadline_seconds, exit=True, file=sys.stderr.fileno())
-            result = self._runner.run(unit)
-            self._runner.publish(unit, result)
+            with self._watchdog.watching():
+                result = self._runner.run(unit)
+                self._runner.publish(unit, result)
         except Exception as error:  # noqa: BLE001 - what is raised here is no dead worker
             return _failed(unit, self._job, error)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
         return {"key": key, "rows": unit.rows, "result": msgspec.json.encode(result), "failure": None}
 
 

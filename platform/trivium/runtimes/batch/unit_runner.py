@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -82,13 +82,20 @@ class _Host:
 class UnitRunner:
     """One pipeline, ready to run units. Building it proves that this process runs what the driver planned.
 
+    `waiting` is held around every wait for facts.
+
     Raises:
         RunError: other code, other versions or other lookups here than on the driver.
         StorageNotShared: this node does not see the driver's storage.
     """
 
-    def __init__(self, job: Job, clock: Clock | None = None) -> None:
-        self._job, self._clock = job, clock or SystemClock()
+    def __init__(
+        self,
+        job: Job,
+        clock: Clock | None = None,
+        waiting: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._job, self._clock, self._waiting = job, clock or SystemClock(), waiting
         compiled = rebuild(job.plan, job.secrets, project_here(job.root))
         self._pipeline = compiled if job.scope.untyped else compiled.of_types({*job.scope.types, *job.parked})
         bind(pipeline=self._pipeline.name, plan=self._pipeline.plan.plan_short, generation=job.generation)
@@ -150,7 +157,7 @@ class UnitRunner:
         spec = pipeline.worker_spec
         clients = clients_of(spec.lookups, open_lookups(pipeline, self._job, self._clock), self._clock)
         worker = Worker(spec, self._clock, self._job.parked)
-        return _Host(reader, clients, InFlight(worker, clients, self._clock), scope)
+        return _Host(reader, clients, InFlight(worker, clients, self._clock, waiting=self._waiting), scope)
 
     def _host_of(self, types: frozenset[str]) -> _Host:
         if types not in self._some:

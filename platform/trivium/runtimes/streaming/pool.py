@@ -1,7 +1,8 @@
 """The actor pool: one `Lane` a worker, which knows what its actor is doing and what comes next.
 
 A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was
-lost makes a new one and searches the partitions it owned for the record that did it (see `poison_search`).
+lost makes a new one and searches the partitions it owned for the record that did it (see `poison_search`). One that
+takes long is asked whether it waits for facts: then it is not taken for hanging, whatever time it takes.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from trivium.runtimes.losses import GONE, LOSS_TEXT, Loss, first_line, own_words
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.poison_search import PoisonSearch, searches_of, seconds_allowed
 from trivium.runtimes.streaming.restart_backoff import Openings
+from trivium.runtimes.streaming.wait_watch import WaitWatch
 from trivium.runtimes.streaming.worker.actor import StreamWorker
 
 _AHEAD: Final = 2
@@ -34,10 +36,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class _Call:
-    """A call under way: what it is, and the moment (monotonic) after which the actor is taken for hanging."""
+    """A call under way: what it is, and the moment (monotonic) after which the actor is taken for hanging.
+
+    `seconds` is the time it is given.
+    """
 
     answer: Any
     kind: str
+    seconds: float
     due: float
 
 
@@ -60,6 +66,9 @@ class Lane:
     _openings: Openings = field(default_factory=Openings)
     _known_reconnects: int = 0
     _stopping: bool = False
+
+    def __post_init__(self) -> None:
+        self._watch = WaitWatch(self.number, self.clock)
 
     @property
     def waiting_for(self) -> Any:
@@ -123,6 +132,9 @@ class Lane:
         """
         call = self._calls[0]
         if not answered:
+            if self._watch.is_waiting(self._actor):
+                for each in self._calls:
+                    each.due = max(each.due, self.clock.monotonic() + each.seconds)
             if self.clock.monotonic() > call.due:
                 self._lose("worker_hung", f"no answer to {call.kind} in time")
             return None
@@ -153,6 +165,8 @@ class Lane:
 
     def _taken(self, call: _Call, answer: Any) -> EpochResult | None:
         self._openings.succeed()
+        self._watch.end()
+        self._watch_next()
         if call.kind == "open":
             self._known_reconnects = 0
             return None
@@ -184,6 +198,7 @@ class Lane:
     def _lose(self, loss: Loss, reason: str) -> None:
         """Take the actor for lost; everything it had under way comes again."""
         lost, self._calls = self._calls[0], deque()
+        self._watch.forget()
         self.losses += 1
         _log.warning("worker %d is lost (%s): %s", self.number, loss, reason)
         ray.kill(self._actor)
@@ -213,7 +228,15 @@ class Lane:
         self._call(answer, "reject", _START_SECONDS)
 
     def _call(self, answer: Any, kind: str, seconds: float) -> None:
-        self._calls.append(_Call(answer, kind, self.clock.monotonic() + seconds))
+        self._calls.append(_Call(answer, kind, seconds, self.clock.monotonic() + seconds))
+        if len(self._calls) == 1:
+            self._watch_next()
+
+    def _watch_next(self) -> None:
+        """Have the actor asked if its next answer takes long; the start of a process is no wait for facts."""
+        if self._calls and self._calls[0].kind != "open":
+            epoch = self.config.commit_interval_seconds * _AHEAD if self._calls[0].kind == "epoch" else 0.0
+            self._watch.begin(epoch, self._calls[0].seconds / 4)
 
 
 def make_lanes(job: StreamJob, config: Streaming, clock: Clock, positions: dict[str, int]) -> list[Lane]:

@@ -1,4 +1,4 @@
-"""The actor of the pool: owns partitions, runs epochs, one after the other; `cut` comes in beside them."""
+"""The actor of the pool: owns partitions, runs epochs, one after the other; others come in beside them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,11 @@ class StreamWorker:
         """End the running epoch early. Before it is open there is none, and after a stop none is ended."""
         if self._runner is not None:
             self._runner.cut()
+
+    @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
+    def waits_for(self) -> str | None:
+        """Return what the running epoch waits for, None: it does not wait for facts."""
+        return None if self._runner is None else self._runner.waits_for()
 
     def close(self) -> None:
         """Close the source."""

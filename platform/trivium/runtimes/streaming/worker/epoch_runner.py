@@ -23,7 +23,7 @@ from trivium.delivery.storage.token import prove_shared
 from trivium.engine.lookups.clients import clients_of, taken_use
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
-from trivium.runtimes.in_flight import InFlight
+from trivium.runtimes.in_flight import InFlight, WaitOver
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
@@ -34,6 +34,8 @@ _POLL_SECONDS: Final = 0.25
 _GLANCE_SECONDS: Final = 0.005
 _QUIET_SECONDS: Final = 1.0
 _BATCH_BYTES: Final = 4 << 20
+_PARTING_SECONDS: Final = 2.0
+"""The longest wait for facts once the epoch was cut."""
 _DAYS: Final = 64
 """Most event days, so most new partitions of the table, that one epoch opens."""
 
@@ -59,29 +61,45 @@ class EpochRunner:
         spec = self._pipeline.worker_spec
         self._clients = clients_of(spec.lookups, lookups, self._clock)
         self._in_flight: InFlight[Gathered] = InFlight(
-            Worker(spec, self._clock, job.parked), self._clients, self._clock, self._watched
+            Worker(spec, self._clock, job.parked),
+            self._clients,
+            self._clock,
+            self._watched,
+            self._waiting,
+            self._parted,
         )
         self._reader = KafkaReader(
             self._pipeline.kafka_source(), self._pipeline.kafka_password(), self._clock, self._routing.header
         )
         self._positions: dict[str, int] = {}
-        self._cut = threading.Event()
+        self._cut, self._cut_at = threading.Event(), 0.0
+        self._waits = False
         gc.collect()
         gc.freeze()  # what is loaded by now stays; the collector need not walk through it again and again
 
     def cut(self) -> None:
         """End the running epoch, and every later one, as soon as its batch is done. May be called from any thread."""
+        self._cut_at = self._clock.monotonic()
         self._cut.set()
+
+    def waits_for(self) -> str | None:
+        """Return what the running epoch waits for, None: it does not wait for facts. May be called from any thread."""
+        if not self._waits:
+            return None
+        return "; ".join(client.away for client in self._clients.values() if client.away)
 
     def run(self, request: EpochRequest) -> EpochResult:
         """Read until the epoch is full, its time is over or `cut` is called; write its files."""
         if request.positions is not None:
             self._assign(request.positions)
         with self._epoch() as epoch:
-            if request.alone is None:
-                self._fill(epoch)
-            else:
-                self._fill_alone(epoch, request.alone)
+            try:
+                if request.alone is None:
+                    self._fill(epoch)
+                else:
+                    self._fill_alone(epoch, request.alone)
+            except WaitOver:
+                self._assign(self._positions)  # what waits for facts is read again by the next run
             return self._closed(epoch)
 
     def reject(self, partition: str, position: int, reason: str, error: str) -> EpochResult:
@@ -201,6 +219,18 @@ class EpochRunner:
         except BaseException:
             epoch.abandon()
             raise
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        self._waits = True
+        try:
+            yield
+        finally:
+            self._waits = False
+
+    def _parted(self) -> bool:
+        """Return whether an epoch that was cut has waited long enough for facts."""
+        return self._cut.is_set() and self._clock.monotonic() - self._cut_at > _PARTING_SECONDS
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
