@@ -108,3 +108,19 @@ def test_both_tables_are_made_by_a_start_killed_in_between(project: StreamProjec
     kill(driver)
     project.catch_up_well()
     project.audit()
+
+
+@pytest.mark.parametrize(
+    "point", ["park.recorded", "stream_letters.after_commit", "table.before_commit", "table.after_commit"]
+)
+def test_a_driver_killed_around_parking_a_type(project: StreamProject, point: str) -> None:
+    """Every record raises, so the first epoch parks their type; killed there or later, none is lost or kept twice."""
+    text = project.config.read_text()
+    project.config.write_text(text.replace("breaker: off", "breaker: {window_events: 200, least: 100, then: park}"))
+    project.produce(project.ticks(3_000, dict.fromkeys(range(3_000), "raise")))
+    assert project.catch_up(TRIVIUM_FAULT_POINT=point).code < 0
+    project.produce(project.ticks(500))
+    project.catch_up_well()
+    found = project.audit()
+    assert (found.in_table, found.dead_letters) == (0, 3_500)
+    assert project.letters()["parked"] >= 3_000

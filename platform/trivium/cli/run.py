@@ -55,6 +55,7 @@ def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, addres
     stale, defaulted or missing, as trivium read --incomplete lists them.
     """
     from trivium.config.compile import compile_file
+    from trivium.runtimes.batch.parked import AllParked
     from trivium.runtimes.batch.prepare import BatchArguments
     from trivium.runtimes.batch.run import run_batch
 
@@ -70,7 +71,10 @@ def batch(config: Path, scope: RunScope, complete_as_of: datetime | None, addres
         window = each.window
         click.echo(f"{', '.join(each.types)}: {window or 'all of the source'}")
         days = (window.start, window.end) if window else (None, None)
-        _show(run_batch(pipeline, replace(arguments, start=days[0], end=days[1], types=each.types)), config)
+        try:
+            _show(run_batch(pipeline, replace(arguments, start=days[0], end=days[1], types=each.types)), config)
+        except AllParked as parked:  # the days of other types are made all the same
+            click.echo(f"left as it is: {parked}")
 
 
 def _remakes(pipeline: Pipeline, arguments: BatchArguments, wanted: list[str]) -> list[Remake]:

@@ -12,6 +12,7 @@
     ├── DeliveryError            the table or its storage refused (see trivium.delivery.errors)
     └── RunError                 a run cannot go on; the message says why and what to do
         ├── LookupOutage         a lookup stayed unavailable and the pipeline says that this fails the run
+        ├── AllParked            every event type of a batch run is parked (see trivium.runtimes.batch.parked)
         └── SystemicRejects      rejects look systemic (see trivium.engine.breaker)
 
 Every class survives pickling: an error raised in a worker reads the same on the driver.

@@ -106,6 +106,18 @@ def test_the_same_version_stays_parked_at_once(platform: Platform) -> None:
         platform.run("refund")
 
 
+def test_stale_days_of_other_types_are_made_beside_a_parked_one(platform: Platform) -> None:
+    """Both types have rows of older versions; refunds, the first of the two runs, are parked."""
+    before = platform.rows()["refund"]
+    forget_executors()
+    with in_this_process():
+        first, second = (Trivium()("run", "batch", str(platform.config), "--stale") for _ in range(2))
+    assert first.exit_code == second.exit_code == 0, first.output + second.output
+    assert "left as it is: every event type of this run is parked: refund" in first.stdout + second.stdout
+    assert platform.values("order") == [10, 20] * 3
+    assert platform.rows()["refund"] == before
+
+
 def test_a_replay_by_an_executor_that_is_still_broken_changes_nothing(platform: Platform) -> None:
     before = platform.rows()["refund"]
     platform.run(days=(0, 2))

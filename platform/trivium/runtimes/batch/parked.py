@@ -37,6 +37,10 @@ Parking = Literal["leave", "make"]
 _log = logging.getLogger(__name__)
 
 
+class AllParked(RunError):
+    """Every event type that a run was to make is parked."""
+
+
 class BeginAgain(Exception):
     """An event type was parked: what the run made with it is not committed."""
 
@@ -45,14 +49,14 @@ def left_out(pipeline: Pipeline, parking: Parking) -> dict[str, ParkedType]:
     """Return the types of the pipeline that a run leaves out.
 
     Raises:
-        RunError: there is no other.
+        AllParked: there is no other.
     """
     if parking == "make":
         return {}
     config = pipeline.config
     found = still_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
     if len(found) == len(pipeline.executors):
-        raise RunError(
+        raise AllParked(
             f"every event type of this run is parked: {'; '.join(each.sentence for each in found.values())}. Try: mend "
             "the executor; or, if something else was wrong, trivium dead-letters replay CONFIG --parked "
             f"{next(iter(found))}"
