@@ -53,10 +53,11 @@ class FactReader:
                 message = f"the executor has no enrichment {name}"
                 raise SampleError(sample.line, f"{message} ({one_of(name, enrichments) or 'it declares none'})")
         given = {name: self._given(sample, name) for name in sample.facts}
-        decoded = self._worker.decoder.decode([sample.event], self._types and list(self._types))
         reading = _Reading(sample.line, given)
-        for event in decoded.events.get(event_type, ([], []))[1]:
-            ask_stages(self._worker.types[event_type], event, reading.answer)
+        if enrichments:
+            decoded = self._worker.decoder.decode([sample.event], self._types and list(self._types))
+            for event in decoded.events.get(event_type, ([], []))[1]:
+                ask_stages(self._worker.types[event_type], [event], reading.answer)
         return reading.facts, reading.stated
 
     def _given(self, sample: Sample, name: str) -> Given:
