@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.shop import known_customers
 from tests.support.terminal import Trivium
 
 SAMPLES = "executors/order/samples.jsonl"
@@ -188,28 +189,10 @@ def test_every_pipeline_of_the_project_is_checked(project: Path, trivium: Triviu
     assert "configs/shop.yaml\n  ✓ order: 4 samples\n✓ all good" in done.stdout
 
 
-def lookup_of_customers(project: Path) -> Path:
-    """The shop, whose executor looks a customer up; the file of the lookup, which is not there yet."""
-    executor = project / "executors/order/executor.py"
-    text = executor.read_text().replace("from trivium import ", "from trivium import Enrichment, Row, ", 1)
-    text = text.replace(
-        "class OrderRow(", 'class Known(Row):\n    """Known."""\n\n    country: str\n\n\nclass OrderRow(', 1
-    )
-    text = text.replace(
-        "    def accepts", '    known = Enrichment(Known, key="customer", missing="null")\n\n    def accepts', 1
-    )
-    text = text.replace("event: Order) -> OrderRow:", "event: Order, known: Known | None) -> OrderRow:")
-    executor.write_text(text)
-    config = project / "configs/shop.yaml"
-    lookup = "lookups: {known: {type: parquet, path: ../data/known.parquet, key: name}}\n"
-    config.write_text(config.read_text() + lookup)
-    return project / "data/known.parquet"
-
-
 def test_no_outcome_is_written_of_a_fact_that_the_sample_does_not_say(
     project: Path, samples: Path, trivium: Trivium
 ) -> None:
-    lookup_of_customers(project)
+    known_customers(project)
     order = '"event_type":"order","order_id":"o-9","placed_at":"2026-01-01T09:30:00Z","amount":150'
     lines = [
         f'{{"event":{{{order},"customer":"eve"}}}}',
@@ -229,7 +212,7 @@ def test_no_outcome_is_written_of_a_fact_that_the_sample_does_not_say(
 
 
 def test_what_a_run_would_not_find_is_said(project: Path, trivium: Trivium) -> None:
-    lookup = lookup_of_customers(project)
+    lookup = known_customers(project)
     done = trivium("check", "configs/shop.yaml")
     assert done.exit_code == 0, done.output
     assert f"! lookups.known: {lookup}" in done.stdout
@@ -243,8 +226,31 @@ def test_what_a_run_would_not_find_is_said(project: Path, trivium: Trivium) -> N
     assert [each["place"] for each in missing] == ["batch.source", "lookups.known"]
 
 
+def test_what_a_run_would_find_is_said_line_by_line(project: Path, trivium: Trivium) -> None:
+    known = known_customers(project)
+    pq.write_table(pa.table({"name": ["ada"], "country": ["CH"]}), known)
+    config = project / "configs/shop.yaml"
+    done = trivium("check", "configs/shop.yaml", "--connect")
+    assert done.exit_code == 0, done.output
+    assert [line for line in done.stdout.splitlines() if line.startswith("  ✓ ")][1:] == [
+        "  ✓ batch.source: parquet, 3 files, 20 rows",
+        "  ✓ lookups.known: parquet, keys of string fit; 1 of 1 keys of the source have a row",
+        "  ✓ table: not there yet; the first run makes it",
+    ]
+    assert done.stdout.endswith("✓ all good\n")
+    pq.write_table(pa.table({"name": ["eve"], "country": ["CH"]}), known)
+    (file,) = json.loads(trivium("check", "--connect", "--format", "json").stdout)["files"]
+    assert file["found"]["lookups.known"].endswith("; 0 of 1 keys of the source have a row")
+    pq.write_table(pa.table({"name": [1], "country": ["CH"]}), known)
+    wrong = trivium("check", "configs/shop.yaml", "--connect")
+    assert wrong.exit_code == 1
+    assert "✗ lookups.known: " in wrong.stdout
+    config.write_text(config.read_text().replace("key: name", "key: nam"))
+    assert "✗ lookups.known: " in trivium("check", "configs/shop.yaml", "--connect").stdout
+
+
 def test_a_lookup_without_its_columns_is_said(project: Path, trivium: Trivium) -> None:
-    pq.write_table(pa.table({"name": ["ada"], "land": ["CH"]}), lookup_of_customers(project))
+    pq.write_table(pa.table({"name": ["ada"], "land": ["CH"]}), known_customers(project))
     done = trivium("check", "configs/shop.yaml", "--connect")
     assert done.exit_code == 1
     assert "column country: it is required and missing" in done.stdout

@@ -30,7 +30,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> list[str]:
 
 def test_the_commands_are_these() -> None:
     assert commands(program) == [
-        *("new", "new project", "new executor", "check", "parity", "plan"),
+        *("new", "new project", "new executor", "samples", "samples take", "check", "parity", "plan"),
         *("run", "run serving", "run batch", "run streaming", "read"),
         *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
         *("status", "maintain", "retire", "reset-positions"),

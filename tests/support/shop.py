@@ -42,3 +42,21 @@ def _special(day: str) -> list[bytes]:
     if day == DAYS[1]:
         return [order("bad", f"{day}T20:00:00Z", -1), order("late", f"{DAYS[0]}T23:59:00Z", 7.0)]
     return [b'\x1b[2J"\xff', b'{"event_type": "visit"}']
+
+
+def known_customers(project: Path) -> Path:
+    """The shop, whose executor looks a customer up; the file of the lookup, which is not there yet."""
+    executor = project / "executors/order/executor.py"
+    text = executor.read_text().replace("from trivium import ", "from trivium import Enrichment, Row, ", 1)
+    text = text.replace(
+        "class OrderRow(", 'class Known(Row):\n    """Known."""\n\n    country: str\n\n\nclass OrderRow(', 1
+    )
+    text = text.replace(
+        "    def accepts", '    known = Enrichment(Known, key="customer", missing="null")\n\n    def accepts', 1
+    )
+    text = text.replace("event: Order) -> OrderRow:", "event: Order, known: Known | None) -> OrderRow:")
+    executor.write_text(text)
+    config = project / "configs/shop.yaml"
+    lookup = "lookups: {known: {type: parquet, path: ../data/known.parquet, key: name}}\n"
+    config.write_text(config.read_text() + lookup)
+    return project / "data/known.parquet"

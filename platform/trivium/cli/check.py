@@ -51,6 +51,11 @@ class _Checked:
         """Remarks about the archive."""
         return self.surroundings.notes if self.surroundings else ()
 
+    @property
+    def found(self) -> Mapping[str, str]:
+        """The places that a run would find, and what there is."""
+        return self.surroundings.found if self.surroundings else {}
+
     def findings(self, event_type: str) -> list[str]:
         """Return what is wrong with an executor beside its samples."""
         return [*self.impure.get(event_type, ()), *self.breaches.get(event_type, ())]
@@ -63,7 +68,11 @@ class _Checked:
 @click.command()
 @click.argument("config", required=False, type=click.Path(path_type=Path))
 @click.option("--update", is_flag=True, help="Write the outcomes of samples that differ; events stay.")
-@click.option("--connect", is_flag=True, help="What a run would not find fails the check; asks S3 and Kafka, too.")
+@click.option(
+    "--connect",
+    is_flag=True,
+    help="Open sources, lookups and the table wherever they are; what is not there fails the check.",
+)
 @output_format
 @click.pass_context
 def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, output_format: str) -> None:
@@ -71,9 +80,10 @@ def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, 
 
     CONFIG is a pipeline file; without it, all of the project's configs/. An executor is held to its samples, its
     sources are read for what is not pure, and its samples are run again in other ways and in fresh processes. Of an
-    archive and of lookups on this machine it says whether they are there with their columns. Exit code 2: problems in a
-    file; 1: samples that come to another outcome, an executor that is impure or not compliant, or, with --connect,
-    anything that a run would not find.
+    archive and of lookups on this machine it says whether they are there with their columns; with --connect, of all
+    sources, lookups and the table what is there, and how many keys of the batch source each lookup knows. Exit code 2:
+    problems in a file; 1: samples that come to another outcome, an executor that is impure or not compliant, or, with
+    --connect, anything that a run would not find.
     """
     from trivium.devtools.project import find_root, pipeline_files
     from trivium.samples.check import check_samples, update_samples
@@ -84,7 +94,7 @@ def check(ctx: click.Context, config: Path | None, update: bool, connect: bool, 
         click.echo(json.dumps({"files": [_json(each) for each in checked]}, ensure_ascii=False, indent=2))
     else:
         for each in checked:
-            _show(each, "✗" if connect else "!")
+            _show(each, connect=connect)
     failed = any(each.wrong() or (connect and each.missing) for each in checked)
     ctx.exit(2 if any(each.problems for each in checked) else 1 if failed else 0)
 
@@ -98,8 +108,12 @@ def _look_here(pipeline: Pipeline) -> Surroundings:
 def _look_everywhere(pipeline: Pipeline) -> Surroundings:
     from trivium.core.clock import SystemClock
     from trivium.operations.surroundings import look_everywhere
+    from trivium.samples.hits import add_hits
 
-    return look_everywhere(pipeline, SystemClock())
+    clock = SystemClock()
+    found = look_everywhere(pipeline, clock)
+    add_hits(pipeline, found, clock)
+    return found
 
 
 def _checked(
@@ -149,7 +163,8 @@ def _breaches(pipelines: Sequence[Pipeline]) -> dict[str, list[str]]:
     return {name: [str(each) for each in found] for name, found in sample_breaches(list(subjects.values())).items()}
 
 
-def _show(checked: _Checked, mark: str) -> None:
+def _show(checked: _Checked, *, connect: bool) -> None:
+    mark = "✗" if connect else "!"
     if checked.problems:
         click.echo(printable(str(checked.problems), keep="\n"), err=True)
         click.echo(f"✗ {checked.file}: {plural(len(checked.problems.problems), 'problem')}")
@@ -161,6 +176,8 @@ def _show(checked: _Checked, mark: str) -> None:
         click.echo(f"  {_line(each, findings)}" + (f" ({place})" if place else ""))
         for text in (*map(printable, (*each.changes, *each.problems)), *(printable(each, "\n") for each in findings)):
             click.echo(indent(text, "    "))
+    for place, text in checked.found.items() if connect else ():
+        click.echo(f"  ✓ {place}: {printable(text)}")
     for absent in checked.missing:
         text = indent(printable(str(absent), keep="\n"), "    ").lstrip()
         click.echo(f"  {mark} {text}")
@@ -214,6 +231,7 @@ def _json(checked: _Checked) -> dict[str, Any]:
         "problems": problems,
         "types": types,
         "missing": missing,
+        "found": dict(checked.found),
         "notes": list(checked.notes),
     }
 

@@ -25,6 +25,7 @@ from trivium.cli import (
     reset_positions,
     retire,
     run,
+    samples,
     status,
 )
 from trivium.cli.terminal.problems import exit_code, report
@@ -62,7 +63,7 @@ def program(debug: bool) -> None:
     """One executor per event type, run unchanged in batch, streaming and serving."""
 
 
-_WORK = (new.new, check.check, parity.parity, plan.plan, run.run, read.read, dead_letters.dead_letters)
+_WORK = (new.new, samples.samples, check.check, parity.parity, plan.plan, run.run, read.read, dead_letters.dead_letters)
 _UPKEEP = (status.status, maintain.maintain, retire.retire, reset_positions.reset_positions, kafka.kafka)
 
 for command in (*_WORK, *_UPKEEP):

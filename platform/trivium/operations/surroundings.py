@@ -5,9 +5,11 @@ A pipeline file can be right on a machine that has none of these, so what is mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pyarrow.types as pt
 
 from trivium.config.key_file import read_keys
 from trivium.config.pipeline import BoundLookup, Pipeline
@@ -35,9 +37,10 @@ class Missing:
 
 @dataclass
 class Surroundings:
-    """Things missing around a pipeline, and notes for a person on its archive and its lookups."""
+    """Things missing around a pipeline, those that were `found`, by place, with what, and notes on its archive."""
 
     missing: list[Missing] = field(default_factory=list)
+    found: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -49,9 +52,9 @@ def look_here(pipeline: Pipeline) -> Surroundings:
 def look_everywhere(pipeline: Pipeline, clock: Clock) -> Surroundings:
     """Look at the archive, the lookups and the table wherever they lie, and ask Kafka for the topics."""
     found = _found(pipeline, lambda _: True)
-    found.missing += _tried("table", lambda: _look_at_table(pipeline))
+    _try(found, "table", lambda: _look_at_table(pipeline))
     if pipeline.config.streaming is not None:
-        found.missing += _tried("streaming.source", lambda: _ask_for_topics(pipeline, clock))
+        _try(found, "streaming.source", lambda: _ask_for_topics(pipeline, clock))
     return found
 
 
@@ -60,47 +63,51 @@ def _found(pipeline: Pipeline, wanted: Callable[[LookupSettings | SourceSettings
     batch = pipeline.config.batch
     if batch is not None and wanted(batch.source):
         source = batch.source
-        found.missing += _tried("batch.source", lambda: found.notes.extend(_read_footers(pipeline, source)))
+        _try(found, "batch.source", lambda: _read_footers(pipeline, source, found))
     for name, bound in pipeline.lookups.items():
         if wanted(bound.config):
-            found.missing += _tried(f"lookups.{name}", lambda bound=bound: _check_lookup(bound, found))  # type: ignore[misc]
+            _try(found, f"lookups.{name}", lambda bound=bound: _check_lookup(bound))  # type: ignore[misc]
     keys = pipeline.config.serving.api_keys_file if pipeline.config.serving is not None else None
     if keys is not None:
-        found.missing += _tried("serving.api_keys_file", lambda: read_keys(Path(keys)))
+        _try(found, "serving.api_keys_file", lambda: f"keys of {len(read_keys(Path(keys))):,} callers")
     return found
 
 
-def _tried(place: str, look: Callable[[], object]) -> list[Missing]:
+def _try(found: Surroundings, place: str, look: Callable[[], str]) -> None:
     try:
-        look()
+        found.found[place] = look()
     except (TriviumError, OSError) as error:
-        return [Missing(place, str(error))]
-    return []
+        found.missing.append(Missing(place, str(error)))
 
 
-def _check_lookup(bound: BoundLookup, found: Surroundings) -> None:
-    if note := check_lookup(bound, SystemClock()):
-        found.notes.append(f"lookups.{bound.name}: {note}")
+def _check_lookup(bound: BoundLookup) -> str:
+    note = check_lookup(bound, SystemClock())
+    key = ", ".join(str(field.type) for field in bound.key_type) if pt.is_struct(bound.key_type) else bound.key_type
+    return f"{bound.config.type}, keys of {key} fit" + (f", {note}" if note else "")
 
 
-def _read_footers(pipeline: Pipeline, source: SourceSettings) -> Sequence[str]:
+def _read_footers(pipeline: Pipeline, source: SourceSettings, found: Surroundings) -> str:
     declarations = {name: bound.declaration for name, bound in pipeline.executors.items()}
     plan = open_source(source, declarations, pipeline.config.type_column).plan()
     if not plan.days():
         raise SourceError(f"{place_of(source)}: expected rows, found files without any. Try: check the path")
-    return plan.notes
+    found.notes.extend(plan.notes)
+    files, rows = len(plan.files), sum(file.rows for file in plan.files)
+    return f"{source.type}, {files:,} file{'' if files == 1 else 's'}, {rows:,} rows"
 
 
-def _look_at_table(pipeline: Pipeline) -> None:
+def _look_at_table(pipeline: Pipeline) -> str:
     snapshot = Snapshot.find(pipeline.config.table.path)
     if conflicts := column_conflicts(pipeline, snapshot):
         where = f"the table {pipeline.config.table.path} cannot become what the pipeline writes"
         raise SchemaConflict(f"{where}: {'; '.join(conflicts)}. Try: give the column another name, or a new table path")
+    return "not there yet; the first run makes it" if snapshot is None else f"delta, version {snapshot.version:,}"
 
 
-def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> None:
+def _ask_for_topics(pipeline: Pipeline, clock: Clock) -> str:
     log = KafkaLog(pipeline.kafka_source(), pipeline.kafka_password(), clock)
     try:
-        log.partitions()
+        partitions = len(log.partitions())
     finally:
         log.close()
+    return f"kafka, {partitions:,} partition{'' if partitions == 1 else 's'}"

@@ -19,6 +19,7 @@ from trivium.engine.batch import Batch, Positions, RawBatch
 from trivium.operations.errors import ArgumentError
 from trivium.samples.edge_cases import examples, records
 from trivium.samples.file import own, read_samples
+from trivium.samples.source_events import tagged
 
 SAMPLES = "samples.jsonl"
 _FILES: Final = 8
@@ -126,19 +127,8 @@ def _chosen(pipeline: Pipeline, path: str, batch: Batch, places: Positions) -> I
         if value is None:
             continue
         if pipeline.config.routing.by_body and batch.types is not None:
-            value, event_type = _tagged(value, pipeline.config.routing.field, event_type), None
+            value, event_type = tagged(value, pipeline.config.routing.field, event_type), None
         yield Input(value, f"{path}:{batch.positions[at]}", event_type)
-
-
-def _tagged(value: bytes, field: str, event_type: str | None) -> bytes:
-    """Return a record with the type that its source names beside it, for runtimes that read it in the body."""
-    try:
-        found = msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-        found.pop(field, None)
-        tag = {} if event_type is None else {field: msgspec.Raw(msgspec.json.encode(event_type))}
-        return msgspec.json.encode(found | tag)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        return value
 
 
 def _made_up(pipeline: Pipeline, wanted: InputSpec) -> Iterator[Input]:

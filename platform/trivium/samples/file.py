@@ -6,7 +6,7 @@
     {"event": {…}}                                 no outcome yet: `trivium check --update` writes it
     {"event": {…}, "options": {…}, …}              under these options instead of the executor's defaults
 
-Events and facts stay the bytes they are; only outcomes are ever written.
+Events and facts stay the bytes they are; only outcomes, and whole new lines, are ever written.
 """
 
 from __future__ import annotations
@@ -121,8 +121,20 @@ def write_outcomes(file: Path, outcomes: Mapping[int, Outcome]) -> None:
         line.rejected = UNSET if outcome.rejected is None else outcome.rejected
         line.dropped = UNSET if outcome.rows or outcome.rejected is not None else True
         lines[number - 1] = msgspec.json.encode(line) + b"\n"
+    _replace(file, b"".join(lines))
+
+
+def append_samples(file: Path, lines: Sequence[bytes]) -> None:
+    """Put lines behind those of a file, which need not be there."""
+    before = file.read_bytes() if file.is_file() else b""
+    end = b"\n" if before and not before.endswith(b"\n") else b""
+    if lines:
+        _replace(file, before + end + b"".join(line + b"\n" for line in lines))
+
+
+def _replace(file: Path, content: bytes) -> None:
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    temporary.write_bytes(b"".join(lines))
+    temporary.write_bytes(content)
     temporary.replace(file)
 
 

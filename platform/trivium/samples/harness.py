@@ -82,7 +82,7 @@ class Trial:
         """Ask for the facts of a case's event, if it is one of this executor, as the worker does."""
         name = self._declaration.event_type
         for event in self.decode([case]).events.get(name, ([], []))[1]:
-            ask_stages(self._worker.worker.types[name], event, answer)
+            ask_stages(self._worker.worker.types[name], [event], answer)
 
     def decode(self, cases: Sequence[Case]) -> Decoded:
         """Return the cases' events as the worker decodes them."""

@@ -1,4 +1,4 @@
-"""Enrichments of one event, fetched stage by stage as the worker does, from whoever knows the facts."""
+"""Enrichments of events, asked stage by stage as the worker asks them, by whoever knows the facts."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from trivium.samples.facts import FactKey, Facts, SampleLookup, fact_keys
 Answering = Callable[[Sequence[KeyQuestion]], Sequence[LookupFacts]]
 
 
-def ask_stages(worker: TypeWorker, event: Any, answer: Answering) -> None:
-    """Ask for the facts of one event: `answer` is called once a stage, with the questions of that stage.
+def ask_stages(worker: TypeWorker, events: Sequence[Any], answer: Answering) -> None:
+    """Ask for the facts of events: `answer` is called once a stage, with what can be asked then.
 
-    An event that its executor does not accept, or that is out for want of a fact, goes no further.
+    An event that its executor does not accept, or that is out for want of a fact, is not asked about further.
     """
-    called = worker.begin(worker.inputs_from_structs(np.arange(1), [event]))
+    called = worker.begin(worker.inputs_from_structs(np.arange(len(events)), events))
     for stage in range(len(worker.stages)):
         questions = worker.questions(stage, called)
         answers = answer(questions) if questions else []
