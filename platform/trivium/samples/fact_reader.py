@@ -81,7 +81,7 @@ class FactReader:
 
 
 class _Reading:
-    """The facts of one sample, taken in stage by stage, as its enrichments are fetched."""
+    """The facts of one sample, taken in stage by stage."""
 
     def __init__(self, line: int, given: Mapping[str, Given]) -> None:
         self._line, self._given = line, given
@@ -89,7 +89,7 @@ class _Reading:
         self.stated: set[FactKey] = set()
 
     def answer(self, questions: Sequence[KeyQuestion]) -> list[LookupFacts]:
-        """Return what the sample says, of the questions of one stage."""
+        """Return what the sample says, to the questions of one stage."""
         for each in questions:
             self._take(each)
         return [known_answer(each, self.facts) for each in questions]

@@ -71,7 +71,7 @@ class Trial:
         return found
 
     def missed(self) -> list[FactKey]:
-        """Return the keys of the last call's fetches that the facts have no row of."""
+        """Return the keys of the last call that the facts have no row of."""
         return [key for lookup in self._lookups.values() for key in lookup.missed]
 
     def reader(self) -> FactReader:

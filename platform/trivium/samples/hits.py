@@ -22,7 +22,7 @@ _EVENTS: Final = 200
 
 @dataclass
 class Hits:
-    """Keys that a lookup was asked for, and how many of them have a row, or no answer."""
+    """Keys that a lookup got, and how many of them have a row, or no answer."""
 
     keys: int = 0
     found: int = 0

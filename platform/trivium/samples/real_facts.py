@@ -47,8 +47,8 @@ class RealLookups:
             RunError: a lookup gave no usable answer.
         """
         limit = Deadline.after(self._clock, _PATIENCE_SECONDS)
-        asked = [self._ask(each, limit) for each in questions]
-        return [each.result() if isinstance(each, Future) else each for each in asked]
+        answers = [self._ask(each, limit) for each in questions]
+        return [each.result() if isinstance(each, Future) else each for each in answers]
 
     def _ask(self, question: KeyQuestion, limit: Deadline) -> Facts | Future[Facts]:
         client = self._clients.get(question.step.lookup.name)

@@ -1,4 +1,4 @@
-"""Enrichments of events, asked stage by stage as the worker asks them, by whoever knows the facts."""
+"""Questions of enrichments, stage by stage as the worker has them, for whoever knows the facts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Answering = Callable[[Sequence[KeyQuestion]], Sequence[LookupFacts]]
 
 
 def ask_stages(worker: TypeWorker, events: Sequence[Any], answer: Answering) -> None:
-    """Ask for the facts of events: `answer` is called once a stage, with what can be asked then.
+    """Ask for the facts of events: `answer` is called once a stage, with the questions of that stage.
 
-    An event that its executor does not accept, or that is out for want of a fact, is not asked about further.
+    An event that its executor does not accept, or that is out for want of a fact, has no further questions.
     """
     called = worker.begin(worker.inputs_from_structs(np.arange(len(events)), events))
     for stage in range(len(worker.stages)):
