@@ -129,6 +129,35 @@ class ColumnForm(Executor[Flight, FlightRow]):
         return rows, pa.array(np.arange(events.num_rows, dtype=np.int32))
 
 
+class ManyKeys(Executor[Flight, FlightRow]):
+    """Keys of several fields, of lists, of other facts, of methods, and as of a time."""
+
+    leg = Enrichment(Plane, key=("tail", "at"), missing="null")
+    stop = Enrichment(Plane, key="stops", missing="null")
+    maker = Enrichment(Plane, key="stop.maker", missing="null", as_of="at")
+    letter = Enrichment(Plane, key="first_letter", default=Plane(maker="none"))
+
+    def first_letter(self, event: Flight) -> str | None:
+        """No key without a tail."""
+        return event.tail[:1] if event.tail else None
+
+    def process(
+        self,
+        event: Flight,
+        leg: Plane | None,
+        stop: tuple[Plane | None, ...] | None,
+        maker: tuple[Plane | None, ...] | None,
+        letter: Plane,
+    ) -> FlightRow:
+        """Lists are tuples of rows."""
+        first = stop[0] if stop else None
+        assert_type(first, Plane | None)
+        makers = [each.maker for each in maker or () if each is not None]
+        assert_type(makers, list[str])
+        seats = first.seats if first else letter.seats
+        return FlightRow(event_id=event.tail or "", event_time=event.at, seats=seats, late=leg is None)
+
+
 class Nothing:
     """A lookup that knows nothing."""
 
