@@ -31,6 +31,7 @@ _LOOKUPS: Final = {
     "http": "trivium.connectors.http.lookup:HttpLookup",
     "parquet": "trivium.connectors.parquet.lookup:ParquetLookup",
     "redis": "trivium.connectors.redis.lookup:RedisLookup",
+    "serve": "trivium.connectors.serve.lookup:ServeLookup",
     "sql": "trivium.connectors.sql.lookup:SqlLookup",
 }
 

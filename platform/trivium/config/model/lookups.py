@@ -15,7 +15,12 @@ from pydantic import (
 from trivium.config.model.file_lookups import CsvLookupSettings, DeltaLookupSettings, ParquetLookupSettings
 from trivium.config.model.kinds import Kinds
 from trivium.config.model.references import put_references
-from trivium.config.model.remote_lookups import HttpLookupSettings, RedisLookupSettings, SqlLookupSettings
+from trivium.config.model.remote_lookups import (
+    HttpLookupSettings,
+    RedisLookupSettings,
+    ServeLookupSettings,
+    SqlLookupSettings,
+)
 from trivium.config.plugins import LOOKUPS
 from trivium.contract.lookup_settings import LookupSettings
 
@@ -33,6 +38,7 @@ LOOKUP_KINDS: Final = Kinds(
         "http": HttpLookupSettings,
         "parquet": ParquetLookupSettings,
         "redis": RedisLookupSettings,
+        "serve": ServeLookupSettings,
         "sql": SqlLookupSettings,
     },
 )

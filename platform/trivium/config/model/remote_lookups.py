@@ -83,6 +83,27 @@ class RedisLookupSettings(RemoteLookupSettings):
         return KeyTemplate.of(self.key).problem(key_type)
 
 
+class ServeLookupSettings(RemoteLookupSettings):
+    """A lookup in a deployment of Ray Serve in the same cluster, a model or a service that answers batches of keys."""
+
+    type: Literal["serve"]
+    """The kind of lookup."""
+    app: Annotated[str, Field(min_length=1, max_length=255)] = "default"
+    """The application's name in Serve."""
+    deployment: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """The deployment's name in the application; default: its ingress."""
+    method: Annotated[str, Field(pattern=r"^(__call__|[A-Za-z][A-Za-z0-9_]*)$", max_length=255)] = "__call__"
+    """The method that takes the keys and returns an answer a key, in their order."""
+    keys: Literal["list", "arrow"] = "list"
+    """What the method takes: a list of Python values (a tuple for a key of several fields), or an Arrow array."""
+
+    @property
+    def place(self) -> str:
+        """The method, as people may see it."""
+        names = [self.app, *filter(None, [self.deployment])]
+        return f"serve://{'/'.join(names)}:{self.method}"
+
+
 class SqlLookupSettings(RemoteLookupSettings):
     """A lookup in a table, a view or a query of SQLite or PostgreSQL."""
 
