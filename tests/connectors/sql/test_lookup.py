@@ -174,6 +174,24 @@ def test_the_fact_that_was_valid_is_the_one_that_began_last(database: FilledData
     assert answered(without_end, ["a"], [START + timedelta(hours=5)]) == [{"name": "corrected"}]
 
 
+def test_the_newest_of_many_facts_costs_what_the_oldest_does(tmp_path: Path) -> None:
+    database = sqlite(tmp_path)
+    database.run(
+        "CREATE TABLE facts (id TEXT, since TEXT, until TEXT, name TEXT, PRIMARY KEY (id, since)) WITHOUT ROWID",
+        "INSERT INTO facts WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 49999) "
+        "SELECT 'a', datetime(1000000000 + i * 60, 'unixepoch'), datetime(1000000060 + i * 60, 'unixepoch'), i FROM n",
+    )
+    lookup = opened(section(database, valid_from="since", valid_to="until"), Named)
+    seconds = []
+    for first in (0, 49_800):
+        minutes = range(first, first + 200)
+        times = [datetime.fromtimestamp(1_000_000_001 + minute * 60, UTC) for minute in minutes]
+        started = time.perf_counter()
+        assert answered(lookup, ["a"] * 200, times) == [{"name": str(minute)} for minute in minutes]
+        seconds.append(time.perf_counter() - started)
+    assert seconds[1] < 20 * seconds[0] + 0.2, "each key costs its whole history"
+
+
 def test_an_interval_without_a_fact_has_none_and_a_tie_is_an_error(database: FilledDatabase) -> None:
     kind = "text" if database.name == "sqlite" else "timestamp"
     database.run(

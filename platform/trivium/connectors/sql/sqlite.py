@@ -60,7 +60,13 @@ class Sqlite(Dialect):
         joined = f"FROM {source} JOIN {self.relation} AS t ON {self.keys_equal(names)}"
         if not timed:
             return f"SELECT {selected} {joined}"
-        newest = f"rank() OVER (PARTITION BY q.n ORDER BY t.{quoted(self.settings.valid_from or '')} DESC)"
+        begin = f"t.{quoted(self.settings.valid_from or '')}"
+        if self.settings.table is not None:
+            # An index finds the newest row at once; joined to all of its earlier ones a key costs its whole history.
+            valid = f"{self.keys_equal(names)} AND {self.validity('q.at')}"
+            newest = f"SELECT {begin} FROM {self.relation} AS t WHERE {valid} ORDER BY {begin} DESC LIMIT 1"
+            return f"SELECT {selected} {joined} AND {begin} = ({newest}) AND {self.validity('q.at')}"
+        newest = f"rank() OVER (PARTITION BY q.n ORDER BY {begin} DESC)"
         ranked = f"SELECT {selected}, {newest} AS trivium_rank {joined} AND {self.validity('q.at')}"
         outer = ", ".join([PLACE, *map(quoted, columns)])
         return f"SELECT {outer} FROM ({ranked}) WHERE trivium_rank = 1"
