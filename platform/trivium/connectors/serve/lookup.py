@@ -9,9 +9,9 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.types as pt
 
 from trivium.config.model.remote_lookups import ServeLookupSettings
-from trivium.connectors.memory.keyed_rows import plain_keys
 from trivium.connectors.remote.columns import FactMisfit, JsonRows, in_order, typed_rows
 from trivium.connectors.remote.trouble import Trouble
 from trivium.connectors.serve.deployment import Deployment
@@ -54,7 +54,7 @@ class ServeLookup:
             LookupUnavailable: no answer within the deadline.
             LookupAnswerError: the answer is none of the declared columns; names the key.
         """
-        batch = keys if self._settings.keys == "arrow" else plain_keys(keys)
+        batch = keys if self._settings.keys == "arrow" else _values(keys)
         answer = self._deployment.ask(batch, deadline)
         try:
             rows, present = self._rows(answer, len(keys))
@@ -101,6 +101,13 @@ class ServeLookup:
             return typed_rows(column, len(places), self._request.fields)
         except FactMisfit as error:
             raise FactMisfit(int(places[error.row]) if len(places) else error.row, error.reason) from error
+
+
+def _values(keys: pa.Array) -> list[Any]:
+    """Return keys as Python values, those of several fields as tuples: the event's names are none of a deployment's."""
+    if pt.is_struct(keys.type):
+        return list(zip(*(column.to_pylist() for column in keys.flatten()), strict=True))
+    return keys.to_pylist()  # type: ignore[no-any-return]
 
 
 def _text(at: int, row: Any) -> bytes:
