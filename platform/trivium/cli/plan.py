@@ -103,6 +103,8 @@ def _lines(found: BatchPlan | StreamPlan, config_file: str) -> Iterator[tuple[st
     yield "table", _table(found.table)
     if isinstance(found, BatchPlan):
         yield "replaced", _replaced(found.table)
+        if found.parked:
+            yield "left as it is", f"event types {', '.join(found.parked)}: parked, see trivium status"
         if found.left_out:
             yield "left as it is", f"event days {span(found.left_out)}: source days are missing"
         for number, (name, days) in enumerate(found.stale.items()):

@@ -12,7 +12,7 @@ import pytest
 from trivium import Event, Executor, NormalizedEvent
 from trivium.config.model.streaming import Breaker
 from trivium.config.worker_spec import BoundExecutor, spec_of
-from trivium.delivery.commit.parked_types import forget_parked, parked_by, parked_types, record_parked, still_parked
+from trivium.delivery.commit.parked_types import forget_parked, parked_by, parked_types, record_parked, take_parked
 
 PARKING = Breaker(then="park")
 SINCE_US = 1_767_225_600_000_000
@@ -42,10 +42,10 @@ def uri(tmp_path: Path) -> str:
 
 
 def test_a_start_finds_what_is_parked(uri: str) -> None:
-    found = still_parked(uri, "streaming", PARKING, {"sold": BOUND})
+    found = take_parked(uri, "streaming", PARKING, {"sold": BOUND})
     assert found == parked_types(uri, "streaming")
     assert found["sold"].sentence == "sold is parked since 2026-01-01T00:00:00Z, executor version memory: all of them"
-    assert still_parked(uri, "batch", PARKING, {"sold": BOUND}) == {}
+    assert take_parked(uri, "batch", PARKING, {"sold": BOUND}) == {}
 
 
 @pytest.mark.parametrize(
@@ -61,14 +61,14 @@ def test_a_start_with_something_else_processes_the_type_again(
     uri: str, caplog: pytest.LogCaptureFixture, breaker: Breaker | str, version: str, changed: str
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert still_parked(uri, "streaming", breaker, {"sold": replace(BOUND, version=version)}) == {}
+        assert take_parked(uri, "streaming", breaker, {"sold": replace(BOUND, version=version)}) == {}
     assert f"sold was parked since 2026-01-01T00:00:00Z; {changed} changed since" in caplog.text
-    assert "dead-letters replay --parked sold" in caplog.text
+    assert "dead-letters replay CONFIG --parked sold" in caplog.text
     assert parked_types(uri, "streaming") == {}
 
 
 def test_a_type_that_is_not_listed_keeps_its_record(uri: str) -> None:
-    assert still_parked(uri, "streaming", PARKING, {}) == {}
+    assert take_parked(uri, "streaming", PARKING, {}) == {}
     assert set(parked_types(uri, "streaming")) == {"sold"}
 
 

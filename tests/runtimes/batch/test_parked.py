@@ -73,6 +73,10 @@ def test_it_is_counted_listed_and_made_by_one_command(platform: Platform) -> Non
     trivium, config = Trivium(), str(platform.config)
     said = " ".join(trivium("status", config).stdout.split())
     assert "batch: 6 inputs of refund of [2026-01-01, 2026-01-02), [2026-01-03, 2026-01-04), held back since" in said
+    planned = json.loads(trivium("plan", config, "--format", "json").stdout)
+    assert planned["parked"] == ["refund"]
+    assert planned["table"]["replaced"] == {str(day(number)): 1 for number in range(3)}, "files of orders alone"
+    assert "event types refund: parked" in trivium("plan", config).stdout
     listed = trivium("dead-letters", "list", config).stdout
     assert "batch has left out refund, 6 inputs of [2026-01-01, 2026-01-02), [2026-01-03, 2026-01-04)" in listed
     platform.release("refund", factor=7)

@@ -98,20 +98,29 @@ def parked_types(uri: str, runtime: str) -> dict[str, ParkedType]:
 def still_parked(
     uri: str, runtime: str, setting: Breaker | str, executors: Mapping[str, BoundExecutor]
 ) -> dict[str, ParkedType]:
-    """Return the listed types that stay parked, and forget those whose executor, or the breaker, changed since."""
+    """Return the listed types that are parked by this executor version and this setting of the breaker."""
     now = setting.model_dump(mode="json") if isinstance(setting, Breaker) else None
-    stay = {}
+    versions = {name: bound.version for name, bound in executors.items()}
+    found = parked_types(uri, runtime)
+    return {name: each for name, each in found.items() if (versions.get(name), now) == (each.executor, each.breaker)}
+
+
+def take_parked(
+    uri: str, runtime: str, setting: Breaker | str, executors: Mapping[str, BoundExecutor]
+) -> dict[str, ParkedType]:
+    """Return, at a start, what is `still_parked`; forget, and say, which listed types are processed again."""
+    stay = still_parked(uri, runtime, setting, executors)
     for name, each in parked_types(uri, runtime).items():
-        if name not in executors:
-            continue
-        if (each.executor, each.breaker) == (executors[name].version, now):
-            stay[name] = each
+        if name in stay:
             _log.warning("%s: %s", uri, each.sentence)
-            continue
-        changed = "its executor" if each.executor != executors[name].version else "the breaker"
-        words = "%s: %s was parked since %s; %s changed since, so %s processes it again. What was parked waits for: %s"
-        _log.warning(words, uri, name, each.since, changed, runtime, f"trivium dead-letters replay --parked {name}")
-        forget_parked(uri, runtime, name)
+        elif name in executors:
+            changed = "its executor" if each.executor != executors[name].version else "the breaker"
+            words = (
+                "%s: %s was parked since %s; %s changed since, so %s processes it again. What was parked waits for: "
+            )
+            words += "trivium dead-letters replay CONFIG --parked %s"
+            _log.warning(words, uri, name, each.since, changed, runtime, name)
+            forget_parked(uri, runtime, name)
     return stay
 
 

@@ -12,7 +12,8 @@ from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_source, place_of
 from trivium.core.clock import Clock, SystemClock
 from trivium.delivery.commit.claims import Runs
-from trivium.delivery.commit.replace import Replacement
+from trivium.delivery.commit.parked_types import still_parked
+from trivium.delivery.commit.replace import RUNTIME, Replacement
 from trivium.delivery.coverage.scope import Scope, Window
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import SchemaConflict
@@ -65,8 +66,9 @@ class SourceSummary:
 class BatchPlan:
     """A run before it starts. `replaced` in the table maps event days to how many of batch's files would go.
 
-    `left_out` are event days that would stay as they are, since source days are missing. `versions` are the event days
-    of each type that have rows by each executor version, `stale` those that today's did not make.
+    `left_out` are event days that would stay as they are, since source days are missing, and `parked` are event types
+    that would, since they are held back. `versions` are the event days of each type that have rows by each executor
+    version, `stale` those that today's did not make.
     """
 
     pipeline: str
@@ -83,6 +85,7 @@ class BatchPlan:
     breaker: BreakerSummary | None
     streaming: StreamingSummary | None
     left_out: tuple[str, ...] = ()
+    parked: tuple[str, ...] = ()
     versions: Versions = field(default_factory=dict)
     stale: Mapping[str, list[str]] = field(default_factory=dict)
     guarantees: tuple[str, ...] = GUARANTEES
@@ -95,7 +98,9 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         SourceError, LookupAnswerError, RunError: what would stop the run before it starts.
     """
     pipeline = pipeline.of_types(arguments.types) if arguments.types else pipeline
-    source = read_source(pipeline, arguments.window(), arguments.missing_days)
+    config = pipeline.config
+    parked = tuple(still_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors))
+    source = read_source(pipeline, arguments.window(), arguments.missing_days, parked)
     scope = source.scope
     snapshots = check_lookups(pipeline, clock or SystemClock())
     uri = pipeline.config.table.path
@@ -113,10 +118,11 @@ def plan_batch(pipeline: Pipeline, arguments: BatchArguments, clock: Clock | Non
         table=table(pipeline, snapshot, _replaced(snapshot, scope) if snapshot else {}),
         dead_letters=pipeline.config.dead_letters.path,
         units=len(source.units),
-        units_finished=_finished(pipeline, source, snapshot, snapshots),
+        units_finished=_finished(pipeline, source, snapshot, snapshots, parked),
         breaker=breaker(pipeline),
         streaming=streaming(pipeline),
         left_out=tuple(sorted(scope.left_out)),
+        parked=parked,
         versions=versions,
         stale=stale_days(pipeline, versions),
     )
@@ -150,13 +156,20 @@ def _replaced(snapshot: Snapshot, scope: Scope) -> dict[str, int]:
     return dict(sorted(Counter(str(file.partition_values["event_date"]) for file in removed).items()))
 
 
-def _finished(pipeline: Pipeline, source: Source, snapshot: Snapshot | None, lookups: Mapping[str, str]) -> int:
+def _finished(
+    pipeline: Pipeline,
+    source: Source,
+    snapshot: Snapshot | None,
+    lookups: Mapping[str, str],
+    parked: tuple[str, ...],
+) -> int:
     if snapshot is None:
         return 0
     try:
         made = made_by(pipeline.writing(written_columns(snapshot, pipeline.table_columns)), lookups)
     except SchemaConflict:
         return 0  # a run would be refused, which the plan says elsewhere
-    runs, context = Runs(pipeline.config.table.path, pipeline.name, snapshot), unit_context(pipeline, source.scope)
+    context = unit_context(pipeline, source.scope, parked)
+    runs = Runs(pipeline.config.table.path, pipeline.name, snapshot)
     markers = run_store(pipeline, run_name(context)).load(runs.replaced)
     return len(resumable(markers, {unit.key(context) for unit in source.units}, made).done)

@@ -25,7 +25,7 @@ from trivium.delivery.commit.parked_types import (
     parked_by,
     record_days,
     record_parked,
-    still_parked,
+    take_parked,
 )
 from trivium.delivery.coverage.scope import Scope
 from trivium.engine.breaker import SystemicRejects
@@ -54,7 +54,7 @@ def left_out(pipeline: Pipeline, parking: Parking) -> dict[str, ParkedType]:
     if parking == "make":
         return {}
     config = pipeline.config
-    found = still_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
+    found = take_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
     if len(found) == len(pipeline.executors):
         raise AllParked(
             f"every event type of this run is parked: {'; '.join(each.sentence for each in found.values())}. Try: mend "

@@ -24,7 +24,7 @@ from trivium.core.clock import Clock
 from trivium.core.errors import RunError
 from trivium.delivery.commit.breaker_record import check_restart
 from trivium.delivery.commit.generation import take_generation
-from trivium.delivery.commit.parked_types import ParkedType, still_parked
+from trivium.delivery.commit.parked_types import ParkedType, take_parked
 from trivium.delivery.commit.positions import RUNTIME, Adoption, Positions, adopt, topic_of
 from trivium.delivery.dead_letters.replayed import settle
 from trivium.delivery.dead_letters.schema import dead_letter_table
@@ -120,7 +120,7 @@ def start_stream(pipeline: Pipeline, log: KafkaLog, beginning: Beginning | None,
     check_restart(config.table.path, RUNTIME, config.breaker, pipeline.plan.logic)
     check_ranges(_known_positions(pipeline, partitions, identities, beginning), log)
     generation = take_over(pipeline, partitions, clock)
-    parked = still_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
+    parked = take_parked(config.table.path, RUNTIME, config.breaker, pipeline.executors)
     positions = _known_positions(pipeline, partitions, identities, beginning)
     new = [name for name in partitions if name not in positions]
     first = (beginning or FromBeginning()).offsets(log, new)
