@@ -1,13 +1,16 @@
 """`trivium samples take`: events of the source, with the facts that the pipeline's lookups answer."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
+from tests.support.every_key import trip
 from tests.support.every_kind import EVENT, FACT
 from tests.support.every_kind import project as every_kind
 from tests.support.shop import known_customers
@@ -128,3 +131,95 @@ def test_typed_columns_of_every_kind_become_samples(tmp_path: Path, trivium: Tri
     assert trivium("check", str(config), "--update").exit_code == 0
     assert trivium("check", str(config)).exit_code == 0
     assert json.loads(samples.read_text().splitlines()[0])["rows"] == json.loads(first)["rows"]
+
+
+TRIPS = """
+pipeline: trips
+executors: [{type: trip}]
+lookups:
+  weather: {type: parquet, path: ../facts/weather.parquet, key: [origin, hour]}
+  region: {type: parquet, path: ../facts/region.parquet, key: zone}
+  places: {type: parquet, path: ../facts/places.parquet, key: id}
+  owners: {type: parquet, path: ../facts/owners.parquet, key: id}
+  cell: {type: parquet, path: ../facts/cell.parquet, key: cell}
+  price: {type: parquet, path: ../facts/price.parquet, key: fare, valid_from: since}
+  usual: {type: parquet, path: ../facts/usual.parquet, key: fare}
+table: {type: delta, path: ../tables/trips, partition_by: [event_date]}
+dead_letters: {type: delta, path: ../tables/trips_dead_letters}
+batch: {source: {type: parquet, path: ../events, value_column: value}}
+"""
+TRIP = '''
+"""Trips."""
+
+from tests.support.every_key import TripExecutor
+
+
+class OwnTrips(TripExecutor):
+    """Trips."""
+'''
+KNOWN: dict[str, dict[str, list[Any]]] = {
+    "weather": {"origin": ["zrh", "zrh"], "hour": [5, 6], "wind": [3, 4], "zone": ["alps", None]},
+    "region": {"zone": ["alps"], "name": ["Alps"]},
+    "places": {"id": [1, 2], "name": ["one", "two"], "owner": [10, None]},
+    "owners": {"id": [10], "name": ["ten"]},
+    "cell": {"cell": ["z"], "name": ["Z"]},
+    "price": {
+        "fare": ["full", "full"],
+        "since": [datetime(2025, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)],
+        "cents": [1, 2],
+    },
+    "usual": {"fare": ["none"], "cents": [9]},
+}
+
+
+@pytest.fixture
+def trips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project with a fact by every kind of key, and two trips; the current folder."""
+    root = tmp_path / "trips"
+    for folder in ("executors/trip", "configs", "facts", "events"):
+        (root / folder).mkdir(parents=True)
+    for file, text in {"__init__.py": "", "trip/__init__.py": "", "trip/executor.py": TRIP}.items():
+        (root / "executors" / file).write_text(text)
+    (root / "configs/trips.yaml").write_text(TRIPS.lstrip())
+    for name, columns in KNOWN.items():
+        pq.write_table(pa.table(columns), root / f"facts/{name}.parquet")
+    old = trip(id="2", fare="full", at="2025-06-01T00:00:00Z")
+    events = [trip(origin="zrh", hour=5, stops=[1, 2, 3], fare="full"), old]
+    pq.write_table(pa.table({"value": [json.dumps(each).encode() for each in events]}), root / "events/part-0.parquet")
+    monkeypatch.chdir(root)
+    return root
+
+
+def test_facts_by_every_kind_of_key_are_taken(trips: Path, trivium: Trivium) -> None:
+    done = trivium("samples", "take", "configs/trips.yaml", "trip", "--facts")
+    assert done.exit_code == 0, done.output
+    samples = [json.loads(line) for line in (trips / "executors/trip/samples.jsonl").read_text().splitlines()]
+    facts = {each["event"]["id"]: each["enrichments"] for each in samples}
+    assert facts == {
+        "1": {
+            "weather": {"wind": 3, "zone": "alps"},
+            "region": {"name": "Alps"},
+            "places": [{"name": "one", "owner": 10}, {"name": "two"}, None],
+            "owners": [{"name": "ten"}, None, None],
+            "cell": {"name": "Z"},
+            "price": {"cents": 2},
+            "usual": None,
+        },
+        "2": {"places": None, "owners": None, "price": {"cents": 1}, "usual": None},
+    }
+    assert trivium("check", "--update").exit_code == 0
+    assert trivium("check").exit_code == 0
+
+
+def test_hits_are_counted_for_every_kind_of_key(trips: Path, trivium: Trivium) -> None:
+    done = trivium("check", "--connect")
+    found = dict(line.split(": ", 1) for line in done.stdout.splitlines() if line.startswith("  ✓ lookups."))
+    assert {name.removeprefix("  ✓ lookups."): text for name, text in found.items()} == {
+        "weather": "parquet, keys of string, int64 fit; 1 of 1 keys of the source have a row",
+        "region": "parquet, keys of string fit; 1 of 1 keys of the source have a row",
+        "places": "parquet, keys of int64 fit; 2 of 3 keys of the source have a row",
+        "owners": "parquet, keys of int64 fit; 1 of 1 keys of the source have a row",
+        "cell": "parquet, keys of string fit; 1 of 1 keys of the source have a row",
+        "price": "parquet, keys of string fit; 2 of 2 keys of the source have a row",
+        "usual": "parquet, keys of string fit; 0 of 1 keys of the source have a row",
+    }
