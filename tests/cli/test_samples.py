@@ -78,6 +78,9 @@ def test_a_fact_that_was_not_answered_is_no_sample(project: Path, trivium: Trivi
     own = 'lookups: {known: {type: "executors.away:Away", retry: {attempts: 1}, unavailable: missing}}\n'
     config.write_text(config.read_text().partition("lookups:")[0] + own)
     (project / "executors/away.py").write_text(AWAY.lstrip())
+    connected = trivium("check", "--connect").stdout
+    said = "✓ lookups.known: executors.away:Away, opened for keys of string; 0 of 1 keys of the source have a row"
+    assert f"{said}, 1 stayed unavailable" in connected
     before = (project / SAMPLES).read_bytes()
     orders = project / "orders.jsonl"
     order = {"event_type": "order", "order_id": "o-9", "placed_at": "2026-01-01T09:30:00Z", "amount": 150}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow.types as pt
 
 from trivium.config.key_file import read_keys
+from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.pipeline import BoundLookup, Pipeline
 from trivium.connectors import check_lookup, open_source, place_of
 from trivium.connectors.kafka.cluster import KafkaLog
@@ -81,9 +82,11 @@ def _try(found: Surroundings, place: str, look: Callable[[], str]) -> None:
 
 
 def _check_lookup(bound: BoundLookup) -> str:
-    note = check_lookup(bound, SystemClock())
+    note, name = check_lookup(bound, SystemClock()), bound.config.type
     key = ", ".join(str(field.type) for field in bound.key_type) if pt.is_struct(bound.key_type) else bound.key_type
-    return f"{bound.config.type}, keys of {key} fit" + (f", {note}" if note else "")
+    if name not in LOOKUP_KINDS.built_in:
+        return f"{name}, opened for keys of {key}"  # nothing of a plug-in says more before it is asked
+    return f"{name}, keys of {key} fit" + (f", {note}" if note else "")
 
 
 def _read_footers(pipeline: Pipeline, source: SourceSettings, found: Surroundings) -> str:
