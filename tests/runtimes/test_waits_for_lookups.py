@@ -14,6 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from tests.support.rates_project import BATCH, STREAMING, Rates, events, own_modules
+from tests.support.ray_metrics import wait_for
 from trivium.config.compile import compile_file
 from trivium.devtools.broker.broker import DevBroker
 from trivium.runtimes.batch.run import run_batch
@@ -62,11 +63,13 @@ def longer_than(project: Rates, seconds: float) -> Callable[[], bool]:
 def test_batch_pauses_beyond_the_deadline_of_its_unit(tmp_path: Path, ray_cluster: str) -> None:
     project = Rates(tmp_path, lookup=WAIT, sections=f"{BATCH}  unit_deadline_seconds: {DEADLINE}")
     project.write_day(0, {"order": ["EUR", "CHF"], "refund": ["EUR"]})
-    with away(project, longer_than(project, 2 * DEADLINE)):
+    with away(project, longer_than(project, 4 * DEADLINE)):
         report = run_batch(compile_file(project.config))
     assert project.rates() == {"order-0-0": 100, "order-0-1": 95, "refund-0-0": 100}
     assert (report.total.read, report.total.rejected, report.units_reused) == (3, 0, 0)
     assert len(project.calls()) > 2
+    calls = wait_for(name="trivium_lookup_calls_total", lookup="rates", runtime="batch")
+    assert calls[0]["value"] >= 2
 
 
 @pytest.fixture
@@ -98,6 +101,8 @@ def test_a_stream_pauses_beyond_its_deadlines(stream: Rates, caplog: pytest.LogC
     assert len(set(pauses)) == len(pauses)
     assert all(re.search(r"next try in \d+\.\d s$", line) for line in pauses)
     assert said[-1] == "worker 0 goes on"
+    failed = wait_for(name="trivium_lookup_failures_total", lookup="rates", runtime="streaming")
+    assert failed[0]["value"] >= 2
 
 
 def test_a_stream_that_waits_stops_when_it_is_asked_to(stream: Rates) -> None:

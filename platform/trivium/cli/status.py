@@ -19,9 +19,14 @@ from trivium.cli.terminal.tables import facts, show_table
 from trivium.cli.terminal.text import one_line, plural
 
 if TYPE_CHECKING:
-    from trivium.operations.status import PartitionStatus, RuntimeStatus, Status, TypeVersions
+    from trivium.operations.status import LookupStatus, PartitionStatus, RuntimeStatus, Status, TypeVersions
 
 _PATIENCE_SECONDS: Final = 1.5
+_LOOKUP_COUNTS: Final = {
+    **{name: name for name in ("keys", "cached", "found", "missing", "stale", "unavailable", "calls", "retries")},
+    "timeouts": "time-outs",
+    "failures": "failed",
+}
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 AnswerT = TypeVar("AnswerT")
@@ -93,7 +98,23 @@ def _show(found: Status, now_us: int) -> None:
         figures = ("read", "emitted", "dropped", "rejected", "parked", "rows")
         header = ("runtime", "event type", *figures, *(("owner", "description") if found.owners else ()))
         show_table(header, rows, figures=range(2, 2 + len(figures)))
+    _show_lookups(found)
     _show_versions(found)
+
+
+def _show_lookups(found: Status) -> None:
+    if found.lookups:
+        click.echo()
+        columns = ("runtime", "lookup", *_LOOKUP_COUNTS.values(), "state")
+        rows = [(each.runtime, each.lookup, *_lookup(each)) for each in found.lookups]
+        show_table(columns, rows, figures=range(2, 2 + len(_LOOKUP_COUNTS)))
+
+
+def _lookup(each: LookupStatus) -> tuple[str, ...]:
+    use = each.use
+    names = [state.name for state in (use.oldest, use.newest) if state is not None]
+    figures = (f"{use.counts.get(name, 0):,}" for name in _LOOKUP_COUNTS)
+    return (*figures, one_line(" to ".join(dict.fromkeys(names))) or "-")
 
 
 def _show_versions(found: Status) -> None:

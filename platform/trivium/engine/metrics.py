@@ -1,13 +1,16 @@
 """The catalogue of metrics: every name, kind, unit and tag a runtime exports, in one place.
 
 Counters only grow while a run lasts; gauges say what is now. Two processes that export one gauge under the same tags
-would hide one another: a stream's driver owns all of a stream's metrics, and each replica of a service tags its own.
+would hide one another: a stream's driver owns all of a stream's metrics, each replica of a service tags its own, and so
+does every process that asks lookups.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final, Literal
+
+from trivium.engine.lookups.metrics import LATENCY_BUCKETS
 
 Kind = Literal["counter", "gauge", "histogram"]
 
@@ -111,3 +114,59 @@ ROWS_ANSWERED: Final = Metric(
 )
 
 SERVING_CATALOGUE: Final = (REQUESTS, REQUEST_SECONDS, REQUESTS_ONGOING, EVENTS_ANSWERED, ROWS_ANSWERED)
+
+_LOOKUP: Final = ("pipeline", "runtime", "lookup", "worker")
+LOOKUP_OUTCOMES: Final = ("cached", "found", "missing", "stale", "unavailable")
+"""What becomes of a key, as the fields of `LookupMetrics` are called."""
+LOOKUP_KEYS: Final = Metric(
+    "trivium_lookup_keys_total",
+    "counter",
+    "Keys asked, by outcome: cached (kept from earlier, rows and absences), found, missing, stale or unavailable.",
+    (*_LOOKUP, "outcome"),
+)
+LOOKUP_CALLS: Final = Metric("trivium_lookup_calls_total", "counter", "Calls of the lookup.", _LOOKUP)
+LOOKUP_CALLED_KEYS: Final = Metric(
+    "trivium_lookup_called_keys_total", "counter", "Keys that calls carried, those of retries once more.", _LOOKUP
+)
+LOOKUP_RETRIES: Final = Metric("trivium_lookup_retries_total", "counter", "Calls tried again.", _LOOKUP)
+LOOKUP_FAILURES: Final = Metric(
+    "trivium_lookup_failures_total", "counter", "Calls that failed for a passing reason.", _LOOKUP
+)
+LOOKUP_TIMEOUTS: Final = Metric(
+    "trivium_lookup_timeouts_total", "counter", "Calls without an answer in time, and keys without a turn.", _LOOKUP
+)
+LOOKUP_OPENINGS: Final = Metric(
+    "trivium_lookup_breaker_openings_total", "counter", "Times the breaker stopped calls.", _LOOKUP
+)
+LOOKUP_BREAKER: Final = Metric(
+    "trivium_lookup_breaker", "gauge", "The breaker: 0 closed (calls go), 1 half open (one probes), 2 open.", _LOOKUP
+)
+LOOKUP_IN_FLIGHT: Final = Metric("trivium_lookup_calls_in_flight", "gauge", "Calls under way.", _LOOKUP)
+LOOKUP_WAITING: Final = Metric("trivium_lookup_waiting", "gauge", "Portions of keys that wait for a turn.", _LOOKUP)
+LOOKUP_BYTES: Final = Metric("trivium_lookup_cache_bytes", "gauge", "Bytes of kept answers.", _LOOKUP)
+LOOKUP_OLDEST: Final = Metric(
+    "trivium_lookup_oldest_seconds", "gauge", "Age of the oldest kept answer that was used so far.", _LOOKUP
+)
+LOOKUP_CALL_SECONDS: Final = Metric(
+    "trivium_lookup_call_seconds",
+    "histogram",
+    "Time of calls, as the middle of its bucket; at most 250 calls a second are measured.",
+    _LOOKUP,
+    LATENCY_BUCKETS,
+)
+
+LOOKUP_CATALOGUE: Final = (
+    LOOKUP_KEYS,
+    LOOKUP_CALLS,
+    LOOKUP_CALLED_KEYS,
+    LOOKUP_RETRIES,
+    LOOKUP_FAILURES,
+    LOOKUP_TIMEOUTS,
+    LOOKUP_OPENINGS,
+    LOOKUP_BREAKER,
+    LOOKUP_IN_FLIGHT,
+    LOOKUP_WAITING,
+    LOOKUP_BYTES,
+    LOOKUP_OLDEST,
+    LOOKUP_CALL_SECONDS,
+)

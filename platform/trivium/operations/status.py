@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import msgspec
 
@@ -16,6 +17,7 @@ from trivium.core.clock import Clock
 from trivium.core.errors import SourceError
 from trivium.delivery.commit.batch import RUNTIME as BATCH
 from trivium.delivery.commit.breaker_record import tripped
+from trivium.delivery.commit.lookups import lookups_in
 from trivium.delivery.commit.parked_types import parked_days, parked_types
 from trivium.delivery.commit.positions import RUNTIME as STREAMING
 from trivium.delivery.commit.positions import Positions
@@ -25,9 +27,13 @@ from trivium.delivery.delta import transactions
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.maintenance import ledger
 from trivium.delivery.maintenance.small_files import SmallFiles, small_files
+from trivium.engine.lookups.usage import LookupUse, merged_use
 from trivium.engine.outcomes import Counts, merge_counts
 from trivium.operations.plans.versions import versions_of
 from trivium.operations.tables import letters_table, owned
+
+_RECENT: Final = 100
+"""Commits of a stream that show how its lookups do."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,15 @@ class RuntimeStatus:
     commits: int
     counts: dict[str, Counts] = field(default_factory=dict)
     stopped: str | None = None
+
+
+@dataclass(frozen=True)
+class LookupStatus:
+    """The use of a lookup in batch's last commit, or in a stream's last 100."""
+
+    runtime: str
+    lookup: str
+    use: LookupUse
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ class Status:
     versions: tuple[TypeVersions, ...] = ()
     small_files: SmallFiles = field(default_factory=SmallFiles)
     owners: dict[str, TypeOwner] = field(default_factory=dict)
+    lookups: tuple[LookupStatus, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -156,6 +172,7 @@ def table_status(pipeline: Pipeline) -> Status:
             for each in config.executors
             if each.owner or each.description
         },
+        lookups=tuple(each for name in _sections(pipeline) for each in _lookups(name, history)),
     )
 
 
@@ -209,6 +226,13 @@ def _runtime(pipeline: Pipeline, runtime: str, snapshot: Snapshot, history: Sequ
         counts=merge_counts(_balance(commit) for commit in counting),
         stopped=tripped(pipeline.config.table.path, runtime),
     )
+
+
+def _lookups(runtime: str, history: Sequence[ledger.Commit]) -> list[LookupStatus]:
+    own = [commit for commit in history if commit.metadata.get("runtime") == runtime and "balance" in commit.metadata]
+    last = own[-_RECENT:] if runtime == "streaming" else own[-1:]
+    used = merged_use(lookups_in(commit.metadata) for commit in last)
+    return [LookupStatus(runtime, name, use) for name, use in sorted(used.items())]
 
 
 def _balance(commit: ledger.Commit) -> dict[str, Counts]:

@@ -56,6 +56,18 @@ def test_a_commit_names_the_state_of_each_lookup_that_answered(tmp_path: Path) -
     assert (newest.name != first, len(newest.name)) == (True, 8)
 
 
+def test_status_shows_what_the_last_run_asked(tmp_path: Path, trivium: Trivium) -> None:
+    project = Rates(tmp_path)
+    project.write_day(0, {"order": ["EUR", "USD"], "refund": ["EUR"]})
+    run(project)
+    (status,) = json.loads(trivium("status", str(project.config), "--format", "json").stdout)["lookups"]
+    assert (status["runtime"], status["lookup"]) == ("batch", "rates")
+    assert status["use"]["counts"] == {"asks": 1, "keys": 2, "calls": 1, "called_keys": 2, "found": 1, "missing": 1}
+    name = status["use"]["newest"]["name"]
+    shown = " ".join(trivium("status", str(project.config)).stdout.split())
+    assert f"batch rates 2 0 1 1 0 0 1 0 0 0 {name}" in shown
+
+
 def test_a_lookup_that_nobody_asked_is_not_named(tmp_path: Path) -> None:
     project = Rates(tmp_path)
     project.write_day(0, {"refund": [None]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -67,3 +68,16 @@ class LookupMetrics(msgspec.Struct):
     def totals(self) -> dict[str, int]:
         """Return the counters by name."""
         return {name: getattr(self, name) for name in COUNTERS}
+
+
+def joined(parts: Sequence[LookupMetrics]) -> LookupMetrics:
+    """Return the metrics of several clients of one lookup as those of one: sums, worst breaker, oldest answer."""
+    if len(parts) == 1:
+        return parts[0]
+    sums = (*COUNTERS, "in_flight", "waiting", "cache_bytes", "cache_keys", "latency_seconds")
+    return LookupMetrics(
+        **{name: sum(getattr(part, name) for part in parts) for name in sums},
+        breaker=max((part.breaker for part in parts), key=("closed", "half_open", "open").index),
+        oldest_seconds=max(part.oldest_seconds for part in parts),
+        latency=[sum(counts) for counts in zip(*(part.latency for part in parts), strict=True)],
+    )

@@ -21,10 +21,12 @@ from ray.util.annotations import RayDeprecationWarning
 from trivium.connectors.archive.units import Unit
 from trivium.core.error_text import raised
 from trivium.core.errors import TriviumError
+from trivium.delivery.commit.batch import RUNTIME
 from trivium.delivery.storage.storage import Storage
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.unit_runner import UnitRunner
 from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.lookup_meters import LookupExporter, LookupMeters
 from trivium.runtimes.losses import GONE, first_line, own_words
 
 _log = logging.getLogger(__name__)
@@ -88,6 +90,9 @@ class PoolWorker:
         try:
             self._runner = UnitRunner(job, waiting=self._watchdog.paused)
             self._marks = Storage(job.token.uri)
+            worker = ray.get_runtime_context().get_actor_id() or "driver"
+            self._meters = LookupMeters(self._runner.pipeline, self._runner.clients, RUNTIME, worker)
+            self._exporter = LookupExporter(self._meters)
         except Exception as error:  # noqa: BLE001 - raised with the first unit: Ray would call it a dead actor
             self._failure = error
 
@@ -102,6 +107,7 @@ class PoolWorker:
             with self._watchdog.watching():
                 result = self._runner.run(unit)
                 self._runner.publish(unit, result)
+            self._meters.export()
         except Exception as error:  # noqa: BLE001 - what is raised here is no dead worker
             return _failed(unit, self._job, error)
         return {"key": key, "rows": unit.rows, "result": msgspec.json.encode(result), "failure": None}

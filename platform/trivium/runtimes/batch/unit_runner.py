@@ -138,6 +138,15 @@ class UnitRunner:
                 parts.append(self._rejected(rejects, restrict(outcomes, part, self._job.scope), part))
             return _with_files(UnitResult.joined(parts), files, rejects)
 
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that runs here."""
+        return self._pipeline
+
+    def clients(self) -> list[Mapping[str, LookupClient]]:
+        """Return the clients of the lookups, a set for each choice of event types that ran."""
+        return [host.clients for host in (self._all, *list(self._some.values()))]
+
     def publish(self, unit: Unit, result: UnitResult) -> None:
         """Keep a finished unit, so that a restarted run need not run it again."""
         self._markers.publish(result.marker(unit.key(self._job.context), self._job.generation, self._job.made))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Final
 
 from ray import serve
 
 from trivium.config.pipeline import Pipeline
 from trivium.engine import metrics
 from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.lookup_meters import LookupExporter, LookupMeters
 from trivium.runtimes.meters import Meters
 from trivium.runtimes.serving.counts import type_name
 from trivium.runtimes.serving.host import ServeJob, ServingHost
@@ -27,7 +28,10 @@ class EventsIngress:
     def __init__(self, job: ServeJob) -> None:
         log_json_lines()
         self._host = ServingHost(job)
-        self._exporter = _Exporter(self._host)
+        replica = str(serve.get_replica_context().replica_id.unique_id)
+        self._exporter = _Exporter(self._host, replica)
+        meters = LookupMeters(self._host.pipeline, lambda: [self._host.clients], "serving", replica)
+        self._lookups = LookupExporter(meters)
         self._beat = asyncio.create_task(self._host.beat(self._exporter.export))
 
     def __serve_build_asgi_app__(self) -> ServingApp:
@@ -40,6 +44,7 @@ class EventsIngress:
         if hasattr(self, "_beat"):
             self._beat.cancel()
             self._exporter.export()
+            self._lookups.close()
             self._host.close()
 
 
@@ -76,10 +81,9 @@ def application(pipeline: Pipeline, replicas: int | None = None) -> serve.Applic
 class _Exporter:
     """Brings a replica's counts to the meters."""
 
-    def __init__(self, host: ServingHost) -> None:
+    def __init__(self, host: ServingHost, replica: str) -> None:
         self._host, self._owner = host, host.pipeline.owner
-        replica: Any = serve.get_replica_context().replica_id
-        self._meters = Meters(host.pipeline, metrics.SERVING_CATALOGUE, replica=str(replica.unique_id))
+        self._meters = Meters(host.pipeline, metrics.SERVING_CATALOGUE, replica=replica)
 
     def export(self) -> None:
         """Bring the meters up to date."""

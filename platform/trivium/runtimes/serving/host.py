@@ -18,6 +18,7 @@ from trivium.connectors import open_lookup
 from trivium.core.clock import Clock, SystemClock
 from trivium.engine.lookups.clients import clients_of
 from trivium.engine.requests.worker import RequestWorker
+from trivium.engine.steps import FactClient
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.serving.http.admission import Admission
@@ -50,7 +51,9 @@ class ServingHost:
         self.pipeline = rebuild(job.plan, job.secrets, project_here(job.root))
         bind(pipeline=self.pipeline.name, plan=self.pipeline.plan.plan_short)
         self.section = self.pipeline.serving_section()
-        self.answering = answering_of(self.pipeline, self._clock)
+        lookups = {name: open_lookup(bound, self._clock) for name, bound in self.pipeline.lookups.items()}
+        self.clients = clients_of(self.pipeline.worker_spec.lookups, lookups, self._clock)
+        self.answering = answering_of(self.pipeline, self.clients, self._clock)
         keys = Keys(self.pipeline.api_keys(), _key_file(self.section), self._clock)
         self.api = Api(self.pipeline, self.answering, keys, self._clock)
         self.app = ServingApp(self.api, self.section, self._clock)
@@ -78,13 +81,11 @@ class ServingHost:
         self.answering.close()
 
 
-def answering_of(pipeline: Pipeline, clock: Clock) -> Answering:
-    """Return what answers requests of a pipeline, its lookups open."""
-    section, spec = pipeline.serving_section(), pipeline.worker_spec
-    lookups = {name: open_lookup(bound, clock) for name, bound in pipeline.lookups.items()}
-    clients = clients_of(spec.lookups, lookups, clock)
+def answering_of(pipeline: Pipeline, clients: Mapping[str, FactClient], clock: Clock) -> Answering:
+    """Return what answers requests of a pipeline."""
+    section, worker = pipeline.serving_section(), RequestWorker(pipeline.worker_spec, clock)
     admission = Admission(section, clock)
-    return LoopAnswering(RequestWorker(spec, clock), clients, admission, section.max_events_per_request, clock)
+    return LoopAnswering(worker, clients, admission, section.max_events_per_request, clock)
 
 
 def _key_file(section: Serving) -> Path | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ray
 
+from trivium.delivery.commit.positions import RUNTIME
 from trivium.runtimes.logs import log_json_lines
+from trivium.runtimes.lookup_meters import LookupExporter, LookupMeters
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
 from trivium.runtimes.streaming.worker.epoch_runner import EpochRunner
 
@@ -15,12 +17,16 @@ class StreamWorker:
     def __init__(self, job: StreamJob) -> None:
         self._job = job
         self._runner: EpochRunner | None = None
+        self._exporter: LookupExporter | None = None
 
     def open(self) -> str:
         """Get ready to run epochs; returns the node's id."""
         log_json_lines()
-        self._runner = EpochRunner(self._job)
-        return str(ray.get_runtime_context().get_node_id())
+        runner = self._runner = EpochRunner(self._job)
+        context = ray.get_runtime_context()
+        meters = LookupMeters(runner.pipeline, runner.clients, RUNTIME, str(context.get_actor_id()))
+        self._exporter = LookupExporter(meters)
+        return str(context.get_node_id())
 
     def run(self, request: EpochRequest) -> EpochResult:
         """Run an epoch."""
@@ -42,7 +48,9 @@ class StreamWorker:
         return None if self._runner is None else self._runner.waits_for()
 
     def close(self) -> None:
-        """Close the source."""
+        """Close the source, and export for the last time what was asked of lookups."""
+        if self._exporter is not None:
+            self._exporter.close()
         self._opened().close()
 
     def _opened(self) -> EpochRunner:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from trivium.config.pipeline import Pipeline
 from trivium.config.rebuild import rebuild
 from trivium.connectors import open_lookup
 from trivium.connectors.kafka.fetched import Fetched
@@ -20,6 +21,7 @@ from trivium.connectors.kafka.reader import KafkaReader
 from trivium.core.clock import Clock, SystemClock
 from trivium.core.fault_points import reach
 from trivium.delivery.storage.token import prove_shared
+from trivium.engine.lookups.client import LookupClient
 from trivium.engine.lookups.clients import clients_of, taken_use
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
@@ -81,6 +83,15 @@ class EpochRunner:
         """End the running epoch, and every later one, as soon as its batch is done. May be called from any thread."""
         self._cut_at = self._clock.monotonic()
         self._cut.set()
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that runs here."""
+        return self._pipeline
+
+    def clients(self) -> list[Mapping[str, LookupClient]]:
+        """Return the clients of the lookups."""
+        return [self._clients]
 
     def waits_for(self) -> str | None:
         """Return what the running epoch waits for, None: it does not wait for facts. May be called from any thread."""
