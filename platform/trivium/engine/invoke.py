@@ -17,6 +17,7 @@ from trivium.contract.executor import Executor
 from trivium.core.error_text import class_name, shown, text_of
 from trivium.core.errors import ContractError
 from trivium.core.interrupts import is_interrupt
+from trivium.engine.author_line import keep_place
 from trivium.engine.guard import DeniedCall, ImpureError
 from trivium.engine.inputs import ColumnInputs, RowInputs
 from trivium.engine.retry import Chosen, Failures, IsRetryable
@@ -45,11 +46,27 @@ class RowForm:
         returned, results = map(self.executor.process, events, *extra), list[Any]()
         while len(results) < len(places):
             error = _extend(results, returned)
-            if len(results) < len(places):
-                failures[places[len(results)]] = as_exception(error)
+            at = len(results)
+            if at < len(places):
+                failure = error or self._stopped(events[at], *(column[at] for column in extra))
+                failures[places[at]] = as_exception(failure)
                 results.append(None)
         self._collect(places, results, failures)
         return failures
+
+    def _stopped(self, *arguments: Any) -> BaseException:
+        """Return the StopIteration of a call.
+
+        It did no more than end the iteration over calls, and its place is lost: the call is made once more for it.
+        """
+        try:
+            self.executor.process(*arguments)
+        except StopIteration as error:
+            return error
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+        return StopIteration()
 
     def _collect(self, places: Sequence[int], results: Sequence[Any], failures: dict[int, Exception]) -> None:
         row, types = self.executor.declaration.row, set(map(type, results))
@@ -195,29 +212,33 @@ def named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
         return dict.fromkeys(part.tolist(), as_exception(failed))
     rows = list(errors)
     if not rows:
-        return {int(i): RejectError("process_batch raised RowErrors without rows") for i in part}
+        nothing = RejectError("process_batch raised RowErrors without rows")
+        keep_place(nothing, error)
+        return dict.fromkeys(part.tolist(), nothing)
     if not all(isinstance(row, int | np.integer) and 0 <= row < len(part) for row in rows):
         message = f"RowErrors: expected rows 0 to {len(part) - 1}, got {shown(rows[:5])}"
-        return {int(i): ContractError(message) for i in part}
-    return {int(part[row]): _row_error(reason) for row, reason in errors.items()}
+        wrong = ContractError(message)
+        keep_place(wrong, error)
+        return dict.fromkeys(part.tolist(), wrong)
+    return {int(part[row]): _row_error(reason, error) for row, reason in errors.items()}
 
 
-def _row_error(reason: Any) -> Exception:
-    return as_exception(reason) if isinstance(reason, BaseException) else RejectError(reason)
+def _row_error(reason: Any, raised: RowErrors) -> Exception:
+    """Return the error of one row; of a reason that was never raised, with the place where `raised` was."""
+    found = as_exception(reason) if isinstance(reason, BaseException) else RejectError(reason)
+    keep_place(found, raised)
+    return found
 
 
-def _extend(results: list[Any], returned: Iterator[Any]) -> BaseException:
-    """Extend `results` up to the next call that raises; return what it raised.
-
-    A StopIteration does no more than end it.
-    """
+def _extend(results: list[Any], returned: Iterator[Any]) -> BaseException | None:
+    """Extend `results` up to the next call that raises; return what it raised, None for a StopIteration."""
     try:
         results.extend(returned)
     except BaseException as error:
         if is_interrupt(error):
             raise
         return error
-    return StopIteration()
+    return None
 
 
 def as_exception(error: BaseException) -> Exception:
@@ -232,7 +253,11 @@ def as_exception(error: BaseException) -> Exception:
     if issubclass(kind, Exception):
         return error  # type: ignore[return-value]
     if issubclass(kind, DeniedCall):
-        return ImpureError(text_of(error))
+        impure = ImpureError(text_of(error))
+        keep_place(impure, error)
+        return impure
     did = "called exit" if issubclass(kind, SystemExit) else f"raised {class_name(error)}"
     said = text_of(error)
-    return RejectError(f"the executor {did}: {said}" if said else f"the executor {did}")
+    rejected = RejectError(f"the executor {did}: {said}" if said else f"the executor {did}")
+    keep_place(rejected, error)
+    return rejected

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
+from trivium.engine.author_line import AuthorLine
 from trivium.engine.rows.emitted import Emitted
 from trivium.engine.rows.lineage import count_distinct
 
@@ -67,7 +68,8 @@ def total_of(counts: Mapping[str, Counts]) -> Counts:
 class Reject:
     """A rejected input. `index` is its row in the batch; `reason` a stable short code, `error` the sentence.
 
-    Both texts are valid UTF-8 of bounded length, so that each reject can be written, answered and shown.
+    `raised_at` is the line of the author's code that raised it, None where no code of theirs did. Both texts are valid
+    UTF-8 of bounded length, so that each reject can be written, answered and shown.
     """
 
     index: int
@@ -76,6 +78,7 @@ class Reject:
     error: str
     event_type: str | None = None
     attempts: int = 1
+    raised_at: AuthorLine | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", bounded(self.reason, UNTRUSTED_CHARACTERS))

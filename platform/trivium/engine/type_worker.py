@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
@@ -19,7 +19,9 @@ from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import class_name, raised
 from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
+from trivium.engine.author_line import AuthorLines, forget_place
 from trivium.engine.batch import Batch
+from trivium.engine.concealment import Concealment
 from trivium.engine.enrichment.enriched import Enriched, FactState
 from trivium.engine.enrichment.method_keys import keys_by_method
 from trivium.engine.enrichment.questions import KeyQuestion
@@ -83,6 +85,7 @@ class TypeWorker:
         self._quick = QuickCheck(bound.declaration, spec.earliest, spec.latest)
         self._origin = Origin(bound.event_type, spec.logic, spec.plan, bound.version)
         self._executor = _opened(bound)
+        self._lines = AuthorLines(bound.cls, Concealment(spec.secrets).text)
         self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()
         steps = {
@@ -166,7 +169,7 @@ class TypeWorker:
         deadline = Deadline(self._clock, called.began + policy.deadline_seconds).within(limit)
         given_up = yield from retry_failed(called.failures, attempt, self._is_retryable, policy, deadline)
         rows = called.inputs.rows
-        called.rejects += [self._reject(int(rows[i]), "process", each) for i, each in given_up.items()]
+        called.rejects += self._rejected("process", ((int(rows[i]), each) for i, each in given_up.items()))
 
     @property
     def _retries(self) -> bool:
@@ -203,15 +206,16 @@ class TypeWorker:
     def _accepted(self, inputs: Inputs, rejects: list[Reject]) -> Inputs:
         if not self._declaration.has_accepts or not isinstance(inputs, RowInputs):
             return inputs
-        keep = []
+        keep: list[int] = []
+        failures: dict[int, GivenUp] = {}
         with self._interrupts, self._guard:
             for place, event in enumerate(inputs.events):
                 try:
                     if self._executor.accepts(event):
                         keep.append(place)
                 except BaseException as error:  # noqa: BLE001
-                    failure = GivenUp(as_exception(error), 1)
-                    rejects.append(self._reject(int(inputs.rows[place]), "accept", failure))
+                    failures[int(inputs.rows[place])] = GivenUp(as_exception(error), 1)
+        rejects += self._rejected("accept", failures.items())
         return inputs if len(keep) == len(inputs.rows) else inputs.take(np.asarray(keep, np.int64))
 
     def _keys_of_methods(self, steps: Sequence[EnrichmentStep], called: Invocation) -> dict[str, pa.Array]:
@@ -223,9 +227,9 @@ class TypeWorker:
             columns[step.name] = column
             if failures:
                 rows = called.inputs.rows
-                called.rejects += [
-                    self._reject(int(rows[place]), "enrich", GivenUp(error, 1)) for place, error in failures.items()
-                ]
+                called.rejects += self._rejected(
+                    "enrich", ((int(rows[place]), GivenUp(error, 1)) for place, error in failures.items())
+                )
                 keep = np.setdiff1d(np.arange(len(rows)), np.fromiter(failures, np.int64))
                 called.keep(keep)
                 columns = {name: each.take(pa.array(keep)) for name, each in columns.items()}
@@ -277,10 +281,18 @@ class TypeWorker:
         columns = {name: step.columns(work.facts[name]) for name, step in self._steps.items()}
         return ColumnForm(self._executor, work.inputs, columns)
 
-    def _reject(self, index: int, stage: str, failure: GivenUp) -> Reject:
-        error = failure.error
-        reason = "impure" if issubclass(type(error), ImpureError) else class_name(error)
-        return Reject(index, stage, reason, raised(error), self._declaration.event_type, failure.attempts)
+    def _rejected(self, stage: str, failures: Iterable[tuple[int, GivenUp]]) -> list[Reject]:
+        """Return the rejects of what the author's code raised, each with its place in that code."""
+        name, rejects, errors = self._declaration.event_type, list[Reject](), list[Exception]()
+        for index, failure in failures:
+            error = failure.error
+            reason = "impure" if issubclass(type(error), ImpureError) else class_name(error)
+            line = self._lines.of(error)
+            rejects.append(Reject(index, stage, reason, raised(error), name, failure.attempts, line))
+            errors.append(error)
+        for error in errors:  # not before: inputs may share an error
+            forget_place(error)
+        return rejects
 
     def _places(self, work: Invocation, batch: Batch, places: Rows, parents: Rows) -> Places:
         texts = _enrichment_texts(work.facts, len(work.inputs.rows)) if work.facts else None
