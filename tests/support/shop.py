@@ -1,6 +1,7 @@
 """A project with three days of orders: five a day, one dropped, one late, one wrong and one that is no order."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -60,3 +61,14 @@ def known_customers(project: Path) -> Path:
     lookup = "lookups: {known: {type: parquet, path: ../data/known.parquet, key: name}}\n"
     config.write_text(config.read_text() + lookup)
     return project / "data/known.parquet"
+
+
+def with_variables(root: Path, **defaults: str | None) -> Path:
+    """The pipeline file of a shop, with paths below `${DATA}` and `${TABLES}`; `defaults` are theirs, None: without."""
+    config, text = root / "configs" / "shop.yaml", (root / "configs" / "shop.yaml").read_text()
+    for name in ("data", "tables"):
+        default = defaults[name]
+        reference = f"${{{name.upper()}}}" if default is None else f"${{{name.upper()}:-{default}}}"
+        text = re.sub(rf"\.\./{name}(/\w+)", lambda found, put=reference: f'"{put}{found[1]}"', text)
+    config.write_text(text)
+    return config

@@ -52,6 +52,11 @@ def is_one_reference(text: str) -> bool:
     return _WHOLE.fullmatch(text) is not None
 
 
+def references(text: str) -> list[tuple[str, str | None]]:
+    """Return name and default (None: it has none) of each reference of a well-formed text."""
+    return [(part.name, part.default) for part in _parts(text) if isinstance(part, _Reference)]
+
+
 def concealed(text: str) -> str:
     """Return a text with references as it may be shown to anybody: its defaults, too, are left out."""
     return "".join(part if isinstance(part, str) else part.shown for part in _parts(text))

@@ -1,7 +1,5 @@
 """The application that `serve/app.py` hands to Serve: a pipeline file's, built here or on a cluster."""
 
-from __future__ import annotations
-
 import os
 from typing import Annotated
 

@@ -1,0 +1,1 @@
+"""Commands that take a project to a cluster."""
