@@ -22,6 +22,13 @@ class FilledDatabase:
     section: dict[str, Any]
     target: str
 
+    @property
+    def socket(self) -> str:
+        """The path of the socket at which a PostgreSQL answers."""
+        return self.value(
+            "select current_setting('unix_socket_directories') || '/.s.PGSQL.' || current_setting('port')"
+        )
+
     def run(self, *statements: str) -> None:
         """Run statements that return nothing."""
         if self.name == "sqlite":

@@ -29,12 +29,16 @@ class Reply:
 
 @dataclass
 class FactService:
-    """The running service: `rows` by key, replies that come before them, and the requests it got."""
+    """The running service: `rows` by key, replies that come before them, and the requests it got.
+
+    `always` is the reply to every request while it is set, once `replies` have been given.
+    """
 
     port: int = 0
     rows: dict[Any, Any] = field(default_factory=dict)
     replies: list[Reply] = field(default_factory=list)
     requests: list[tuple[str, Any, dict[str, str]]] = field(default_factory=list)
+    always: Reply | None = None
     key_of: Callable[[Any], Any] = lambda key: key
 
     @property
@@ -46,6 +50,8 @@ class FactService:
         """Return the next reply."""
         if self.replies:
             return self.replies.pop(0)
+        if self.always is not None:
+            return self.always
         found = [self.rows[each] for key in keys if (each := self.key_of(key)) in self.rows]
         return Reply(body=json.dumps(found).encode())
 
