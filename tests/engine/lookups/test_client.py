@@ -135,6 +135,9 @@ WRONG = {
     "expected column value of type int64, got double": Answer(
         answer_to([1]).rows.rename_columns(["text", "value", "old"]), pa.array([0, 1], pa.int32())
     ),
+    "expected no null in column value, got 1 in 2 rows": Answer(
+        pa.RecordBatch.from_pydict({"value": pa.array([10, None]), "text": ["1", "2"]}), pa.array([0, 1], pa.int32())
+    ),
 }
 
 

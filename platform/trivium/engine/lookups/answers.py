@@ -98,6 +98,8 @@ def _declared(rows: pa.RecordBatch, name: str, schema: pa.Schema) -> pa.RecordBa
         column = rows.column(place)
         if column.type != field.type:
             raise _wrong(name, f"column {field.name} of type {field.type}", str(column.type)[:200])
+        if column.null_count and not field.nullable:
+            raise _wrong(name, f"no null in column {field.name}", f"{column.null_count} in {rows.num_rows} rows")
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=schema) if columns else rows
 
