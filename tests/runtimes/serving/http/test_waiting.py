@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 import time
 from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from tests.support.asgi_client import Client, Response, client
 from tests.support.held_lookup import Gauge, HeldLookup, PlainLines, until, visits
@@ -15,6 +18,7 @@ from tests.support.pipelines import pipeline_of
 from trivium import Hint, LookupUnavailable
 from trivium.config.model.serving import Serving
 from trivium.core.clock import SystemClock
+from trivium.core.errors import LookupAnswerError
 from trivium.engine.lookups.clients import clients_of
 from trivium.engine.requests.worker import RequestWorker
 from trivium.runtimes.serving.http.admission import Admission
@@ -135,3 +139,24 @@ def test_a_lookup_that_stays_away_is_503_unless_its_facts_may_be_missing() -> No
             (event,) = response.json()["events"]
             assert event["enrichments"] == {"one": "unavailable", "two": "unavailable"}
             assert event["rows"][0]["n"] == 4
+
+
+def test_a_broken_lookup_is_told_once_and_not_by_the_loop(caplog: pytest.LogCaptureFixture) -> None:
+    service = Service(Hint.ASYNC)
+
+    def broken(keys: Any, deadline: Any) -> Any:
+        service.users.open.wait(10)
+        raise LookupAnswerError("expected rows, got none")
+
+    service.users.fetch = broken  # type: ignore[method-assign]
+
+    async def story() -> Response:
+        task = asyncio.create_task(service.visit())
+        await comes(lambda: service.gauge.now == 1)
+        service.open()
+        return await task
+
+    assert asyncio.run(story()).status == 500
+    caplog.clear()  # what it holds keeps the request's answers from being collected
+    gc.collect()
+    assert "never retrieved" not in caplog.text

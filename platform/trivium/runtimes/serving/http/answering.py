@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import msgspec
 
 from trivium.core.clock import Clock, Deadline
+from trivium.engine.lookups.fetch import Facts
 from trivium.engine.requests.worker import EventAnswer, RequestWorker
 from trivium.engine.steps import Drive, FactClient
 from trivium.runtimes.serving.http.admission import Admission, AdmittedRequest
@@ -75,12 +77,19 @@ class _Answer:
     async def wait(self, limit: Deadline) -> None:
         """Wait for what the worker needs, and no longer than the deadline."""
         began = self._clock.monotonic()
-        pending = [asyncio.wrap_future(each) for each in self._progress.pending]
+        pending = [_awaited(each) for each in self._progress.pending]
         if pending:
             await asyncio.wait(pending, timeout=limit.remaining())
         else:
             await asyncio.sleep(min(self._progress.resumes_in, limit.remaining()))
         self.waited += self._clock.monotonic() - began
+
+
+def _awaited(answer: Future[Facts]) -> asyncio.Future[Facts]:
+    """Return an answer as the loop waits for it; its error is the worker's to raise, and nothing for the loop's log."""
+    future = asyncio.wrap_future(answer)
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future
 
 
 class LoopAnswering:
