@@ -136,7 +136,8 @@ class RedisServer:
 
 
 def _word(error: Exception) -> str:
-    return str(error).partition(" ")[0]
+    """Return the first word of what the server said, which the client takes away from errors it has a class for."""
+    return str(getattr(error, "status_code", None) or str(error).partition(" ")[0])
 
 
 def _of_certificates(error: Exception) -> tuple[str, str] | None:
