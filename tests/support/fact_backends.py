@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import sqlite3
-import time
+import subprocess
+import sys
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -198,15 +199,15 @@ class SqlBackend(Backend):
                 yield
             return
         body = "begin raise exception using errcode = '53300', message = 'too many connections'; end"
-        self._database.run(
+        self._at_once(
             "alter table plain rename to kept",
-            f"create function boom() returns text language plpgsql as $${body}$$",
+            f"create function boom() returns text language plpgsql as $boom${body}$boom$",
             "create view plain as select id, boom() as name from kept",
         )
         try:
             yield
         finally:
-            self._database.run("drop view plain", "drop function boom", "alter table kept rename to plain")
+            self._at_once("drop view plain", "drop function boom", "alter table kept rename to plain")
 
     @contextmanager
     def gone(self) -> Iterator[None]:
@@ -227,6 +228,9 @@ class SqlBackend(Backend):
         uri = parts._replace(netloc=f"reader@{address}").geturl()
         return {**self.section(table), "uri": uri, "password": "${PW}"}, {"PW": "not-the-password"}
 
+    def _at_once(self, *statements: str) -> None:
+        self._database.run(f"do $do$ begin {'; '.join(statements)}; end $do$")
+
     def _uri(self) -> str:
         assert self._front is not None
         parts = urlsplit(self._database.section["uri"])
@@ -235,13 +239,25 @@ class SqlBackend(Backend):
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        connection = sqlite3.connect(self._database.target, isolation_level=None)
-        connection.execute("begin exclusive")
-        try:
-            yield
-        finally:
-            connection.execute("rollback")
-            connection.close()
+        """Lock the file in another process: locks of two libraries in one process are none to each other."""
+        command = [sys.executable, "-c", _LOCK, self._database.target]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdout.readline()
+            try:
+                yield
+            finally:
+                process.stdin.close()
+
+
+_LOCK: Final = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("begin exclusive")
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
 def _literal(value: Any, zone: str) -> str:
@@ -262,6 +278,7 @@ class HttpBackend(Backend):
     def put(self, table: str, rows: Sequence[FactRow]) -> None:
         names = KEYS[table]
         single = len(names) == 1
+        self._service.always = None
         self._service.key_of = (lambda key: key) if single else lambda key: tuple(key.values())
         self._service.rows = {row["id"] if single else tuple(row[name] for name in names): row for row in rows}
 
@@ -337,8 +354,14 @@ class OwnBackend(Backend):
     def section(self, table: str) -> dict[str, Any]:
         return {"type": f"{__name__}:OwnFacts", "table": table}
 
-    def slow(self) -> AbstractContextManager[Any]:
-        return self._trouble(lambda deadline: time.sleep(max(0.0, deadline.remaining()) + 0.05))
+    @contextmanager
+    def slow(self) -> Iterator[None]:
+        over = threading.Event()
+        with self._trouble(lambda deadline: _wait(over, deadline)):
+            try:
+                yield
+            finally:
+                over.set()
 
     def erring(self) -> AbstractContextManager[Any]:
         return self._trouble(_away)
@@ -353,6 +376,11 @@ class OwnBackend(Backend):
             yield
         finally:
             OwnFacts.trouble = staticmethod(lambda _deadline: None)
+
+
+def _wait(over: threading.Event, deadline: Deadline) -> None:
+    if not over.wait(max(0.0, deadline.remaining())):
+        raise LookupUnavailable("no answer in time")
 
 
 def _away(_deadline: Deadline) -> None:
