@@ -3,11 +3,14 @@
 It needs the flights (``./dev demo``, or ``python -m jobs.prepare_flights``) and a Chromium on the PATH.
 """
 
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from jobs.flight_facts import airlines_in_valkey
 
 IMAGES = Path("docs/images")
 CONFIG = "configs/flights.yaml"
@@ -55,7 +58,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "parity.html"
         command = (sys.executable, "-m", "trivium.cli.main", "parity", CONFIG, "--sample", "all", "--html", str(page))
-        subprocess.run(command, check=True)
+        with airlines_in_valkey(Path("data/flights")) as url:
+            subprocess.run(command, check=True, env={**os.environ, "REDIS": url})
         picture(page, IMAGES / "parity.png")
 
 

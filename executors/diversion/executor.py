@@ -1,5 +1,6 @@
 """Diversions: a flight left and did not arrive where it was meant to."""
 
+from executors.airline import Airline
 from executors.airport import Airport
 from executors.flight_event import Facts, FlightEvent, flight_event
 from executors.flight_report import FlightReport
@@ -19,6 +20,7 @@ class DiversionExecutor(Executor[Diversion, FlightEvent]):
     plane = Enrichment(Plane, key="tail_number", missing="null", hints=Hint.CACHEABLE)
     origin_airport = Enrichment(Airport, key="origin", lookup="airport", missing="null", hints=Hint.CACHEABLE)
     destination_airport = Enrichment(Airport, key="destination", lookup="airport", missing="null", hints=Hint.CACHEABLE)
+    airline = Enrichment(Airline, key="carrier", missing="null", hints=Hint.ASYNC | Hint.CACHEABLE)
 
     def process(
         self,
@@ -26,6 +28,7 @@ class DiversionExecutor(Executor[Diversion, FlightEvent]):
         plane: Plane | None,
         origin_airport: Airport | None,
         destination_airport: Airport | None,
+        airline: Airline | None,
     ) -> FlightEvent:
         """Return one row for a diversion.
 
@@ -35,4 +38,5 @@ class DiversionExecutor(Executor[Diversion, FlightEvent]):
         if event.origin == event.destination:
             message = f"expected a destination other than the origin, got {event.destination} for both"
             raise RejectError(message)
-        return flight_event("diversion", event, Facts(plane, origin_airport, destination_airport), event.delay_minutes)
+        facts = Facts(plane, origin_airport, destination_airport, airline)
+        return flight_event("diversion", event, facts, event.delay_minutes)

@@ -11,9 +11,9 @@ from trivium.engine.blocking import BlockingWorker
 
 
 @pytest.fixture(scope="session")
-def pipelines(flights: Path, repository: Path) -> dict[str, Pipeline]:
+def pipelines(flights: Path, airlines: str, repository: Path) -> dict[str, Pipeline]:
     """The pipelines of the configs, over the prepared archive."""
-    environ = {"DATA": str(flights), "TABLES": str(flights / "tables")}
+    environ = {"DATA": str(flights), "TABLES": str(flights / "tables"), "REDIS": airlines}
     names = ("flights", "flights_typed")
     return {name: compile_file(repository / "configs" / f"{name}.yaml", environ) for name in names}
 

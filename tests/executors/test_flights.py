@@ -52,7 +52,7 @@ def csv(flights: Path) -> duckdb.DuckDBPyConnection:
     source, connection = flight_records.find_source(), duckdb.connect()
     table = flight_records.read_flights(source)
     connection.register("flights", table)
-    for name in ("planes", "airports"):
+    for name in ("planes", "airports", "airlines", "weather"):
         connection.sql(f"create table {name} as from read_csv('{source / name}.csv', nullstr=['NA', ''])")
     return connection
 
@@ -80,7 +80,9 @@ def test_facts_and_lateness_are_those_of_the_source(
     told = csv.sql("""
         select kind, count(*), count(manufacturer), count(seats), count(plane_year), count(destination_name),
                count(origin_name), sum(seats), sum(delay_minutes), count(*) filter (late), sum(air_time_minutes),
-               round(sum(destination_latitude), 3)
+               round(sum(destination_latitude), 3), count(airline), max(airline), count(temperature_fahrenheit),
+               round(sum(temperature_fahrenheit), 1), round(sum(wind_miles_per_hour), 1),
+               round(sum(visibility_miles), 1)
         from emitted group by kind order by kind
     """).fetchall()
     expected = csv.sql("""
@@ -94,8 +96,11 @@ def test_facts_and_lateness_are_those_of_the_source(
         )
         select kind, count(*), count(p.manufacturer), count(p.seats), count(p.year), count(d.name),
                count(o.name), sum(p.seats), sum(delay), count(*) filter (kind in ('departure', 'arrival')
-               and delay > 30), sum(air), round(sum(d.lat), 3)
-        from happened h left join planes p using (tailnum)
+               and delay > 30), sum(air), round(sum(d.lat), 3), count(a.name), max(a.name), count(w.temp),
+               round(sum(w.temp), 1), round(sum(w.wind_speed), 1), round(sum(w.visib), 1)
+        from happened h left join planes p using (tailnum) left join airlines a using (carrier)
+        left join weather w on w.origin = h.origin and w.time_hour = h.time_hour
+            and kind in ('departure', 'cancellation')
         left join airports o on o.faa = h.origin left join airports d on d.faa = h.dest
         group by kind order by kind
     """).fetchall()

@@ -36,6 +36,9 @@ class WrittenFacts:
     def fetch(self, keys: pa.Array, deadline: Deadline) -> Answer:
         return Answer(self._rows, pa.array([self._places.get(key) for key in keys.to_pylist()], pa.int32()))
 
+    def fetch_as_of(self, keys: pa.Array, times: pa.TimestampArray, deadline: Deadline) -> Answer:
+        return self.fetch(keys, deadline)
+
 
 def outcomes(pipeline: Pipeline, sample: dict[str, Any]) -> Outcomes:
     declaration = pipeline.executors[sample["event"]["event_type"]].declaration

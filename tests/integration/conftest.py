@@ -11,8 +11,8 @@ from tests.support.bare_cluster import Cluster, make_python, running_cluster
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster under a Python without trivium."""
+def cluster(tmp_path_factory: pytest.TempPathFactory, airlines: str) -> Iterator[Cluster]:
+    """A cluster under a Python without trivium, whose processes find the airlines' names."""
     python = make_python(tmp_path_factory.mktemp("bare"))
     with running_cluster(python, tmp_path_factory.mktemp("cwd")) as running:
         yield running

@@ -14,6 +14,8 @@ from ray.job_submission import JobStatus
 
 from tests.support.bare_cluster import Cluster, ended, write_lookups
 
+COLUMNS = ["event_id", "airline", "temperature_fahrenheit", "_event_type", "_source"]
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
@@ -58,12 +60,14 @@ def test_the_job_runs_from_what_was_shipped(
     status, log = ended(cluster, "flights-1")
     assert status == JobStatus.SUCCEEDED, log
     table = DeltaTable(str(tables / "flights"))
-    rows = table.to_pyarrow_table(columns=["event_id", "_event_type", "_source"]).sort_by("event_id").to_pylist()
+    rows = table.to_pyarrow_table(columns=COLUMNS).sort_by("event_id").to_pylist()
     assert [(row["event_id"], row["_event_type"]) for row in rows] == [
         ("a", "departure"),
         ("b", "departure"),
         ("c", "cancellation"),
     ]
+    assert [row["airline"] for row in rows] == ["United Air Lines Inc."] * 3
+    assert [row["temperature_fahrenheit"] for row in rows] == [39.0, None, None]
     assert rows[2]["_source"] == "day=2013-01-02/part-0.parquet"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from jobs import demo
@@ -14,6 +16,7 @@ def test_what_is_refused_is_said_without_a_traceback(monkeypatch: pytest.MonkeyP
         raise error
 
     monkeypatch.setattr(demo, "prepare", lambda _folder: {"events": {"departure": 1}, "days": 1})
+    monkeypatch.setattr(demo, "airlines_in_valkey", lambda _folder: nullcontext("redis://nowhere"))
     monkeypatch.setattr(demo, "step", lambda *_: None)
     monkeypatch.setattr(demo.DevBroker, "start", refuse)
     with pytest.raises(SystemExit) as ended:

@@ -1,6 +1,9 @@
 """The flights archive: counted, identified and timed as the source says, the same in both forms."""
 
+import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -9,9 +12,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
+import redis
+from deltalake import DeltaTable
 
 from jobs import flight_records, prepare_flights
+from jobs.flight_facts import airlines_in_valkey
 
 
 @pytest.fixture(scope="module")
@@ -128,13 +135,40 @@ def test_types_are_mixed_inside_a_day(flights: Path) -> None:
     assert {"departure", "arrival"} <= first
 
 
-def test_planes_and_airports_have_unique_keys_and_no_text_for_missing_values(flights: Path) -> None:
-    for name, key, rows in (("planes", "tailnum", 3_322), ("airports", "faa", 1_458)):
-        table = ds.dataset(flights / f"{name}.parquet").to_table()
+def test_facts_have_unique_keys_and_no_text_for_missing_values(flights: Path) -> None:
+    tables = {
+        "tailnum": (pq.read_table(flights / "planes.parquet"), 3_322),
+        "faa": (DeltaTable(flights / "airports").to_pyarrow_table(), 1_458),
+        "carrier": (pq.read_table(flights / "airlines.parquet"), 16),
+    }
+    for key, (table, rows) in tables.items():
         assert table.num_rows == pc.count_distinct(table[key]).as_py() == rows
-    planes = ds.dataset(flights / "planes.parquet").to_table()
-    assert planes["year"].type == pa.int64()
-    assert planes["year"].null_count > 0
+    years = tables["tailnum"][0]["year"]
+    assert years.type == pa.int64()
+    assert years.null_count > 0
+
+
+def test_an_hour_of_weather_says_when_it_is_valid(flights: Path) -> None:
+    with closing(sqlite3.connect(flights / "weather.sqlite")) as database:
+        hours = database.execute("SELECT count(*), count(temp), min(hour_begins), max(hour_ends) FROM weather")
+        assert hours.fetchall() == [(26_115, 26_114, "2013-01-01T06:00:00Z", "2013-12-31T00:00:00Z")]
+        chosen = "SELECT * FROM weather WHERE origin = 'EWR' AND hour_begins = '2013-01-01T10:00:00Z'"
+        assert database.execute(chosen).fetchall() == [
+            ("EWR", "2013-01-01T10:00:00Z", "2013-01-01T11:00:00Z", 39.02, 12.658579999999999, 10.0)
+        ]
+
+
+def test_airlines_are_in_a_valkey_as_long_as_it_is_wanted(flights: Path) -> None:
+    with airlines_in_valkey(flights) as url, redis.Redis.from_url(url) as client:
+        assert json.loads(client.get("airline:UA")) == {"carrier": "UA", "name": "United Air Lines Inc."}
+        assert client.dbsize() == 16
+    with pytest.raises(redis.ConnectionError), redis.Redis.from_url(url) as client:
+        client.ping()
+
+
+def test_facts_of_no_archive_say_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(flight_records.PreparationError, match=r"python -m jobs\.prepare_flights"):
+        airlines_in_valkey(tmp_path).__enter__()
 
 
 def test_a_finished_folder_is_reused(flights: Path) -> None:

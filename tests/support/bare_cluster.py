@@ -12,17 +12,27 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
+from deltalake import write_deltalake
 from ray.job_submission import JobStatus, JobSubmissionClient
 
+from jobs.flight_facts import write_weather
 from tests.support.processes import until
 from trivium.core.network import free_port
 
 PLANE = {"tailnum": "N1", "manufacturer": "BOEING", "model": "737", "seats": 149, "year": 1999}
+HOUR = {
+    "origin": "EWR",
+    "time_hour": datetime(2013, 1, 1, 10, tzinfo=UTC),
+    "temp": 39.0,
+    "wind_speed": 8.5,
+    "visib": 10,
+}
 AIRPORT = pa.schema([("faa", pa.string()), ("name", pa.string()), ("lat", pa.float64()), ("lon", pa.float64())])
 
 
@@ -79,10 +89,11 @@ def running_cluster(python: Path, folder: Path) -> Iterator[Cluster]:
 
 
 def write_lookups(folder: Path) -> None:
-    """Write what the flights' pipeline looks up: one plane and no airport."""
+    """Write what the flights' pipeline looks up in files: one plane, no airport and one hour of weather."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist([PLANE]), folder / "planes.parquet")
-    pq.write_table(AIRPORT.empty_table(), folder / "airports.parquet")
+    write_deltalake(folder / "airports", AIRPORT.empty_table())
+    write_weather(pa.Table.from_pylist([HOUR]), folder / "weather.sqlite")
 
 
 def ended(cluster: Cluster, name: str) -> tuple[JobStatus, str]:
