@@ -14,6 +14,7 @@ from generator.aftermath import follow
 from generator.catalogue import all_products, some_users, write_products, write_users
 from generator.log import Log
 from generator.noise import write_noise
+from generator.recommendations import write_recommendations
 from generator.visits import Visit
 
 FIRST = date(2026, 3, 27)
@@ -36,6 +37,7 @@ def make(folder: Path, visits: int, days: int, seed: int) -> Log:
     _write_archive(folder / "events", log)
     write_users(folder / "users.csv", users)
     write_products(folder / "products.parquet", products)
+    write_recommendations(folder / "recommendations", FIRST, days, seed)
     (folder / "expected.json").write_text(json.dumps(log.expected(), indent=1))
     return log
 
