@@ -175,7 +175,6 @@ def main() -> None:
 
 def take_steps() -> None:
     """Prepare the data, start what holds facts for as long as the demo takes, and take the steps."""
-    signal.signal(signal.SIGTERM, end)
     summary = prepare(DATA.resolve())
     expected = sum(summary["events"].values())
     print(f"{expected:,} events on {summary['days']} days in {DATA}", flush=True)
@@ -203,4 +202,5 @@ def run_all(expected: int) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, end)
     main()
