@@ -102,6 +102,7 @@ def _show(report: ParityReport) -> None:
             ("rejects", ", ".join(rejects) or "none"),
             ("not tried", "\n".join(report.not_tried) or "nothing that this looks for"),
             ("logic", report.logic),
+            *((f"lookup {name}", state or "names no state") for name, state in sorted(report.states.items())),
             ("again", report.again),
         ]
     )

@@ -59,6 +59,8 @@ class ParityReport:
     """The result. `differences` are the first ones of each runtime; `logic` and `plan` are the pipeline's hashes.
 
     `untried` says why a runtime was not tried, `failed` what keeps the comparison from saying anything of a runtime.
+    `states` names the state of each lookup that all runtimes used, `changed` says which one did not stay as it was;
+    `asked_anew` are lookups without names for their states, which each runtime asked by itself.
     """
 
     pipeline: str
@@ -72,24 +74,34 @@ class ParityReport:
     again: str
     untried: Mapping[str, str] = field(default_factory=dict)
     failed: Sequence[str] = ()
+    states: Mapping[str, str] = field(default_factory=dict)
+    changed: Sequence[str] = ()
+    asked_anew: Sequence[str] = ()
 
     @property
     def holds(self) -> bool:
         """Tell that all runtimes agree, and that each was tried."""
-        return not self.failed and not any(each.unequal for each in self.results)
+        return not self.failed and not self.changed and not any(each.unequal for each in self.results)
 
     @property
     def not_tried(self) -> list[str]:
         """Gaps: runtimes not tried, ways that no input could take, and values that the inputs never held."""
         silent = [each.runtime for each in self.results if not each.taken and each.runtime not in self.untried]
         runtimes = [f"{name}: {why}" for name, why in self.untried.items()]
-        return [*runtimes, *(f"{runtime}: it could take no input" for runtime in silent), *self.coverage.thin]
+        anew = [
+            f"lookup {name}: it names no state, so each runtime asked it anew; facts that changed meanwhile show as "
+            "differences"
+            for name in self.asked_anew
+        ]
+        return [*runtimes, *anew, *(f"{runtime}: it could take no input" for runtime in silent), *self.coverage.thin]
 
     @property
     def verdict(self) -> str:
         """In one sentence."""
         runtimes = ", ".join(each.runtime for each in self.results if each.taken)
         worst = max(each.unequal for each in self.results)
+        if self.changed:
+            return f"PARITY IS NOT SHOWN: {'; '.join(self.changed)}. Try: once more."
         if worst:
             return f"PARITY IS BROKEN: of {self.inputs:,} inputs, {runtimes} disagree on {worst:,}."
         if self.failed:

@@ -45,7 +45,8 @@ def _page(report: ParityReport, shown: int) -> str:
     fields = [
         (f"{each.event_type}.{each.field}", each.values, each.nulls, ", ".join(each.edges)) for each in cover.fields
     ]
-    hashes = [("logic", report.logic), ("plan", report.plan), *sorted(report.executors.items())]
+    states = [(f"lookup {name}", state or "names no state") for name, state in sorted(report.states.items())]
+    hashes = [("logic", report.logic), ("plan", report.plan), *sorted(report.executors.items()), *states]
     parts = [
         f'<header class="{"holds" if report.holds else "broken"}"><h1>{escape(report.verdict)}</h1>',
         f"<p>Pipeline <b>{escape(report.pipeline)}</b>, again with <code>{escape(report.again)}</code></p></header>",

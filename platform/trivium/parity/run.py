@@ -39,6 +39,7 @@ def check_parity(
     inputs = inputs_of(pipeline, wanted)
     with tempfile.TemporaryDirectory(prefix="trivium-parity-", ignore_cleanup_errors=True) as folder:
         scene = Scene(pipeline, config, Path(folder))
+        facts = scene.facts  # opened before the first runtime: this is the state that all have to use
 
         def found(name: str, take: Take) -> Iterator[InputOutcome | None]:
             tell(name)
@@ -47,11 +48,14 @@ def check_parity(
         scope = ComparisonScope(_absent(pipeline, wanted, ways), required)
         again = _again(config, wanted, ways, required)
         ways_found = {name: found(name, take) for name, take in ways.items()}
-        if ways is not FAST:
-            return compare(pipeline, inputs, ways_found, again, scope)
-        with traced(pipeline) as steps:
-            report = compare(pipeline, inputs, ways_found, again, scope)
-        return replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
+        if ways is FAST:
+            with traced(pipeline) as steps:
+                report = compare(pipeline, inputs, ways_found, again, scope)
+            report = replace(report, coverage=replace(report.coverage, branches=branches_of(pipeline, steps)))
+            return replace(report, states=facts.states)
+        report = compare(pipeline, inputs, ways_found, again, scope)
+        facts.note_end()
+        return replace(report, states=facts.states, changed=facts.changes(), asked_anew=facts.unnamed)
 
 
 def _absent(pipeline: Pipeline, wanted: InputSpec, ways: dict[str, Take]) -> dict[str, str]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 from trivium.config.pipeline import Pipeline
-from trivium.connectors import open_lookup
-from trivium.contract.lookup import Lookup
-from trivium.core.clock import SystemClock
 from trivium.devtools.broker.broker import DevBroker
 from trivium.engine.batch import RawBatch, TypedBatch
 from trivium.engine.blocking import BlockingRequests, BlockingWorker
@@ -21,6 +19,7 @@ from trivium.engine.decoding.decoded import Decoded
 from trivium.engine.decoding.decoder import Decoder
 from trivium.engine.outcomes import Outcomes
 from trivium.engine.requests.worker import encode
+from trivium.parity.facts import SharedFacts
 from trivium.parity.http_client import ServiceClient, answered
 from trivium.parity.inputs import Input
 from trivium.parity.results import InputOutcome, of_outcomes, of_tables
@@ -41,6 +40,11 @@ class Scene:
     config: Path
     folder: Path
 
+    @cached_property
+    def facts(self) -> SharedFacts:
+        """The pipeline's lookups, opened when they are first wanted."""
+        return SharedFacts(self.pipeline)
+
 
 Take = Callable[[Scene, Sequence[Input]], Found]
 
@@ -51,6 +55,7 @@ def batch(scene: Scene, inputs: Sequence[Input]) -> Found:
 
     redirected = over_archive(scene.pipeline, inputs, scene.folder / "batch")
     run_batch(redirected)
+    scene.facts.note_commits("batch", redirected.config.table.path)
     yield from of_tables(redirected, len(inputs))
 
 
@@ -67,6 +72,7 @@ def streaming(scene: Scene, inputs: Sequence[Input]) -> Found:
         run_streaming(redirected, StreamArguments(until_caught_up=True))
     finally:
         broker.stop()
+    scene.facts.note_commits("streaming", redirected.config.table.path)
     taken = np.zeros(len(inputs), np.bool_)
     taken[topics.taken] = True
     by_topic = topics.places if topics.event_types else None
@@ -92,14 +98,14 @@ def raw(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker on a batch of records."""
     types = None if scene.pipeline.config.routing.by_body else [each.event_type for each in inputs]
     batch = RawBatch([each.value for each in inputs], "parity", np.arange(len(inputs), dtype=np.int64), types)
-    return _through_files(scene, BlockingWorker(scene.pipeline.worker_spec, _lookups(scene.pipeline)).run(batch))
+    return _through_files(scene, BlockingWorker(scene.pipeline.worker_spec, scene.facts.lookups).run(batch))
 
 
 def columns(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker on typed columns of the same events; a record that is no event has none."""
     pipeline = scene.pipeline
     found: list[InputOutcome | None] = [None] * len(inputs)
-    worker, tag = BlockingWorker(pipeline.worker_spec, _lookups(pipeline)), _tag_column(pipeline)
+    worker, tag = BlockingWorker(pipeline.worker_spec, scene.facts.lookups), _tag_column(pipeline)
     for event_type, (rows, events) in _decoded(pipeline, inputs).events.items():
         typed = typed_columns(pipeline.executors[event_type].declaration, events, tag)
         positions = np.arange(len(rows), dtype=np.int64)
@@ -127,16 +133,12 @@ def _decoded(pipeline: Pipeline, inputs: Sequence[Input]) -> Decoded:
 
 def requests(scene: Scene, inputs: Sequence[Input]) -> Found:
     """Run the worker of requests, in this process."""
-    worker = BlockingRequests(scene.pipeline.worker_spec, _lookups(scene.pipeline))
+    worker = BlockingRequests(scene.pipeline.worker_spec, scene.facts.lookups)
 
     def ask(body: bytes, event_type: str | None) -> bytes:
         return encode(worker.answer(body, event_type, max_events=_FEW))
 
     return answered(scene.pipeline, ask, inputs, _FEW)
-
-
-def _lookups(pipeline: Pipeline) -> dict[str, Lookup]:
-    return {name: open_lookup(bound, SystemClock(), pinned=True) for name, bound in pipeline.lookups.items()}
 
 
 def _produce(servers: str, topics: Topics, inputs: Sequence[Input], header: str | None) -> None:
