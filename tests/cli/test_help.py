@@ -35,7 +35,7 @@ def test_the_commands_are_these() -> None:
         *("dead-letters", "dead-letters list", "dead-letters show", "dead-letters replay"),
         *("status", "maintain", "retire", "reset-positions"),
         *("kafka", "kafka up", "kafka status", "kafka down"),
-        *("submit", "submit batch", "submit streaming", "deploy", "deploy serving", "doctor"),
+        *("submit", "submit batch", "submit streaming", "deploy", "deploy serving", "manifests", "doctor"),
     ]
 
 

@@ -28,7 +28,7 @@ from trivium.cli import (
     samples,
     status,
 )
-from trivium.cli.shipping import deploy, doctor, submit
+from trivium.cli.shipping import deploy, doctor, manifests, submit
 from trivium.cli.terminal.problems import exit_code, report
 
 _INTERRUPTED = 130
@@ -66,7 +66,7 @@ def program(debug: bool) -> None:
 
 _WORK = (new.new, samples.samples, check.check, parity.parity, plan.plan, run.run, read.read, dead_letters.dead_letters)
 _UPKEEP = (status.status, maintain.maintain, retire.retire, reset_positions.reset_positions, kafka.kafka)
-_SHIPPING = (submit.submit, deploy.deploy, doctor.doctor)
+_SHIPPING = (submit.submit, deploy.deploy, manifests.manifests, doctor.doctor)
 
 for command in (*_WORK, *_UPKEEP, *_SHIPPING):
     program.add_command(command)

@@ -44,7 +44,8 @@ class Code:
 
 def service_config(pipeline: Pipeline, config: str, code: Code) -> dict[str, Any]:
     """Return the configuration of Serve that answers for a pipeline, whose file is `config` on the replicas."""
-    own = (pipeline.root / "serve" / "app.py").is_file()
+    # Without a working folder only what is installed can be imported there.
+    own = code.working_dir is not None and (pipeline.root / "serve" / "app.py").is_file()
     application = {
         "name": pipeline.name,
         "route_prefix": pipeline.serving_section().route,
