@@ -86,7 +86,9 @@ def test_variables_are_values_or_references_to_a_secret(
     for name, manifest in written(trivium).items():
         spec = manifest["spec"].get("rayClusterSpec") or manifest["spec"]["rayClusterConfig"]
         assert [each["env"][:3] for each in containers(spec)] == [expected, expected]
-        assert "never-in-a-manifest" not in Path(name).read_text()
+        text = Path(name).read_text()
+        assert "never-in-a-manifest" not in text
+        assert "&id" not in text
 
 
 def test_a_secret_is_not_written(project: Path, trivium: Trivium) -> None:

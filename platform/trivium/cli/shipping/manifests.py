@@ -35,11 +35,10 @@ def manifests(config: Path, out: Path, given: dict[str, str], **settings: Any) -
 
 
 def _write(config: Path, out: Path, settings: Shipping) -> None:
-    import yaml
-
     from trivium.config.compile import compile_file
     from trivium.config.paths import Relative
     from trivium.config.variables import named_variables
+    from trivium.operations.shipping.manifests import as_yaml
     from trivium.operations.shipping.manifests import manifests as rendered
     from trivium.operations.shipping.preflight import secrets_in_sight
 
@@ -54,5 +53,5 @@ def _write(config: Path, out: Path, settings: Shipping) -> None:
         raise click.exceptions.Exit(1)
     out.mkdir(parents=True, exist_ok=True)
     for name, manifest in rendered(pipeline, named, settings).items():
-        (out / name).write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
+        (out / name).write_text(as_yaml(manifest), encoding="utf-8")
         click.echo(out / name)

@@ -65,6 +65,19 @@ def manifests(pipeline: Pipeline, named: Mapping[str, str | None], settings: Shi
     return found
 
 
+def as_yaml(manifest: Mapping[str, Any]) -> str:
+    """Return a manifest as a file, every part written out where it stands."""
+    return yaml.dump(dict(manifest), Dumper=_WrittenOut, sort_keys=False)
+
+
+class _WrittenOut(yaml.SafeDumper):
+    """A writer without anchors: people compare and change these files."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Say so of everything."""
+        return True
+
+
 class _Renderer:
     """One pipeline's manifests."""
 
