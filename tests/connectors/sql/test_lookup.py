@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pyarrow as pa
 import pytest
 from pydantic import SecretStr
 
 from tests.support.databases import FilledDatabase, postgresql, sqlite
+from tests.support.fault_front import FaultFront
 from tests.support.remote_facts import EMPTY, FULL, answered, bound, opened
 from trivium import LookupUnavailable, Row
 from trivium.config.model.remote_lookups import SqlLookupSettings
@@ -278,6 +283,19 @@ def test_the_session_only_reads(server: FilledDatabase) -> None:
     )
     with pytest.raises(LookupAnswerError, match="read-only transaction"):
         answered(opened(section(server, table=None, query="select spoil() as id, 'x' as name"), Named), ["a"])
+
+
+def test_a_server_that_went_without_a_word_is_noticed_within_a_minute(server: FilledDatabase) -> None:
+    server.run("drop table if exists facts", "create table facts (id text, name text)")
+    with closing(FaultFront(server.socket)) as front:
+        uri = f"postgresql://postgres@127.0.0.1:{front.port}/postgres?keepalives_interval=7"
+        lookup = opened(section(FilledDatabase("postgresql", {"uri": uri}, "")), Named)
+        assert answered(lookup, ["a"]) == [None]
+        (end,) = [each for each in psutil.Process().net_connections("tcp") if each.raddr[1:] == (front.port,)]
+        with socket.socket(fileno=os.dup(end.fd)) as connection:
+            options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+            assert [connection.getsockopt(socket.IPPROTO_TCP, option) for option in options] == [20, 7, 3]
+        lookup.close()  # type: ignore[attr-defined]
 
 
 def test_credentials_and_rights(server: FilledDatabase) -> None:

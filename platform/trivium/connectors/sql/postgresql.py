@@ -31,6 +31,8 @@ _LASTING: Final = (
 )
 """What a refused connection says, which has no SQLSTATE."""
 _SESSION: Final = ("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "SET TimeZone = 'UTC'")
+_SILENCE: Final = {"keepalives_idle": "20", "keepalives_interval": "10", "keepalives_count": "3"}
+"""How soon a server that went without a word is noticed: a call that waits for it has nothing else to end it."""
 _TYPES: Final[tuple[tuple[Callable[[pa.DataType], bool], str, str], ...]] = (
     (pt.is_string, "text", "text"),
     (pt.is_int64, "int8", "number"),
@@ -115,7 +117,7 @@ class PostgreSql(Dialect):
             parts = urlsplit(uri)
         except ValueError as error:
             raise SourceError("expected a uri that begins with postgresql://, got one that cannot be read") from error
-        waits = {"connect_timeout": str(max(2, math.ceil(seconds))), "application_name": "trivium"}
+        waits = {"connect_timeout": str(max(2, math.ceil(seconds))), "application_name": "trivium", **_SILENCE}
         query = urlencode({**waits, **dict(parse_qsl(parts.query))}, quote_via=quote)
         user, _, address = parts.netloc.rpartition("@")
         if settings.password is not None:
