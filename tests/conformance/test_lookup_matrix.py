@@ -5,77 +5,35 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from tests.support.databases import postgresql, sqlite
-from tests.support.fact_backends import (
-    ROWS,
-    Backend,
-    FileBackend,
-    HttpBackend,
-    OwnBackend,
-    RedisBackend,
-    SqlBackend,
-)
+from tests.support.fact_backends import ROWS, Backend, FileBackend
 from tests.support.fact_orders import SHAPES, items, opened, order
-from tests.support.fact_service import fact_service
-from tests.support.fault_front import FaultFront
+from tests.support.fact_servers import REMOTE, fact_servers
 from tests.support.processes import until
 from tests.support.runtime_hosts import RUNTIMES, Host, Made
-from tests.support.valkey_server import client, valkey
 from trivium import RetryPolicy
 from trivium.core.errors import LookupAnswerError, LookupOutage, RunError
 
 FILES: Final = ("parquet", "csv", "delta")
-REMOTE: Final = ("redis", "sqlite", "postgresql", "http", "python")
 MISSING, NULL_KEY, UNAVAILABLE = ({"fact": state} for state in ("missing", "null_key", "unavailable"))
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
-    """What a name starts at its first use, for all tests of this file."""
-    started: dict[str, Any] = {}
-    with ExitStack() as stack:
-
-        def front(port: int | str) -> FaultFront:
-            made = FaultFront(port)
-            stack.callback(made.close)
-            return made
-
-        def start(name: str) -> Any:
-            folder = tmp_path_factory.mktemp(name)
-            if name == "redis":
-                server = stack.enter_context(valkey(folder))
-                return RedisBackend(stack.enter_context(client(server)), front(server.port))
-            if name == "postgresql":
-                database = stack.enter_context(postgresql(folder))
-                return SqlBackend(database, front(database.socket))
-            service = stack.enter_context(fact_service())
-            return HttpBackend(service, front(service.port))
-
-        def get(name: str) -> Any:
-            if name not in started:
-                started[name] = start(name)
-            return started[name]
-
-        yield get
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Backend]]:
+    with fact_servers(tmp_path_factory.mktemp("servers")) as servers:
+        yield servers
 
 
 @pytest.fixture
-def backend(request: pytest.FixtureRequest, servers: Callable[[str], Any], tmp_path: Path) -> Backend:
+def backend(request: pytest.FixtureRequest, servers: Callable[[str], Backend], tmp_path: Path) -> Backend:
     """A back-end with the plain facts."""
-    name = request.param
-    if name in FILES:
-        made: Backend = FileBackend(name, tmp_path)
-    elif name == "sqlite":
-        made = SqlBackend(sqlite(tmp_path))
-    else:
-        made = OwnBackend() if name == "python" else servers(name)
+    made = FileBackend(request.param, tmp_path) if request.param in FILES else servers(request.param)
     made.put("plain", ROWS["plain"])
     return made
 

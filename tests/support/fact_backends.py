@@ -63,6 +63,12 @@ class Backend(ABC):
     def section(self, table: str) -> dict[str, Any]:
         """Return the section of a table in the pipeline file."""
 
+    @property
+    def port(self) -> int:
+        """The port at which it is called, 0 where there is none."""
+        front = getattr(self, "_front", None)
+        return 0 if front is None else front.port
+
     def slow(self) -> AbstractContextManager[Any]:
         """Answer nothing meanwhile."""
         raise NotImplementedError

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -14,7 +14,7 @@ from tests.support.runtime_hosts import Host, host_of
 from trivium import Enrichment, Event, Executor, Hint, NormalizedEvent, RetryPolicy, Row
 from trivium.config.model.lookups import LOOKUP_KINDS
 from trivium.config.pipeline import BoundLookup
-from trivium.config.worker_spec import spec_of
+from trivium.config.worker_spec import LookupSpec, spec_of
 from trivium.connectors import open_lookup
 from trivium.contract.lookup_settings import RemoteLookupSettings
 from trivium.core.clock import SystemClock
@@ -82,27 +82,41 @@ SHAPES: Final[dict[str, tuple[str, type[Executor[Any, Any]]]]] = {
 """Kinds of keys: the table of facts and the executor that asks it."""
 
 
+def bound(
+    known: LookupSpec,
+    section: Mapping[str, Any],
+    secrets: Mapping[str, str] | None = None,
+    retry: RetryPolicy | None = None,
+    **settings: Any,
+) -> BoundLookup:
+    """Return a lookup as a pipeline binds it; `settings` are more keys of its section."""
+    config = LOOKUP_KINDS.read({**section, **settings})
+    assert config.key_problem(known.key_type) is None
+    return BoundLookup(
+        name=known.name,
+        columns=known.columns,
+        key_type=known.key_type,
+        as_of=known.as_of,
+        retry=retry or RetryPolicy(attempts=1, deadline_seconds=5.0),
+        unavailable=config.unavailable,
+        calls=config if isinstance(config, RemoteLookupSettings) else known.calls,
+        config=config,
+        secrets=secrets or {},
+    )
+
+
 def opened(
     backend: Backend,
     runtime: str,
     shape: str = "plain",
     section: tuple[dict[str, Any], Mapping[str, str]] | None = None,
     retry: RetryPolicy | None = None,
-    executors: Sequence[type[Executor[Any, Any]]] = (),
     **settings: Any,
 ) -> Host:
     """Open the lookup as a runtime does, and the runtime's host around it; `settings` are keys of the section."""
     table, executor = SHAPES[shape]
     raw, secrets = section or (backend.section(table), {})
-    config = LOOKUP_KINDS.read({**raw, **settings})
-    spec = spec_of([executor, *executors])
-    known = spec.lookups["facts"]
-    needs = {"name": "facts", "columns": known.columns, "key_type": known.key_type, "as_of": known.as_of}
-    calls = config if isinstance(config, RemoteLookupSettings) else known.calls
-    policy = retry or RetryPolicy(attempts=1, deadline_seconds=5.0)
-    bound = BoundLookup(
-        **needs, retry=policy, unavailable=config.unavailable, calls=calls, config=config, secrets=secrets
-    )
-    assert config.key_problem(known.key_type) is None
-    lookup = open_lookup(bound, SystemClock(), pinned=runtime == "batch")
-    return host_of(runtime, replace(spec, lookups={"facts": bound}), {"facts": lookup}, COLUMNS)
+    spec = spec_of([executor])
+    facts = bound(spec.lookups["facts"], raw, secrets, retry, **settings)
+    lookup = open_lookup(facts, SystemClock(), pinned=runtime == "batch")
+    return host_of(runtime, replace(spec, lookups={"facts": facts}), {"facts": lookup}, COLUMNS)
