@@ -12,7 +12,7 @@ import pytest
 from tests.support.engine_inputs import raw
 from tests.support.flow_events import Item, Line, emitted, items, line, rejects
 from tests.support.plane_lookup import POLICY, Plane, Planes, executors
-from trivium import Enrichment, Executor
+from trivium import Enrichment, Event, Executor
 from trivium.config.worker_spec import spec_of
 from trivium.contract.errors import LookupUnavailable
 from trivium.core.errors import LookupAnswerError, RunError
@@ -63,9 +63,61 @@ def test_reject(form: str) -> None:
     out = worker(executors("reject")[form], Planes()).run(keyed(None, "a", "zz", "b"))
     assert {row: (r.stage, r.reason, r.error) for row, r in rejects(out).items()} == {
         0: ("enrich", "enrichment_null_key", "enrichment plane: the event's key is null"),
-        2: ("enrich", "enrichment_missing", "enrichment plane: plane has no row for the event's key"),
+        2: ("enrich", "enrichment_missing", "enrichment plane: plane has no row for 'zz'"),
     }
     assert emitted(out) == [100, 200]
+
+
+@FORMS
+def test_a_reject_names_its_own_key_cut_off_and_without_secrets(form: str) -> None:
+    spec = replace(spec_of([executors("reject")[form]], retry=POLICY), secrets={"salt": "s3cr3t-0ne"})
+    keys = ("a", "x" * 5_000, "s3cr3t-0ne", None, "\n", "b")
+    errors = [each.error for each in BlockingWorker(spec, {"plane": Planes()}).run(keyed(*keys)).rejects]
+    long, secret, null, odd = (each.removeprefix("enrichment plane: ") for each in errors)
+    assert long.startswith("plane has no row for 'xxxx")
+    assert long.endswith("characters in all)")
+    assert len(long) < 260
+    assert secret == "plane has no row for '(a value from a variable)'"
+    assert null == "the event's key is null"
+    assert odd == r"plane has no row for '\n'"
+
+
+@FORMS
+def test_a_reject_names_the_key_that_was_not_answered(form: str) -> None:
+    planes = Planes(failures=99)
+    [reject] = worker(executors("reject")[form], planes, "missing").run(keyed("a")).rejects
+    assert (reject.reason, reject.error) == (
+        "enrichment_unavailable",
+        "enrichment plane: plane was unavailable for 'a'",
+    )
+
+
+def test_of_a_list_the_keys_without_a_row_are_named() -> None:
+    class Flight(Event, tag="item"):
+        n: int
+        planes: tuple[str, ...]
+
+    class Listing(Executor[Flight, Line]):
+        kept = Enrichment(Plane, key="planes", lookup="plane", missing="drop")
+        other = Enrichment(Plane, key="planes", lookup="plane", missing="reject")
+
+        def process(self, event: Flight, kept: tuple[Plane | None, ...], other: tuple[Plane | None, ...]) -> Line:
+            return line(event)
+
+    class Rejecting(Executor[Flight, Line]):
+        first = Enrichment(Plane, key="planes", lookup="plane", missing="reject")
+
+        def process(self, event: Flight, first: tuple[Plane | None, ...]) -> Line:
+            return line(event)
+
+    events = [["a", "b"], ["a", "zz", "b", "yy"], [], ["q"] * 9]
+    batch = raw(*(json.dumps({"event_type": "item", "n": n, "planes": each}).encode() for n, each in enumerate(events)))
+    out = worker(Rejecting, Planes()).run(batch)
+    assert {row: each.error for row, each in rejects(out).items()} == {
+        1: "enrichment first: plane has no row for 'zz', 'yy'",
+        3: "enrichment first: plane has no row for 'q', 'q', 'q'",
+    }
+    assert rejects(worker(Listing, Planes()).run(batch)) == {}
 
 
 @FORMS

@@ -16,7 +16,7 @@ from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.executor import Executor
 from trivium.core.clock import Clock, Deadline
-from trivium.core.error_text import class_name, raised
+from trivium.core.error_text import MOST_CHARACTERS, UNTRUSTED_CHARACTERS, bounded, class_name, raised, shown
 from trivium.core.errors import RunError
 from trivium.core.interrupts import Interrupts, is_interrupt
 from trivium.engine.author_line import AuthorLines, forget_place
@@ -85,7 +85,8 @@ class TypeWorker:
         self._quick = QuickCheck(bound.declaration, spec.earliest, spec.latest)
         self._origin = Origin(bound.event_type, spec.logic, spec.plan, bound.version)
         self._executor = _opened(bound)
-        self._lines = AuthorLines(bound.cls, Concealment(spec.secrets).text)
+        self._conceal = Concealment(spec.secrets).text
+        self._lines = AuthorLines(bound.cls, self._conceal)
         self._guard = guard_of(f"the executor of {bound.event_type}", spec.purity)
         self._interrupts = Interrupts()
         steps = {
@@ -244,11 +245,20 @@ class TypeWorker:
             return
         if missing == "reject":
             for place, state in absent.items():
-                error = f"enrichment {step.name}: {_ABSENT_TEXT[state].format(lookup=step.enrichment.lookup)}"
+                error = self._absent_text(step, called.facts[step.name], place, state)
                 index = int(called.inputs.rows[place])
                 reason = f"enrichment_{state}"
                 called.rejects.append(Reject(index, "enrich", reason, error, self._declaration.event_type))
         called.keep(np.setdiff1d(np.arange(len(called.inputs.rows)), np.fromiter(absent, np.int64)))
+
+    def _absent_text(self, step: EnrichmentStep, fact: Enriched, place: int, state: FactState) -> str:
+        """Return what a reject says of a fact that is not there, with the key that has none."""
+        keys = [] if state == "null_key" else fact.keys_in_state(place, state)
+        named = (
+            ", ".join(bounded(self._conceal(shown(key, MOST_CHARACTERS)), UNTRUSTED_CHARACTERS) for key in keys)
+            or "the event's key"
+        )
+        return f"enrichment {step.name}: {_ABSENT_TEXT[state].format(lookup=step.enrichment.lookup, key=named)}"
 
     def _checked(self, form: RowForm | ColumnForm | None) -> Checked:
         specs = self._declaration.row_specs
@@ -328,9 +338,9 @@ def _without(rows: Rows, parents: Rows, rejects: list[Reject]) -> Rows:
 
 
 _ABSENT_TEXT: Final[Mapping[FactState, str]] = {
-    "missing": "{lookup} has no row for the event's key",
+    "missing": "{lookup} has no row for {key}",
     "null_key": "the event's key is null",
-    "unavailable": "{lookup} was unavailable",
+    "unavailable": "{lookup} was unavailable for {key}",
 }
 
 

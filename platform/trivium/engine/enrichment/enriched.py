@@ -20,6 +20,8 @@ States = npt.NDArray[np.uint8]
 
 NULL_KEY: Final = 4
 UNNEEDED: Final = 5
+_MOST_KEYS: Final = 3
+"""Keys of a list that one reject names."""
 _ABSENT: Final[Mapping[int, FactState]] = {
     KeyState.MISSING: "missing",
     NULL_KEY: "null_key",
@@ -38,7 +40,8 @@ class Enriched:
     while all are hits. The keys of a list lie at `offsets[event]` up to `offsets[event + 1]`; without offsets there is
     one an event. `null_lists` says which events have no list at all, `null_is_miss` that this is a miss. `defaulted`
     says that a declared default stands in for every missing row. `given` is what the lookup answered with; one that
-    answers from memory gives the same object again and again.
+    answers from memory gives the same object again and again. `keys` are the events' keys, by place as `index`, kept
+    where a miss is a reject, which names them.
     """
 
     rows: pa.RecordBatch
@@ -49,6 +52,7 @@ class Enriched:
     null_is_miss: bool = True
     defaulted: bool = False
     given: Any = None
+    keys: pa.Array | None = None
 
     def take(self, keep: npt.NDArray[np.int64]) -> Enriched:
         """Return the facts of some of the events."""
@@ -63,7 +67,16 @@ class Enriched:
             states=None if self.states is None else self.states[places],
             offsets=offsets,
             null_lists=None if self.null_lists is None else self.null_lists[keep],
+            keys=None if self.keys is None else self.keys.take(pa.array(places)),
         )
+
+    def keys_in_state(self, event: int, state: FactState) -> list[Any]:
+        """Return the first few keys of an event that have this state; none where no keys are kept."""
+        if self.keys is None or self.states is None:
+            return []
+        start, stop = (event, event + 1) if self.offsets is None else self.offsets[event : event + 2].tolist()
+        places = [at for at in range(start, stop) if _ABSENT.get(int(self.states[at])) == state]
+        return [self.keys[at].as_py() for at in places[:_MOST_KEYS]]
 
     def states_of_events(self) -> dict[int, FactState]:
         """Return the events whose fact is no plain hit, and what it is."""

@@ -62,6 +62,8 @@ class EnrichmentStep:
             except Exception as error:
                 raise self._no_answer(error) from error
         found = aligned(wanted, codes, facts, rows)
+        if self.enrichment.missing == "reject":
+            found = replace(found, keys=wanted.values)
         if self._default is None:
             return found
         return replace(found, defaulted=True)
