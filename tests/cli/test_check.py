@@ -46,6 +46,18 @@ def test_differences_name_file_line_and_field(samples: Path, trivium: Trivium) -
     ]
 
 
+def test_an_executor_that_raises_is_shown_with_its_line(project: Path, trivium: Trivium) -> None:
+    executor = project / "executors/order/executor.py"
+    lines = executor.read_text().splitlines(keepends=True)
+    [at] = [number for number, text in enumerate(lines) if "def process(" in text]
+    lines.insert(at + 1, '        return {}["currency"]\n')
+    executor.write_text("".join(lines))
+    done = trivium("check")
+    assert done.exit_code == 1
+    place = f"executors/order/executor.py:{at + 2} in OrderExecutor.process"
+    assert f"got rejected: KeyError (KeyError: 'currency' at {place}: return {{}}[\"currency\"])" in done.stdout
+
+
 def test_update_writes_outcomes_and_leaves_events_alone(samples: Path, trivium: Trivium) -> None:
     good = samples.read_bytes()
     event = '{"event":{ "event_type" : "order","order_id":"o-9","placed_at":"2026-01-01T09:30:00.5Z",'

@@ -117,6 +117,7 @@ def test_a_reject_keeps_the_line_it_came_from() -> None:
             "reason": "invalid",
             "stage": "decode",
             "error": "Object missing required field `scheduled`",
+            **dict.fromkeys(("code_file", "code_line", "code_text", "code_trace")),
         }
     ]
 

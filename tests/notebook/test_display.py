@@ -67,6 +67,7 @@ def test_the_text_has_three_parts() -> None:
         "rejected: 1 event\n"
         "  index  stage    reason       error\n"
         "  2      process  RejectError  RejectError: too early\n"
+        '      line: tests/support/notebook_flights.py:37: raise RejectError("too early")\n'
         '      event: {"flight": "C", "scheduled": "2024-01-01T08:00:00Z", "delay": -500, "event_type": "departure"}'
     )
 
@@ -98,6 +99,24 @@ def test_hostile_values_are_shown_and_do_nothing(text: str) -> None:
     assert all(each.isprintable() for each in page)
     assert all(line.isprintable() and len(line) <= 125 for line in plain.split("\n"))
     assert len(page) < 10_000
+
+
+class RaisingExecutor(DepartureExecutor):
+    """One whose process fails for an event."""
+
+    def process(self, event: Any, plane: Any) -> Any:
+        return [][event.delay_minutes]
+
+
+def test_the_line_that_raised_is_shown() -> None:
+    result = trivium.run(RaisingExecutor, [event("A"), event("B", delay=-500)], lookups={"plane": PLANES})
+    first = result.rejected.to_pylist()[0]
+    assert first["code_file"] == "tests/notebook/test_display.py"
+    assert first["code_text"] == "return [][event.delay_minutes]"
+    place = f"{first['code_file']}:{first['code_line']}: return [][event.delay_minutes]"
+    assert place in repr(result)
+    assert place in " ".join(read(result._repr_html_()).texts)
+    assert "in RaisingExecutor.process" in first["code_trace"]
 
 
 def test_text_and_html_say_the_same() -> None:

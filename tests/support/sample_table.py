@@ -112,7 +112,7 @@ def letter_rows(source_days: Iterable[str | None], reason: str = "bad") -> pa.Ta
         "plan": ["p1"] * len(days),
         "rejected_at": [MOMENT] * len(days),
     }
-    schema = pa.schema([column for column in dead_letters.ROW_SCHEMA if column.name != "runtime"])
+    schema = pa.schema([column for column in dead_letters.ROW_SCHEMA if column.name in columns])
     return pa.table(columns, schema=schema)
 
 

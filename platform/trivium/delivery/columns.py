@@ -148,3 +148,11 @@ def _relaxed(kind: Any) -> Any:
         return kind
     always = {name: True for name in ("nullable", "containsNull", "valueContainsNull") if name in kind}
     return {name: _relaxed(value) for name, value in kind.items()} | always
+
+
+def completed(rows: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return rows with the columns and types of a schema; nullable ones that they lack are null."""
+    for column in schema:
+        if column.nullable and column.name not in rows.column_names:
+            rows = rows.append_column(column.name, pa.nulls(rows.num_rows, column.type))
+    return rows.select(schema.names).cast(schema)

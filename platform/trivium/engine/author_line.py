@@ -1,6 +1,6 @@
 """The place in an author's code that rejected an input: file, line, source line, and the calls that led there.
 
-Only frames of the author's own files are told. The engine's and libraries' are left out, but for the name of the
+Only frames of the author's own files are named. The engine's and libraries' are left out, but for the name of the
 library call that raised. Texts are valid UTF-8 of bounded length, without values that are concealed.
 """
 
@@ -22,11 +22,13 @@ _MOST_SOURCE: Final = 200
 _MOST_NAME: Final = 160
 _MOST_TRACE: Final = 2_000
 _INNER_FRAMES: Final = 4
-"""Innermost frames that a trace tells, beside the outermost one."""
+"""Innermost frames that a trace holds, beside the outermost one."""
 _MOST_KEPT: Final = 1_000
 _ENGINE: Final = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _TRIVIUM: Final = os.path.dirname(os.path.dirname(_ENGINE)) + os.sep
-_TYPED_IN: Final = ("<ipython-input", "<python-input", "<stdin>")
+_TYPED_IN: Final = ("<ipython-input", "<python-input", "<stdin>", "<trivium_cell_")
+_CELL: Final = "<cell>"
+"""The file of code that was typed in, here or gathered for a cluster; its line counts from where that code begins."""
 # Read without the error's class having a say.
 _traceback_of: Final[Callable[[BaseException], TracebackType | None]] = BaseException.__dict__["__traceback__"].__get__
 
@@ -47,6 +49,13 @@ class AuthorLine(msgspec.Struct, frozen=True, gc=False):
     source: str
     trace: str
     said: str
+
+
+def code_columns(line: AuthorLine | None) -> dict[str, str | int]:
+    """Return a line as the columns in which tables of rejects have it; none where there is no line."""
+    if line is None:
+        return {}
+    return {"code_file": line.file, "code_line": line.line, "code_text": line.source, "code_trace": line.trace}
 
 
 class AuthorLines:
@@ -135,8 +144,10 @@ class AuthorLines:
         return "library" if file.startswith(installed_folders()) else "author"
 
     def _shown_file(self, file: str, scope: dict[str, Any]) -> str:
-        """Return a file's path below the project; of a file elsewhere, as much of it as names its module."""
-        if file.startswith(self._root):
+        """Return a file's path below the project; of any other file, as much of it as names its module."""
+        if file.startswith("<") or f"{os.sep}ipykernel_" in file:
+            shown = _CELL
+        elif file.startswith(self._root):
             shown = file[len(self._root) :]
         else:
             name = scope.get("__name__")

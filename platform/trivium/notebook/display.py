@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final
 
+from trivium.engine.outcomes import Reject
 from trivium.notebook.result import RunResult
 
 SHOWN_ROWS: Final = 5
@@ -18,7 +19,7 @@ _MUTED: Final = "opacity:.7"
 _CELL: Final = f"padding:.2em .8em .2em 0;border-bottom:1px solid {_LINE};text-align:left;vertical-align:top"
 _SHORT: Final = f"{_CELL};white-space:nowrap"
 _LONG: Final = f"{_CELL};min-width:16em;max-width:36em;overflow-wrap:anywhere"
-_LONG_COLUMNS: Final = ("error", "event")
+_LONG_COLUMNS: Final = ("error", "line", "event")
 _BAR: Final = {"emitted": "#2f9e6e", "dropped": "#9a9a9a", "rejected": "#d9534f", "incomplete": "#e0a030"}
 
 
@@ -56,6 +57,7 @@ def _sections(result: RunResult) -> tuple[_Section, ...]:
     total = result.total
     rows = result.rows.slice(0, SHOWN_ROWS).to_pylist()
     drops, rejects = result.drops[:SHOWN_ROWS], result.rejects[:SHOWN_ROWS]
+    coded = any(each.raised_at for each in rejects)
     return (
         _Section(
             "emitted",
@@ -74,15 +76,28 @@ def _sections(result: RunResult) -> tuple[_Section, ...]:
         _Section(
             "rejected",
             _many(total.rejected, "event"),
-            ("index", "stage", "reason", "error", "event"),
+            ("index", "stage", "reason", "error", *(("line",) if coded else ()), "event"),
             tuple(
-                (str(each.index), each.stage, _harmless(each.reason), _clipped(each.error), _event(result, each.index))
+                (
+                    *(str(each.index), each.stage, _harmless(each.reason), _clipped(each.error)),
+                    *((_line(each),) if coded else ()),
+                    _event(result, each.index),
+                )
                 for each in rejects
             ),
             _rest(total.rejected, "result.rejected"),
         ),
         *([_incomplete(result)] if result.states else []),
     )
+
+
+def _line(reject: Reject) -> str:
+    """Return the line of the executor's code that raised, empty where none did."""
+    at = reject.raised_at
+    if at is None:
+        return ""
+    # A cell is found by its text; numbers of lines are others where cells were gathered for a cluster.
+    return _clipped(at.source if at.file.startswith("<") else f"{at.file}:{at.line}: {at.source}")
 
 
 def _incomplete(result: RunResult) -> _Section:

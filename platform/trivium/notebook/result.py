@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from trivium.engine.author_line import code_columns
 from trivium.engine.outcomes import TOMBSTONE, UNROUTED, Counts, Outcomes, Reject, merge_counts, total_of
 from trivium.notebook.data import Data
 
@@ -24,7 +25,19 @@ _INCOMPLETE: Final = pa.schema([("index", pa.int64()), ("enrichment", pa.string(
 _INDEX: Final = pa.field("index", pa.int64())
 _EVENT: Final = pa.field("event", pa.string())
 _DROPPED: Final = pa.schema([_INDEX, _EVENT, ("reason", pa.string())])
-_REJECTED: Final = pa.schema([_INDEX, _EVENT, ("reason", pa.string()), ("stage", pa.string()), ("error", pa.string())])
+_REJECTED: Final = pa.schema(
+    [
+        _INDEX,
+        _EVENT,
+        *((name, pa.string()) for name in ("reason", "stage", "error")),
+        *(
+            ("code_file", pa.string()),
+            ("code_line", pa.int32()),
+            ("code_text", pa.string()),
+            ("code_trace", pa.string()),
+        ),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +105,10 @@ class RunResult:
 
     @cached_property
     def rejected(self) -> pa.Table:
-        """The events that were wrong: `index`, `event` (JSON), `reason` (a stable word), `stage` and `error`."""
+        """The events that were wrong: `index`, `event` (JSON), `reason` (a stable word), `stage` and `error`.
+
+        Where the executor's own code raised, `code_file`, `code_line`, `code_text` and `code_trace` say in which line.
+        """
         rows = [
             {
                 "index": each.index,
@@ -100,6 +116,7 @@ class RunResult:
                 "reason": each.reason,
                 "stage": each.stage,
                 "error": each.error,
+                **code_columns(each.raised_at),
             }
             for each in self.rejects
         ]
@@ -169,7 +186,7 @@ def _states(texts: pa.Array, parents: np.ndarray[Any, np.dtype[np.int64]]) -> li
 
 
 def _moved(reject: Reject, by: int) -> Reject:
-    return Reject(reject.index + by, reject.stage, reject.reason, reject.error, reject.event_type, reject.attempts)
+    return replace(reject, index=reject.index + by)
 
 
 def joined(event_type: str, parts: Iterable[PartialResult], columns: pa.Schema, data: Data) -> RunResult:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from trivium.config.pipeline import Pipeline
 from trivium.core.clock import Clock
 from trivium.delivery.dead_letters.schema import PARKED, ROW_SCHEMA
+from trivium.engine.author_line import code_columns
 from trivium.engine.batch import Batch, RawBatch, source_column
 from trivium.engine.original import original
 from trivium.engine.outcomes import Outcomes, Reject
@@ -45,6 +46,7 @@ def dead_letter_rows(
             "stage": reject.stage,
             "reason": reject.reason,
             "error": _error(reject, batch, pipeline),
+            **code_columns(reject.raised_at),
             "attempts": reject.attempts,
             "value": _value(batch, reject.index),
             "value_format": "json" if isinstance(batch, RawBatch) else "columns",

@@ -15,10 +15,11 @@ import pyarrow.types as pt
 from trivium.config.worker_spec import BoundExecutor, WorkerSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.retry import RetryPolicy
+from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
 from trivium.engine.batch import Batch, RawBatch, TypedBatch
 from trivium.engine.blocking import BlockingWorker
 from trivium.engine.decoding.decoded import Decoded
-from trivium.engine.outcomes import UNROUTED, Outcomes
+from trivium.engine.outcomes import UNROUTED, Outcomes, Reject
 from trivium.samples.fact_reader import FactReader
 from trivium.samples.facts import FactKey, Facts, SampleLookup, tell
 from trivium.samples.file import Outcome
@@ -100,7 +101,7 @@ class Trial:
     def _outcome(self, outcomes: Outcomes, row: int) -> Outcome:
         for reject in outcomes.rejects:
             if reject.index == row:
-                return Outcome(rejected=reject.reason, note=reject.error)
+                return Outcome(rejected=reject.reason, note=_note(reject))
         emitted = outcomes.emitted.get(self._declaration.event_type)
         if emitted is not None and (emitted.parents == row).any():
             first, stop = np.searchsorted(emitted.parents, [row, row + 1])
@@ -108,6 +109,12 @@ class Trial:
             return Outcome(tuple(plain_row(each, self._declaration) for each in rows))
         unrouted = row in outcomes.dropped.get(UNROUTED, ())
         return Outcome(note=f"its {self._tag_field} is not {self._declaration.event_type}" if unrouted else "")
+
+
+def _note(reject: Reject) -> str:
+    """Return an error with the author's line; what is long is cut, so that the line stays in sight."""
+    at = reject.raised_at
+    return reject.error if at is None else f"{bounded(reject.error, UNTRUSTED_CHARACTERS)} {at.said}"
 
 
 def typed_columns(declaration: Declaration, events: Sequence[Any], tag_column: str | None) -> pa.RecordBatch:

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from tests.support.foreign_writer import append_entry
 from tests.support.sample_table import PIPELINE, Tables, day, letter_rows
 from trivium.delivery.coverage.scope import Window
 from trivium.delivery.dead_letters import batch as dead_letters
-from trivium.delivery.dead_letters.batch import SCHEMA, DeadLetterCommit, read, remove_uncounted
+from trivium.delivery.dead_letters.batch import SCHEMA, DeadLetterCommit, dead_letter_table, read, remove_uncounted
 from trivium.delivery.delta.snapshot import Snapshot
 from trivium.delivery.errors import Fenced, FileMismatch, PreconditionFailed
 from trivium.delivery.storage.storage import Storage
+from trivium.delivery.table import open_table
 
 D1, D2 = "2026-01-01", "2026-01-02"
 
@@ -37,6 +41,27 @@ def test_dead_letters_count_from_the_table_s_commit_on(tables: Tables):
     assert _counted(tables) == []
     tables.commit(tables.proposal(generation, (), None, (D1,)))
     assert _counted(tables) == [(D1, "bad", generation)] * 2
+
+
+class OlderTables(Tables):
+    """Tables whose dead letters were made by a release that kept no lines of code."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        shutil.rmtree(self.letters_uri)
+        older = pa.schema([column for column in SCHEMA if not column.name.startswith("code_")])
+        open_table(replace(dead_letter_table(self.letters_uri, PIPELINE), schema=older))
+
+
+def test_letters_of_an_earlier_release_have_no_line_and_the_next_run_adds_the_columns(tmp_path: Path):
+    tables = OlderTables(tmp_path)
+    first = _run(tables, [D1], (D1,), "first")
+    assert _counted(tables) == [(D1, "first", first)]
+    open_table(dead_letter_table(tables.letters_uri, PIPELINE))
+    assert {"code_file", "code_line"} <= {each.name for each in Snapshot.latest(tables.letters_uri).schema.fields}
+    second = _run(tables, [D2], (D2,), "second", Window(day(1), day(2)))
+    assert _counted(tables) == [(D1, "first", first), (D2, "second", second)]
+    assert set(read(tables.letters_uri, tables.uri)["code_line"].to_pylist()) == {None}
 
 
 def test_a_source_without_days(tables: Tables):

@@ -52,6 +52,20 @@ def test_a_parked_type_is_kept_whole_and_all_others_go_on(stream: ParkedStream) 
     assert streaming.counts["refund"].balanced()
 
 
+def test_a_letter_of_a_stream_has_the_line_of_its_executor(stream: ParkedStream) -> None:
+    trivium = Trivium()
+    letter = json.loads(trivium("dead-letters", "show", str(stream.config), "sales/0:1", "--format", "json").stdout)
+    assert (letter["code_file"], letter["code_line"]) == ("executors/order/executor.py", 20)
+    assert letter["code_text"] == 'raise ValueError("values are not negative")'
+    assert letter["code_trace"] == (
+        'executors/order/executor.py:20 in MakesOrder.process: raise ValueError("values are not negative")'
+    )
+    shown = trivium("dead-letters", "show", str(stream.config), "sales/0:1").stdout
+    assert "code_file     executors/order/executor.py" in shown
+    parked = json.loads(trivium("dead-letters", "show", str(stream.config), "sales/0:3", "--format", "json").stdout)
+    assert (parked["code_file"], parked["code_line"], parked["code_trace"]) == (None, None, None)
+
+
 def test_what_is_parked_is_counted_apart(stream: ParkedStream) -> None:
     trivium = Trivium()
     listed = trivium("dead-letters", "list", str(stream.config)).stdout

@@ -72,6 +72,16 @@ def test_a_record_no_process_survives_is_a_dead_letter_with_its_bytes(tmp_path: 
     assert result.files == ()
 
 
+def test_a_letter_of_batch_has_the_line_of_its_executor(tmp_path: Path) -> None:
+    project = Visits(tmp_path)
+    project.write(0, [visit("a", 0), visit("bad", 0, action="raise")])
+    prepared = project.prepare()
+    (letter,) = dead_letters(project, UnitRunner(prepared.job).run(single(prepared)).rejects)
+    assert letter["code_file"] == "executors/visit/executor.py"
+    assert letter["code_text"] == 'raise ValueError("this record is said to be bad")'
+    assert f"{letter['code_file']}:{letter['code_line']} in " in str(letter["code_trace"])
+
+
 def test_such_a_record_of_a_late_day_is_left_to_the_run_that_owns_the_day(tmp_path: Path) -> None:
     project = Visits(tmp_path)
     project.write(0, [visit("a", 0)])

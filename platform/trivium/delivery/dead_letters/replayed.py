@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from trivium.core.clock import Clock
 from trivium.core.fault_points import reach
+from trivium.delivery.columns import completed
 from trivium.delivery.commit.committer import Change, commit
 from trivium.delivery.commit.generation import commit_metadata
 from trivium.delivery.dead_letters.schema import SCHEMA
@@ -64,7 +65,7 @@ class Replayed(msgspec.Struct, frozen=True):
             active = ActiveFile(file.path, file.size, file.partition_values)
             for rows in rows_of_file(storage, active, SCHEMA, DEAD_LETTERS.runtime):
                 runtime = pa.repeat(file.partition_values[DEAD_LETTERS.runtime] or "", rows.num_rows)
-                parts.append(rows.append_column("runtime", runtime).select(SCHEMA.names).cast(SCHEMA))
+                parts.append(completed(rows.append_column("runtime", runtime), SCHEMA))
         return pa.concat_tables(parts)
 
 

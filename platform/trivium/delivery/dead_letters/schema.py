@@ -17,6 +17,10 @@ ROW_SCHEMA: Final = pa.schema(
         pa.field("stage", pa.string(), nullable=False),
         pa.field("reason", pa.string(), nullable=False),
         pa.field("error", pa.string()),
+        pa.field("code_file", pa.string()),
+        pa.field("code_line", pa.int32()),
+        pa.field("code_text", pa.string()),
+        pa.field("code_trace", pa.string()),
         pa.field("attempts", pa.int32(), nullable=False),
         pa.field("value", pa.binary()),
         pa.field("value_format", pa.string(), nullable=False),
@@ -32,7 +36,9 @@ ROW_SCHEMA: Final = pa.schema(
 )
 """A dead letter as it is written. `value` holds the original bytes (`value_format` json) or, for typed columns, the
 row as JSON (`columns`); `executor` is a digest; `source_day` is null when the source has no days. `rejected_at` is when
-the input was read; a replay that rejects it again keeps it."""
+the input was read; a replay that rejects it again keeps it. The columns of `code` say where in the author's code it was
+rejected: the file, relative to the project, the line with its text, and the calls that led there; null where no code of
+theirs raised, and in letters of earlier releases."""
 
 PARKED: Final = "parked"
 """The stage of an input that no executor was shown, since its event type is held back."""

@@ -14,6 +14,7 @@ import pyarrow.dataset as pad
 from deltalake import DeltaTable, Schema
 from deltalake.exceptions import TableNotFoundError
 
+from trivium.delivery.columns import completed
 from trivium.delivery.delta.entry import LogEntry
 from trivium.delivery.delta.features import TableHead, check_times
 from trivium.delivery.delta.handle import mended, open_delta, store_errors
@@ -126,8 +127,16 @@ class Snapshot:
         return actions
 
     def rows_of(self, paths: Collection[str], schema: pa.Schema) -> pa.Table:
-        """Return the rows of some active files, with the columns and types of `schema`."""
-        return self._dataset(paths).to_table(columns=schema.names).cast(schema) if paths else schema.empty_table()
+        """Return the rows of some active files, with the columns and types of `schema`.
+
+        Nullable columns that the table does not have, since no run of this release has opened it, are null.
+        """
+        if not paths:
+            return schema.empty_table()
+        dataset = self._dataset(paths)
+        return completed(
+            dataset.to_table(columns=[name for name in schema.names if name in dataset.schema.names]), schema
+        )
 
     def rows_in(self, paths: Collection[str]) -> int:
         """Return how many rows some active files have, as the log tells; a file is opened only if it does not."""
