@@ -153,7 +153,7 @@ def run_with_files(worker: BlockingWorker, batches: Batches) -> int:
     """Take the batches through the engine and write its rows to files, as an epoch of a stream does."""
     folder = tempfile.mkdtemp()
     try:
-        schema = table_schema(worker.spec.table_columns)
+        schema = table_schema(worker.worker.spec.table_columns)
         partitioned = PartitionedFiles(Storage(folder), schema, ("event_date",), "b", {"_runtime": "streaming"})
         files = EventFiles(partitioned)
         for batch in batches:
