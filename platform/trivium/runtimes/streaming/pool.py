@@ -2,7 +2,7 @@
 
 A lane asks its actor for epochs, two at a time so that the actor never waits for the driver. A lane whose actor was
 lost makes a new one and searches the partitions it owned for the record that did it (see `poison_search`). One that
-takes long is asked whether it waits for facts: then it is not taken for hanging, whatever time it takes.
+takes long can say that it waits for facts: then it is not taken for hanging, whatever time it takes.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class Lane:
             self._watch_next()
 
     def _watch_next(self) -> None:
-        """Have the actor asked if its next answer takes long; the start of a process is no wait for facts."""
+        """Watch over the actor's next answer, which may take long; the start of a process is no wait for facts."""
         if self._calls and self._calls[0].kind != "open":
             epoch = self.config.commit_interval_seconds * _AHEAD if self._calls[0].kind == "epoch" else 0.0
             self._watch.begin(epoch, self._calls[0].seconds / 4)

@@ -1,4 +1,4 @@
-"""A watch on actors that take long: one that waits for facts says so when it is asked, and is not taken for hanging."""
+"""A watch on actors that take long: one that says it waits for facts is not taken for hanging."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WaitWatch:
     _said: str = ""
 
     def begin(self, seconds: float, every: float = _EVERY_SECONDS) -> None:
-        """Take note that the actor began with what takes so many seconds; beyond them it is asked `every` so often."""
+        """Note that the actor began with what takes so many seconds; later a question goes to it `every` so often."""
         self._every = min(every, _EVERY_SECONDS)
         self._look_at = self.clock.monotonic() + seconds + self._every
         self._question = None
