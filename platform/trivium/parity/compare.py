@@ -60,7 +60,7 @@ class ParityReport:
 
     `untried` says why a runtime was not tried, `failed` what keeps the comparison from saying anything of a runtime.
     `states` names the state of each lookup that all runtimes used, `changed` says which one did not stay as it was;
-    `asked_anew` are lookups without names for their states, which each runtime asked by itself.
+    `called_anew` are lookups without names for their states, which each runtime called by itself.
     """
 
     pipeline: str
@@ -76,7 +76,7 @@ class ParityReport:
     failed: Sequence[str] = ()
     states: Mapping[str, str] = field(default_factory=dict)
     changed: Sequence[str] = ()
-    asked_anew: Sequence[str] = ()
+    called_anew: Sequence[str] = ()
 
     @property
     def holds(self) -> bool:
@@ -91,7 +91,7 @@ class ParityReport:
         anew = [
             f"lookup {name}: it names no state, so each runtime asked it anew; facts that changed meanwhile show as "
             "differences"
-            for name in self.asked_anew
+            for name in self.called_anew
         ]
         return [*runtimes, *anew, *(f"{runtime}: it could take no input" for runtime in silent), *self.coverage.thin]
 

@@ -34,7 +34,7 @@ class SharedFacts:
 
     @cached_property
     def lookups(self) -> dict[str, Lookup]:
-        """The lookups for workers of this process: what calls out is asked once and then answers as it did."""
+        """The lookups for workers of this process: what calls out is called once and then answers as it did."""
         return {
             name: lookup if isinstance(lookup, InMemoryLookup) else recorded(lookup, self._columns(name))
             for name, lookup in self._opened.items()
@@ -78,7 +78,7 @@ def recorded(lookup: Lookup, columns: Sequence[str]) -> Lookup:
 
 
 class _Recorded:
-    """Answers that are asked once: whoever asks for a key again gets what the first one got."""
+    """Answers that are fetched once: whoever wants a key again gets what the first one got."""
 
     def __init__(self, lookup: Lookup, columns: Sequence[str]) -> None:
         self.inner, self._columns = lookup, list(columns)

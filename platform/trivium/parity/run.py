@@ -55,7 +55,7 @@ def check_parity(
             return replace(report, states=facts.states)
         report = compare(pipeline, inputs, ways_found, again, scope)
         facts.note_end()
-        return replace(report, states=facts.states, changed=facts.changes(), asked_anew=facts.unnamed)
+        return replace(report, states=facts.states, changed=facts.changes(), called_anew=facts.unnamed)
 
 
 def _absent(pipeline: Pipeline, wanted: InputSpec, ways: dict[str, Take]) -> dict[str, str]:

@@ -48,7 +48,7 @@ class StreamWorker:
         return None if self._runner is None else self._runner.waits_for()
 
     def close(self) -> None:
-        """Close the source, and export for the last time what was asked of lookups."""
+        """Close the source, and export the use of lookups for the last time."""
         if self._exporter is not None:
             self._exporter.close()
         self._opened().close()
