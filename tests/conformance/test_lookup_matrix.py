@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from ray import serve
 
 from tests.support.fact_backends import ROWS, Backend, FileBackend
 from tests.support.fact_orders import SHAPES, items, opened, order
 from tests.support.fact_servers import REMOTE, fact_servers
 from tests.support.processes import until
 from tests.support.runtime_hosts import RUNTIMES, Host, Made
+from tests.support.served_backend import ServeBackend
 from trivium import RetryPolicy
 from trivium.core.errors import LookupAnswerError, LookupOutage, RunError
 
@@ -30,16 +32,29 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str]
         yield servers
 
 
+@pytest.fixture(scope="module")
+def served(ray_cluster: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backend]:
+    yield ServeBackend(tmp_path_factory.mktemp("served"))
+    serve.shutdown()
+
+
 @pytest.fixture
 def backend(request: pytest.FixtureRequest, servers: Callable[[str], Backend], tmp_path: Path) -> Backend:
     """A back-end with the plain facts."""
-    made = FileBackend(request.param, tmp_path) if request.param in FILES else servers(request.param)
+    name = request.param
+    if name == "serve":
+        made: Backend = request.getfixturevalue("served")
+    else:
+        made = FileBackend(name, tmp_path) if name in FILES else servers(name)
     made.put("plain", ROWS["plain"])
     return made
 
 
 DIFFERENCES: Final[dict[tuple[str, str], str]] = {
     ("redis", "as of"): "a Redis key holds one value, and nothing that says since when it is valid",
+    ("serve", "as of"): "the method of a deployment takes keys, and no times",
+    ("serve", "gone"): "a deployment takes seconds to come back: tests/connectors/serve kills and deletes it",
+    ("serve", "refused"): "a cluster asks its own processes for no credentials",
     ("http", "as of"): "the protocol of keys and rows has no times",
     ("sqlite", "erring"): "the trouble of a file that passes is a lock, which is slow",
     ("sqlite", "gone"): "as above; a file that is open stays open",
@@ -47,7 +62,8 @@ DIFFERENCES: Final[dict[tuple[str, str], str]] = {
     ("python", "refused"): "a lookup of one's own says itself what it refuses",
 }
 """The conditions that a back-end cannot be in, or answers otherwise, and the reason of each."""
-EVERY = pytest.mark.parametrize("backend", [*FILES, *REMOTE], indirect=True)
+SERVE = pytest.param("serve", marks=pytest.mark.xdist_group("ray_cluster"))
+EVERY = pytest.mark.parametrize("backend", [*FILES, *REMOTE, SERVE], indirect=True)
 
 # The conditions that every back-end answers: the kind of key, events, and the value and the states of each.
 PLAIN: Final[dict[str, tuple[str, list[Any], list[Made]]]] = {
@@ -91,11 +107,14 @@ def test_rows_are_equal_in_all_runtimes(backend: Backend, condition: str) -> Non
             assert host.run(events) == expected, runtime
 
 
-CALLED = pytest.mark.parametrize("backend", REMOTE, indirect=True)
+CALLED = pytest.mark.parametrize("backend", [*REMOTE, SERVE], indirect=True)
 READ = pytest.mark.parametrize("backend", FILES, indirect=True)
-ERRING = pytest.mark.parametrize("backend", [name for name in REMOTE if name != "sqlite"], indirect=True)
+ERRING = pytest.mark.parametrize("backend", [*(name for name in REMOTE if name != "sqlite"), SERVE], indirect=True)
 TROUBLES: Final = [
-    (name, trouble) for name in REMOTE for trouble in ("slow", "erring", "gone") if (name, trouble) not in DIFFERENCES
+    pytest.param(name, trouble, marks=SERVE.marks if name == "serve" else ())
+    for name in (*REMOTE, "serve")
+    for trouble in ("slow", "erring", "gone")
+    if (name, trouble) not in DIFFERENCES
 ]
 IN_TROUBLE = pytest.mark.parametrize(("backend", "trouble"), TROUBLES, indirect=["backend"])
 AGAIN: Final = RetryPolicy(attempts=6, first_delay_seconds=0.2, factor=1.0, deadline_seconds=5.0)
