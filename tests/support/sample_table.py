@@ -111,6 +111,7 @@ def letter_rows(source_days: Iterable[str | None], reason: str = "bad") -> pa.Ta
         "logic": ["l1"] * len(days),
         "plan": ["p1"] * len(days),
         "rejected_at": [MOMENT] * len(days),
+        **{name: [None] * len(days) for name in ("code_file", "code_line", "code_text", "code_trace")},
     }
     schema = pa.schema([column for column in dead_letters.ROW_SCHEMA if column.name in columns])
     return pa.table(columns, schema=schema)

@@ -25,7 +25,7 @@ TYPES = [executor(number) for number in range(6)]
 
 def written(folder: Path, events: int = 600, size: int = 50, apart: tuple[str, ...] = ()) -> list[pa.Table]:
     worker = BlockingWorker(spec_of(TYPES), {})
-    schema = table_schema(worker.spec.table_columns)
+    schema = table_schema(worker.worker.spec.table_columns)
     files = EventFiles(
         PartitionedFiles(Storage(str(folder)), schema, ["event_date"], "u", {"_runtime": "streaming"}, apart)
     )

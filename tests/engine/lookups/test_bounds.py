@@ -41,6 +41,7 @@ def threads_of_lookups() -> int:
 
 
 def test_every_call_hangs_under_ten_million_keys() -> None:
+    before = threads_of_lookups()
     release, clock = threading.Event(), ManualClock()
     lookup = RemoteLookup(lambda *_: (release.wait(120), None)[1])
     client = LookupClient(spec(concurrency=4, max_keys=AN_ASK), lookup, clock, RetryBudget())
@@ -64,11 +65,11 @@ def test_every_call_hangs_under_ten_million_keys() -> None:
     assert (found.in_flight, len(lookup.calls), found.cache_keys) == (4, 4, 0)
     assert found.breaker_openings > 0
     assert most_waiting <= 101
-    assert threads_of_lookups() <= 5
+    assert threads_of_lookups() - before <= 5
     assert most - at_start < 64 * MIB
     release.set()
     client.close()
-    assert threads_of_lookups() == 0
+    assert threads_of_lookups() <= before
 
 
 class Wide:
