@@ -46,9 +46,7 @@ class HttpService:
             LookupAnswerError: the service refuses, or answers what is no JSON of a bounded size.
         """
         trouble, errors = self._trouble, self._urllib3.exceptions
-        left = deadline.remaining()
-        if left <= 0:
-            raise trouble.away("no time is left to ask")
+        left = trouble.left(deadline)
         posts = self._settings.method == "POST"
         query = self._query if posts else "&".join(filter(None, (self._query, self._parameters(keys))))
         headers = {**self._headers, "content-type": "application/json"} if posts else self._headers

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from trivium.config.model.remote_lookups import RedisLookupSettings, redis_address
+from trivium.connectors.remote.idle import IdleConnections
 from trivium.connectors.remote.trouble import Trouble, optional
 from trivium.core.clock import Deadline
 
@@ -30,8 +30,7 @@ class RedisServer:
         self._connections: Any = optional("redis.connection", "redis")
         self._trouble = trouble
         self._options, self._secure = self._read(settings)
-        self._idle: list[Any] = []
-        self._lock = threading.Lock()
+        self._idle = IdleConnections(_drop)
 
     def ask(self, commands: Sequence[Command], deadline: Deadline) -> list[Any]:
         """Send commands at once and return their replies.
@@ -51,27 +50,23 @@ class RedisServer:
             replies = [self._reply(connection, deadline) for _ in commands]
         except (self._redis.RedisError, OSError) as error:
             self.close()
-            self._drop(connection)
+            self._idle.drop(connection)
             raise self._meaning(error) from self._trouble.cause(error)
         except BaseException:
-            self._drop(connection)
+            self._idle.drop(connection)
             raise
-        with self._lock:
-            self._idle.append(connection)
+        self._idle.put(connection)
         return replies
 
     def close(self) -> None:
         """Close the connections that no call uses."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            self._drop(connection)
+        self._idle.close()
 
     def _taken(self, deadline: Deadline) -> Any:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        left = self._left(deadline)
+        idle = self._idle.take()
+        if idle is not None:
+            return idle
+        left = self._trouble.left(deadline)
         kind = self._connections.SSLConnection if self._secure else self._connections.Connection
         return kind(**self._options, socket_timeout=left, socket_connect_timeout=left)
 
@@ -81,13 +76,7 @@ class RedisServer:
 
     def _hold_to(self, connection: Any, deadline: Deadline) -> None:
         """Let no operation on the connection last beyond the deadline, which the client only takes when it connects."""
-        connection._sock.settimeout(self._left(deadline))  # noqa: SLF001
-
-    def _left(self, deadline: Deadline) -> float:
-        left = deadline.remaining()
-        if left <= 0:
-            raise self._trouble.away("no time is left to ask")
-        return left
+        connection._sock.settimeout(self._trouble.left(deadline))  # noqa: SLF001
 
     def _read(self, settings: RedisLookupSettings) -> tuple[dict[str, Any], bool]:
         password = settings.password.get_secret_value() if settings.password else None
@@ -130,9 +119,10 @@ class RedisServer:
             return trouble.wrong("expected one server, got a cluster", "a proxy of the cluster, or one server", error)
         return trouble.wrong("the server refuses", "what the keys hold, and the rights of the user", error)
 
-    def _drop(self, connection: Any) -> None:
-        with suppress(Exception):
-            connection.disconnect()
+
+def _drop(connection: Any) -> None:
+    with suppress(Exception):
+        connection.disconnect()
 
 
 def _word(error: Exception) -> str:

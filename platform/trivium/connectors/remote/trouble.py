@@ -12,6 +12,7 @@ from pydantic import BaseModel, SecretStr
 
 from trivium.contract.errors import LookupUnavailable
 from trivium.contract.secret_uri import SecretUri
+from trivium.core.clock import Deadline
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded
 from trivium.core.errors import LookupAnswerError, RunError
 from trivium.engine.concealment import Concealment
@@ -29,6 +30,17 @@ class Trouble:
     def away(self, error: Exception | str, retry_after: float | None = None) -> LookupUnavailable:
         """Return the error of a system that does not answer now, and may later."""
         return LookupUnavailable(f"lookup {self._name}: {self.text(error)}", retry_after)
+
+    def left(self, deadline: Deadline) -> float:
+        """Return the seconds that are left to ask the system.
+
+        Raises:
+            LookupUnavailable: none are.
+        """
+        left = deadline.remaining()
+        if left <= 0:
+            raise self.away("no time is left to ask")
+        return left
 
     def wrong(self, message: str, hint: str, cause: Exception | str = "") -> LookupAnswerError:
         """Return the error of what can never work: what was expected, what came, and what to try."""

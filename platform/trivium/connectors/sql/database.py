@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from trivium.connectors.remote.idle import IdleConnections
 from trivium.connectors.remote.trouble import Trouble, optional
 from trivium.connectors.sql.dialect import Dialect
 from trivium.core.clock import Deadline
@@ -19,8 +19,7 @@ class Database:
     def __init__(self, dialect: Dialect, trouble: Trouble) -> None:
         self._errors: Any = optional("adbc_driver_manager", "sql")
         self._dialect, self._trouble = dialect, trouble
-        self._idle: list[Any] = []
-        self._lock = threading.Lock()
+        self._idle = IdleConnections(_drop)
 
     @contextmanager
     def cursor(self, deadline: Deadline) -> Iterator[Any]:
@@ -34,10 +33,10 @@ class Database:
         try:
             connection = self._taken(deadline)
             with connection.cursor() as cursor:
-                cursor.execute(self._dialect.hold_to(self._left(deadline)))
+                cursor.execute(self._dialect.hold_to(self._trouble.left(deadline)))
                 yield cursor
         except self._errors.Error as error:
-            self._drop(connection)
+            self._idle.drop(connection)
             self.close()
             said = str(error).partition("Query was:")[0]
             if self._dialect.passes(error):
@@ -48,30 +47,21 @@ class Database:
         except SourceError as error:
             raise self._trouble.wrong(str(error), "the path of the file, or the URI") from self._trouble.cause(error)
         except BaseException:
-            self._drop(connection)
+            self._idle.drop(connection)
             raise
-        with self._lock:
-            self._idle.append(connection)
+        self._idle.put(connection)
 
     def close(self) -> None:
         """Close the connections that no call uses."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-        for connection in idle:
-            self._drop(connection)
+        self._idle.close()
 
     def _taken(self, deadline: Deadline) -> Any:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return self._dialect.connect(self._left(deadline))
+        idle = self._idle.take()
+        if idle is not None:
+            return idle
+        return self._dialect.connect(self._trouble.left(deadline))
 
-    def _left(self, deadline: Deadline) -> float:
-        left = deadline.remaining()
-        if left <= 0:
-            raise self._trouble.away("no time is left to ask")
-        return left
 
-    def _drop(self, connection: Any) -> None:
-        with suppress(Exception):
-            connection.close()
+def _drop(connection: Any) -> None:
+    with suppress(Exception):
+        connection.close()
