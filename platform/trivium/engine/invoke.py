@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, repeat
 from operator import is_not
@@ -120,28 +120,13 @@ class ColumnForm:
         failures: dict[int, Exception] = {}
         if chosen is None:
             chosen = np.arange(len(self.inputs.rows), dtype=np.int64)
-        waiting = [chosen] if len(chosen) else []
-        while waiting:
-            part = waiting.pop()
-            try:
-                self.pieces.append(self._call(part))
-            except WrongParents as error:
-                accepted = [places for _, places in self.pieces]
-                self.pieces.clear()
-                fault = ContractError(str(error))
-                return {int(at): fault for at in np.concatenate([chosen, *accepted])} | failures
-            except RowErrors as error:
-                named = named_rows(error, part)
-                failures.update(named)
-                rest = part[~np.isin(part, np.fromiter(named, np.int64))]
-                waiting += [rest] if len(rest) else []
-            except BaseException as error:  # noqa: BLE001
-                failure = as_exception(error)
-                if len(part) == 1 or retryable(failure):
-                    failures.update({int(i): failure for i in part})
-                else:
-                    middle = len(part) // 2
-                    waiting += [part[middle:], part[:middle]]
+        try:
+            call_by_halves(chosen, lambda part: self.pieces.append(self._call(part)), retryable, failures)
+        except WrongParents as error:
+            accepted = [places for _, places in self.pieces]
+            self.pieces.clear()
+            fault = ContractError(str(error))
+            return {int(at): fault for at in np.concatenate([chosen, *accepted])} | failures
         return failures
 
     def _call(self, part: Chosen) -> tuple[pa.RecordBatch, Chosen]:
@@ -204,7 +189,38 @@ def _places(parents: Any, rows: int, events: int) -> Chosen:
     raise WrongParents(f"parents: expected {rows} integers, got {given}")
 
 
-def named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
+def call_by_halves(
+    chosen: Chosen, call: Callable[[Chosen], None], retryable: IsRetryable, failures: dict[int, Exception]
+) -> None:
+    """Call with the chosen rows together, and again without those that failed; `failures` takes each by its place.
+
+    What fails as a whole is halved until the rows it fails on are found, unless the error will be tried again.
+
+    Raises:
+        WrongParents: the call did, which no half of it can mend.
+    """
+    waiting = [chosen] if len(chosen) else []
+    while waiting:
+        part = waiting.pop()
+        try:
+            call(part)
+        except WrongParents:
+            raise
+        except RowErrors as error:
+            named = _named_rows(error, part)
+            failures.update(named)
+            rest = part[~np.isin(part, np.fromiter(named, np.int64))]
+            waiting += [rest] if len(rest) else []
+        except BaseException as error:  # noqa: BLE001
+            failure = as_exception(error)
+            if len(part) == 1 or retryable(failure):
+                failures.update({int(i): failure for i in part})
+            else:
+                middle = len(part) // 2
+                waiting += [part[middle:], part[:middle]]
+
+
+def _named_rows(error: RowErrors, part: Chosen) -> dict[int, Exception]:
     """Return the inputs that RowErrors names; all of `part` where it does not name rows of it."""
     try:
         errors = dict(error.errors)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from trivium.contract.errors import RowErrors
 from trivium.contract.keys import Key
 from trivium.core.error_text import class_name
 from trivium.core.errors import ContractError
 from trivium.engine.inputs import ColumnInputs, Inputs
-from trivium.engine.invoke import as_exception, named_rows
+from trivium.engine.invoke import as_exception, call_by_halves
+from trivium.engine.retry import Chosen, never
 from trivium.types.convert import array_of
 
 Failed = dict[int, Exception]
@@ -49,26 +49,14 @@ def _failure(key: Key, error: BaseException) -> Exception:
 
 def _of_batch(method: Any, key: Key, columns: pa.RecordBatch) -> tuple[pa.Array, Failed]:
     assert key.spec is not None
-    found: list[tuple[np.ndarray, pa.Array]] = []
+    found: list[tuple[Chosen, pa.Array]] = []
     failed: Failed = {}
-    waiting = [np.arange(columns.num_rows)] if columns.num_rows else []
-    while waiting:
-        part = waiting.pop()
-        try:
-            given = columns if len(part) == columns.num_rows else columns.take(pa.array(part))
-            found.append((part, _checked(method(given), key, len(part))))
-        except RowErrors as error:
-            named = named_rows(error, part)
-            failed.update(named)
-            rest = part[~np.isin(part, np.fromiter(named, np.int64))]
-            waiting += [rest] if len(rest) else []
-        except BaseException as error:  # noqa: BLE001
-            failure = as_exception(error)
-            if len(part) == 1:
-                failed[int(part[0])] = failure
-            else:
-                middle = len(part) // 2
-                waiting += [part[middle:], part[:middle]]
+
+    def call(part: Chosen) -> None:
+        given = columns if len(part) == columns.num_rows else columns.take(pa.array(part))
+        found.append((part, _checked(method(given), key, len(part))))
+
+    call_by_halves(np.arange(columns.num_rows, dtype=np.int64), call, never, failed)
     keys = pa.concat_arrays([*(column for _, column in found), pa.nulls(len(failed), key.spec.arrow)])
     places = np.concatenate([*(part for part, _ in found), np.fromiter(failed, np.int64, len(failed))])
     return keys.take(pa.array(np.argsort(places, kind="stable"))), failed

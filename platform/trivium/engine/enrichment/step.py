@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 from trivium.config.worker_spec import LookupSpec
 from trivium.contract.declaration import Declaration
 from trivium.contract.enrichment import Enrichment
-from trivium.core.error_text import raised
-from trivium.core.errors import RunError
 from trivium.engine.enrichment.enriched import Enriched, aligned
 from trivium.engine.enrichment.wanted import BatchKeys, joined, of_column
 from trivium.engine.inputs import Inputs
+from trivium.engine.lookups.answers import no_answer
 from trivium.engine.lookups.fetch import Facts
 from trivium.types.convert import StructBuilder, columns_of
 
@@ -60,7 +59,7 @@ class EnrichmentStep:
                 columns = [facts.rows.column(spec.wire) for spec in self._fields]
                 rows = pa.RecordBatch.from_arrays(columns, schema=self._schema)
             except Exception as error:
-                raise self._no_answer(error) from error
+                raise no_answer(self.lookup.name, error) from error
         found = aligned(wanted, codes, facts, rows)
         if self.enrichment.missing == "reject":
             found = replace(found, keys=wanted.values)
@@ -85,7 +84,7 @@ class EnrichmentStep:
             try:
                 self._built.update(zip(missing, self._structs.build(rows), strict=True))
             except ValueError as error:  # text that is no UTF-8, a value that is none of an enum's
-                raise self._no_answer(error) from error
+                raise no_answer(self.lookup.name, error) from error
         built = list(map(self._built.__getitem__, index))
         default = fact.places_of_default()
         if default is not None:
@@ -110,9 +109,6 @@ class EnrichmentStep:
         if default is None or self._default is None:
             return column
         return pc.if_else(pa.array(default), self._default.column(name)[0], column)
-
-    def _no_answer(self, error: Exception) -> RunError:
-        return RunError(f"lookup {self.lookup.name} gave no usable answer: {raised(error)}")
 
 
 def _tuples(built: list[Any], fact: Enriched) -> list[Any]:
