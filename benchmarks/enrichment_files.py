@@ -119,13 +119,11 @@ def _events(path: Path, facts: int, rows: int) -> pa.Table:
 
 
 def _engine(in_flight: InFlight[int], events: pa.Table) -> int:
-    found = 0
-    for number, batch in enumerate(events.to_batches(_SLICE)):
-        typed = TypedBatch(batch, "bench", np.arange(batch.num_rows), event_type="click")
-        in_flight.begin(number, typed, batch.nbytes)
-        while finished := in_flight.finished():
-            found += sum(each.rows.num_rows for each in finished[1].emitted.values())
-    return found
+    parts = (
+        (number, TypedBatch(batch, "bench", np.arange(batch.num_rows), event_type="click"), batch.nbytes)
+        for number, batch in enumerate(events.to_batches(_SLICE))
+    )
+    return sum(each.rows.num_rows for _, outcomes in in_flight.run(parts) for each in outcomes.emitted.values())
 
 
 def _duckdb(events: pa.Table, path: Path) -> int:

@@ -133,26 +133,18 @@ def _engine(executor: type[Executor[Any, Any]], batches: Batches) -> float:
         schema = table_schema(spec.table_columns)
         files = EventFiles(PartitionedFiles(Storage(folder), schema, ("event_date",), "b", {"_runtime": "streaming"}))
         began = time.perf_counter()
-        for number, values in enumerate(batches):
-            in_flight.begin(number, RawBatch(values, "t/0", np.arange(len(values))), sum(map(len, values)))
-            _write(in_flight, files)
-            while in_flight.full:
-                in_flight.wait()
-                _write(in_flight, files)
-        while in_flight:
-            in_flight.wait()
-            _write(in_flight, files)
+        parts = (
+            (number, RawBatch(values, "t/0", np.arange(len(values))), sum(map(len, values)))
+            for number, values in enumerate(batches)
+        )
+        for _, outcomes in in_flight.run(parts):
+            files.add(outcomes.emitted.values())
         rows = sum(file.rows for file in files.close())
         spent = time.perf_counter() - began
     assert rows == sum(map(len, batches))
     for client in clients.values():
         client.close()
     return spent
-
-
-def _write(in_flight: InFlight[int], files: EventFiles) -> None:
-    while finished := in_flight.finished():
-        files.add(finished[1].emitted.values())
 
 
 class _HandView(msgspec.Struct, tag="view", tag_field="event_type"):

@@ -170,20 +170,9 @@ def test_batch_and_stream(year: Year, kind: str) -> None:
     in_flight: InFlight[int] = InFlight(Worker(year.spec, SystemClock()), clients, SystemClock())
     found: dict[str, int | None] = {}
 
-    def take() -> None:
-        while finished := in_flight.finished():
-            rows = finished[1].emitted["sale"].rows
-            found.update(zip(rows.column("event_id").to_pylist(), rows.column("cents").to_pylist(), strict=True))
-
-    for number, batch in enumerate(batches(year, kind)):
-        in_flight.begin(number, batch, 1)
-        take()
-        while in_flight.full:
-            in_flight.wait()
-            take()
-    while in_flight:
-        in_flight.wait()
-        take()
+    for _, outcomes in in_flight.run((number, batch, 1) for number, batch in enumerate(batches(year, kind))):
+        rows = outcomes.emitted["sale"].rows
+        found.update(zip(rows.column("event_id").to_pylist(), rows.column("cents").to_pylist(), strict=True))
     assert found == year.expected
     assert None in found.values()
     for client in clients.values():

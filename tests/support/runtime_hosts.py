@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -62,30 +62,10 @@ class BatchesHost:
 
     def _finished(self, batches: Iterator[Batch]) -> Iterator[tuple[int, Outcomes]]:
         """Yield results as `UnitRunner` takes them; the numbers of batches must come in order."""
-        due = 0
-        for number, batch in enumerate(batches):
-            self.in_flight.begin(number, batch, 1000)
-            for done in self._until(self._has_place):
-                assert done[0] == due
-                due += 1
-                yield done
-        for done in self._until(self._is_empty):
+        parts = ((number, batch, 1000) for number, batch in enumerate(batches))
+        for due, done in enumerate(self.in_flight.run(parts)):
             assert done[0] == due
-            due += 1
             yield done
-
-    def _until(self, condition: Callable[[], bool]) -> Iterator[tuple[int, Outcomes]]:
-        while not condition():
-            if (done := self.in_flight.finished()) is not None:
-                yield done
-            else:
-                self.in_flight.wait()
-
-    def _has_place(self) -> bool:
-        return not self.in_flight.full
-
-    def _is_empty(self) -> bool:
-        return not len(self.in_flight)
 
 
 class RequestsHost:

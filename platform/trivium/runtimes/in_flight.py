@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent import futures
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -24,6 +24,21 @@ _BYTES: Final = 64 << 20
 """The most bytes of all batches on their way; one that is larger is alone."""
 
 PartT = TypeVar("PartT")
+
+
+class Waits:
+    """A flag around waits, to be read from any thread: `now` is true while one goes on."""
+
+    now = False
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the flag up."""
+        self.now = True
+        try:
+            yield
+        finally:
+            self.now = False
 
 
 class WaitOver(Exception):
@@ -90,6 +105,26 @@ class InFlight(Generic[PartT]):
             return None
         first = self._flights.popleft()
         return first.part, first.drive.result
+
+    def run(self, parts: Iterable[tuple[PartT, Batch, int]]) -> Iterator[tuple[PartT, Outcomes]]:
+        """Take parts, their batches and bytes through the worker, and yield each with what became of it.
+
+        The next ones are begun while the first waits. Whatever was on its way before is forgotten.
+        """
+        self.drop()
+        for part in parts:
+            self.begin(*part)
+            yield from self._taken()
+            while self.full:
+                self.wait()
+                yield from self._taken()
+        while self._flights:
+            self.wait()
+            yield from self._taken()
+
+    def _taken(self) -> Iterator[tuple[PartT, Outcomes]]:
+        while finished := self.finished():
+            yield finished
 
     def wait(self) -> None:
         """Wait for the first thing that the first batch waits for.

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -17,6 +15,7 @@ from trivium.connectors.archive.units import Unit
 from trivium.runtimes.batch.job import Job, UnitResult
 from trivium.runtimes.batch.pool import UnitFailed
 from trivium.runtimes.batch.unit_runner import UnitRunner
+from trivium.runtimes.in_flight import Waits
 from trivium.runtimes.logs import log_json_lines
 from trivium.runtimes.losses import GONE, LOSS_TEXT, LOSSES_ALONE, Loss, first_line, own_words
 
@@ -32,25 +31,17 @@ class IsolatedWorker:
     """One unit at a time, in a process that nothing else depends on."""
 
     def __init__(self, job: Job) -> None:
-        self._job, self._waits = job, False
+        self._job, self._waits = job, Waits()
 
     def open(self) -> None:
         """Get ready; a call of its own, so that what it raises arrives in its own words."""
         log_json_lines()
-        self._runner = UnitRunner(self._job, waiting=self._waiting)
+        self._runner = UnitRunner(self._job, waiting=self._waits.held)
 
     @ray.method(concurrency_group="control")  # type: ignore[untyped-decorator]
     def is_waiting(self) -> bool:
         """Return whether the unit that runs waits for facts."""
-        return self._waits
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._waits = True
-        try:
-            yield
-        finally:
-            self._waits = False
+        return self._waits.now
 
     def run(self, unit: Unit) -> UnitResult:
         """Run a unit."""

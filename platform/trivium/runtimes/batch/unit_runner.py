@@ -63,20 +63,8 @@ class _Host:
     scope: Scope
 
     def outcomes(self, unit: Unit) -> Iterator[tuple[Slice, Outcomes]]:
-        """Yield the slices of a unit with what became of them; the next ones are read while facts are waited for."""
-        self.in_flight.drop()
-        for part in self.reader.batches(unit):
-            self.in_flight.begin(part, part.batch, part.nbytes)
-            while finished := self.in_flight.finished():
-                yield finished
-            while self.in_flight.full:
-                self.in_flight.wait()
-                while finished := self.in_flight.finished():
-                    yield finished
-        while self.in_flight:
-            self.in_flight.wait()
-            while finished := self.in_flight.finished():
-                yield finished
+        """Return the slices of a unit with what became of them; the next ones are read while facts are waited for."""
+        return self.in_flight.run((part, part.batch, part.nbytes) for part in self.reader.batches(unit))
 
 
 class UnitRunner:

@@ -25,7 +25,7 @@ from trivium.engine.lookups.client import LookupClient
 from trivium.engine.lookups.clients import clients_of, taken_use
 from trivium.engine.outcomes import Outcomes, Reject
 from trivium.engine.worker import Worker
-from trivium.runtimes.in_flight import InFlight, WaitOver
+from trivium.runtimes.in_flight import InFlight, WaitOver, Waits
 from trivium.runtimes.logs import bind
 from trivium.runtimes.project_files import project_here
 from trivium.runtimes.streaming.job import EpochRequest, EpochResult, StreamJob
@@ -62,12 +62,13 @@ class EpochRunner:
         lookups = {name: open_lookup(bound, self._clock) for name, bound in self._pipeline.lookups.items()}
         spec = self._pipeline.worker_spec
         self._clients = clients_of(spec.lookups, lookups, self._clock)
+        self._waits = Waits()
         self._in_flight: InFlight[Gathered] = InFlight(
             Worker(spec, self._clock, job.parked),
             self._clients,
             self._clock,
             self._watched,
-            self._waiting,
+            self._waits.held,
             self._parted,
         )
         self._reader = KafkaReader(
@@ -75,7 +76,6 @@ class EpochRunner:
         )
         self._positions: dict[str, int] = {}
         self._cut, self._cut_at = threading.Event(), 0.0
-        self._waits = False
         gc.collect()
         gc.freeze()  # what is loaded by now stays; the collector need not walk through it again and again
 
@@ -95,7 +95,7 @@ class EpochRunner:
 
     def waits_for(self) -> str | None:
         """Return what the running epoch waits for, None: it does not wait for facts. May be called from any thread."""
-        if not self._waits:
+        if not self._waits.now:
             return None
         return "; ".join(client.away for client in self._clients.values() if client.away)
 
@@ -230,14 +230,6 @@ class EpochRunner:
         except BaseException:
             epoch.abandon()
             raise
-
-    @contextmanager
-    def _waiting(self) -> Iterator[None]:
-        self._waits = True
-        try:
-            yield
-        finally:
-            self._waits = False
 
     def _parted(self) -> bool:
         """Return whether an epoch that was cut has waited long enough for facts."""
