@@ -14,7 +14,7 @@ from trivium.connectors.archive.listing import root_of
 from trivium.connectors.archive.plugin import PluginArchive, naming
 from trivium.connectors.archive.reader import SourceReader
 from trivium.contract.declaration import Declaration
-from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup
+from trivium.contract.lookup import Lookup, LookupRequest, SnapshotLookup, is_in_memory
 from trivium.contract.lookup_settings import LookupSettings, RemoteLookupSettings
 from trivium.contract.source import SourceRequest, SourceSettings
 from trivium.core.clock import Clock
@@ -127,4 +127,4 @@ def _class_of(name: str) -> Any:
 
 def answers_from_memory(bound: BoundLookup) -> bool:
     """Return whether a lookup is held in the memory of the processes that use it."""
-    return bool(getattr(_class_of(bound.config.type), "in_memory", False))
+    return is_in_memory(_class_of(bound.config.type))

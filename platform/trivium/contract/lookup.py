@@ -7,7 +7,7 @@ A lookup is a class with a `Settings` and a `fetch`, made by `cls(settings, requ
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -71,11 +71,9 @@ class Lookup(Protocol):
         ...
 
 
-@runtime_checkable
-class InMemoryLookup(Protocol):
-    """A lookup that answers from this process's memory."""
-
-    in_memory: ClassVar[bool]
+def is_in_memory(lookup: object) -> bool:
+    """Return whether a lookup, or the class of one, says that it answers from this process's memory."""
+    return bool(getattr(lookup, "in_memory", False))
 
 
 @runtime_checkable

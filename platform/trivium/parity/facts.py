@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from trivium.config.pipeline import Pipeline
 from trivium.connectors import open_lookup, snapshot_of
-from trivium.contract.lookup import Answer, InMemoryLookup, Lookup, TimedLookup
+from trivium.contract.lookup import Answer, Lookup, TimedLookup, is_in_memory
 from trivium.core.clock import Deadline, SystemClock
 from trivium.delivery.commit.lookups import lookups_in
 from trivium.delivery.maintenance import ledger
@@ -36,7 +36,7 @@ class SharedFacts:
     def lookups(self) -> dict[str, Lookup]:
         """The lookups for workers of this process: what calls out is called once and then answers as it did."""
         return {
-            name: lookup if isinstance(lookup, InMemoryLookup) else recorded(lookup, self._columns(name))
+            name: lookup if is_in_memory(lookup) else recorded(lookup, self._columns(name))
             for name, lookup in self._opened.items()
         }
 

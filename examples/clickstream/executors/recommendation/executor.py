@@ -25,7 +25,7 @@ class Recommendation(ShopEvent, tag="recommendation"):
 
 
 class RecommendationRow(ShopRow):
-    """What was shown; `similarity` is the mean cosine of the `known` ones to the product, null where there is none."""
+    """Products that were shown; `similarity` is the mean cosine of the `known` ones to the product, null without."""
 
     product: str
     shown: tuple[str, ...]

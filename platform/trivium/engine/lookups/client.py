@@ -18,7 +18,7 @@ import pyarrow as pa
 from trivium.config.worker_spec import LookupSpec
 from trivium.contract.enrichment import Hint
 from trivium.contract.errors import TransientError
-from trivium.contract.lookup import Answer, Lookup, SnapshotLookup, TimedLookup
+from trivium.contract.lookup import Answer, Lookup, SnapshotLookup, TimedLookup, is_in_memory
 from trivium.core.clock import Clock, Deadline
 from trivium.core.error_text import UNTRUSTED_CHARACTERS, bounded, class_name, text_of
 from trivium.core.errors import RunError
@@ -53,7 +53,7 @@ class LookupClient:
         self, spec: LookupSpec, lookup: Lookup, clock: Clock, budget: RetryBudget, random: Random | None = None
     ) -> None:
         self._spec, self._lookup, self._clock = spec, lookup, clock
-        self._in_memory = bool(getattr(lookup, "in_memory", False))
+        self._in_memory = is_in_memory(lookup)
         self._snapshot = lookup.snapshot if isinstance(lookup, SnapshotLookup) else None
         self._schema = pa.schema([pa.field(each.wire, each.type.arrow, each.nullable) for each in spec.columns])
         self._scheduler = Scheduler(spec, budget, random or Random())
